@@ -1,0 +1,1 @@
+"""Sourced facts -> typed entries. `catalog.load()` gives the built-in Catalog."""

@@ -1,0 +1,192 @@
+"""Files at the door: YAML and CSV with the line of every key, pydantic problems told by line, and atomic writing."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from stackyard.errors import Faults, InputErrors, nearest
+
+Path_ = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Located:
+    """Plain data read from a file, and the line on which each key path stands."""
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int] = field(repr=False)
+
+    def line(self, path: Path_) -> int:
+        """Line of a key path, or of its nearest ancestor that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def dotted(path: Path_) -> str:
+    """'sites[2].phases[0].power' for ('sites', 2, 'phases', 0, 'power')."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], faults: Faults, file: str, loader: Any) -> Any:
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            key = key if isinstance(key, str | int) else str(key)
+            line = key_node.start_mark.line + 1
+            if key in result:
+                first = lines[(*path, key)]
+                hint = f"it stands on line {first} already: keep one of the two"
+                faults.add(file, line, dotted((*path, key)), "key given twice", hint)
+                continue
+            result[key] = _plain(value_node, (*path, key), lines, faults, file, loader)
+            lines[(*path, key)] = line
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, i), lines, faults, file, loader) for i, item in enumerate(node.value)]
+    return loader.construct_object(node, deep=True)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe YAML that reads 2026-09 and 2026-09-01 as text: months are ours to parse."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(path: Path, name: str = "") -> Located:
+    """Reads a YAML file; raises InputErrors for a missing file, a syntax error or duplicate keys."""
+    file = name or str(path)
+    faults = Faults()
+    lines: dict[Path_, int] = {}
+    data: Any = None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        faults.add(file, 0, "", error.strerror or "cannot be read", "check the path")
+        raise InputErrors(faults) from None
+    except UnicodeDecodeError:
+        faults.add(file, 0, "", "is not UTF-8 text", "save it as UTF-8")
+        raise InputErrors(faults) from None
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            faults.add(file, 0, "", "is empty", "see examples/first-plan.yaml for the shortest plan")
+        else:
+            data = _plain(node, (), lines, faults, file, loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = f"not valid YAML: {error.problem or error.context}"
+        faults.add(file, mark.line + 1 if mark else 0, "", message, "check indentation, colons and quotes")
+    except (yaml.YAMLError, ValueError) as error:
+        faults.add(file, 0, "", f"not valid YAML: {str(error).splitlines()[0]}", "check for unusual characters")
+    finally:
+        loader.dispose()
+    faults.raise_any()
+    return Located(file, data, lines)
+
+
+def faults_of(error: ValidationError, located: Located, base: Path_ = ()) -> Faults:
+    """Pydantic's problems as ours: with the file's line, and for an unknown key the nearest known one."""
+    faults = Faults()
+    for problem in error.errors(include_url=False):
+        path = (*base, *(part for part in problem["loc"] if not str(part).startswith(("function-", "lax-or"))))
+        context: dict[str, Any] = problem.get("ctx") or {}
+        message, hint = problem["msg"].removeprefix("Value error, "), str(context.get("hint", ""))
+        if problem["type"] == "extra_forbidden":
+            message, hint = "unknown key", nearest(str(path[-1]), context.get("known", ()))
+        elif problem["type"] == "missing":
+            message, hint = "is missing", "add this key"
+        faults.add(located.file, located.line(path), dotted(path), message, hint)
+    return faults
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file: its header and its rows as text, each row with its line number."""
+
+    file: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[int, Mapping[str, str]], ...]
+
+
+def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
+    """Reads a CSV file with a header; raises InputErrors when it is missing, empty, ragged or lacks a column."""
+    file = name or str(path)
+    faults = Faults()
+    rows: list[tuple[int, Mapping[str, str]]] = []
+    header: tuple[str, ...] = ()
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(line for line in stream if not line.lstrip().startswith("#"))
+            header = tuple(cell.strip() for cell in next(reader, ()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        message = getattr(error, "strerror", None) or "is not a UTF-8 CSV file"
+        faults.add(file, 0, "", message, "check the path that the scenario names")
+        raise InputErrors(faults) from None
+    for column in required:
+        if column not in header:
+            faults.add(file, 1, column, "column is missing", f"the header has: {', '.join(header) or 'nothing'}")
+    faults.raise_any()
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            cells = [cell.strip() for cell in next(csv.reader([line]))]
+            if tuple(cells) == header and not rows:
+                continue
+            if len(cells) != len(header):
+                faults.add(
+                    file, number, "", f"has {len(cells)} cells; the header has {len(header)}", "one cell a column"
+                )
+                continue
+            rows.append((number, dict(zip(header, cells, strict=True))))
+    if not rows and not faults:
+        faults.add(file, 0, "", "has no rows", "add at least one row below the header")
+    faults.raise_any()
+    return Table(file, header, tuple(rows))
+
+
+@contextmanager
+def atomically(target: Path) -> Iterator[Path]:
+    """A path beside `target` to write to; renamed to `target` when the block ends well, removed otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o644)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_all(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
+    """Writes several files beside each other and renames them only when all of them are complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+        for name, write in writers.items():
+            write(Path(partial) / name)
+        return [(Path(partial) / name).replace(folder / name) for name in writers]

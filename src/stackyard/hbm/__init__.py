@@ -1,0 +1,1 @@
+"""HBM supply: wafers -> dies -> stacks -> packages, month by month."""

@@ -1,0 +1,1 @@
+"""Performance: how fast, how large, how much energy. Pure functions over values."""

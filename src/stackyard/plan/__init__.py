@@ -1,0 +1,1 @@
+"""The planner: scenario -> problem -> plan -> audit -> explanation."""

@@ -1,0 +1,1 @@
+"""Documents: a Report knows no output format; formats know no plan."""

@@ -1,0 +1,1 @@
+"""Sites: phases, climate, cooling, PUE, water, carbon and cost."""
