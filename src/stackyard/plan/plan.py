@@ -1,0 +1,74 @@
+"""`Plan`: what was decided, what it costs, and the price of every limit. Never edited; a new plan is a new value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import xarray as xr
+
+from stackyard.plan.problem import SITE, A, Column, K, S, T, V, Y
+
+DECISIONS: dict[str, Column] = {
+    "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
+    "released": Column((S, T), "stack", "stacks delivered that the alliance leaves to others"),
+    "stock": Column((S, T), "stack", "stacks in stock at the end of the month"),
+    "bought": Column((A, T), "package", "accelerators started (stacks drawn) in the month"),
+    "waiting": Column((A, T), "package", "accelerators ready but not installed at the end of the month"),
+    "placed": Column((A, SITE, T), "package", "accelerators installed in the month"),
+    "retired": Column((A, SITE, T), "package", "accelerators taken out in the month"),
+    "installed": Column((A, SITE, T), "package", "accelerators in place during the month"),
+    "run": Column((A, SITE, V, T), "package", "accelerators that serve this service"),
+    "fitout": Column((SITE, T), "W", "site power fitted out in the month"),
+    "fitted": Column((SITE, T), "W", "site power fitted out so far"),
+    "served": Column((V, T), "token/day", "mean tokens served"),
+    "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
+}
+
+# Shadow prices: what one more unit of a limit would save, in USD of the month in question (not discounted).
+PRICES: dict[str, Column] = {
+    "price_stack": Column((S, T), "USD/stack", "worth of one more stack delivered, above its price"),
+    "price_packaging": Column((K, T), "USD/wafer", "worth of one more packaging wafer"),
+    "price_orders": Column((A, T), "USD/package", "worth of being allowed one more accelerator"),
+    "price_power": Column((SITE, T), "USD/W", "worth of one more energised watt in this month alone"),
+    "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
+    "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
+}
+
+# What the plan spends and uses by month; all USD of the month, not discounted.
+FLOWS: dict[str, Column] = {
+    "cost_hbm": Column((T,), "USD", "stacks drawn and held"),
+    "cost_accelerators": Column((T,), "USD", "systems and network without HBM"),
+    "cost_fitout": Column((T,), "USD", "buildings, power and cooling"),
+    "cost_upkeep": Column((T,), "USD", "maintenance"),
+    "cost_energy": Column((T,), "USD", "electricity"),
+    "cost_carbon": Column((T,), "USD", "priced CO2e"),
+    "cost_unserved": Column((T,), "USD", "tokens not served at their price"),
+    "it_power_peak": Column((SITE, T), "W", "IT power at the day's peak"),
+    "it_power_mean": Column((SITE, T), "W", "IT power, mean of the month"),
+    "site_power_peak": Column((SITE, T), "W", "site power at the day's peak"),
+    "energy": Column((SITE, T), "J", "site energy over the month"),
+    "carbon": Column((SITE, T), "kg", "CO2e over the month"),
+    "water_used": Column((SITE, T), "m^3", "water over the month"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions, flows and prices on the Problem's axes, with how they were found.
+
+    `objective` is the net present cost: discounted spending and unserved demand less residual values at the end of the
+    horizon. `status` is 'optimal'; anything else is raised as SolveError, never returned.
+    """
+
+    decisions: xr.Dataset
+    flows: xr.Dataset
+    prices: xr.Dataset
+    objective: float
+    status: str
+    gap: float
+    seconds: float
+    solver: str
+    problem_digest: str
+    residual_value: float  # USD of today credited for what is still in life at the end
+    notes: Mapping[str, str]

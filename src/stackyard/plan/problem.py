@@ -1,0 +1,131 @@
+"""`Problem`, the waist of the planner: labelled coefficients with units, and nothing else.
+
+The solver, the auditor and the explainer read only this. `SCHEMA` is the one table of what a Problem holds; a Problem
+that does not match it exactly is refused. Amounts per month are per calendar month; demand and service are per day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+
+class Column(NamedTuple):
+    """One variable of a Problem or Plan: its axes, unit and meaning."""
+
+    dims: tuple[str, ...]
+    unit: str
+    meaning: str
+
+
+A, S, K, SITE, V, T, Y = "accelerator", "supply", "packaging", "site", "service", "month", "year"
+
+SCHEMA: dict[str, Column] = {
+    # demand
+    "demand": Column((V, T), "token/day", "mean tokens asked for"),
+    "unserved_price": Column((V, T), "USD/token", "what a token that is not served costs"),
+    "peak_to_mean": Column((V,), "", "peak over mean of a day's demand; capacity is sized for the peak"),
+    "rate": Column((A, V), "token/s/package", "tokens of one accelerator at full load; 0 = cannot run the service"),
+    # memory and packages
+    "stacks_delivered": Column((S, T), "stack", "HBM stacks that reach the alliance in the month"),
+    "stacks_start": Column((S,), "stack", "HBM stacks in stock before the first month"),
+    "stack_price": Column((S, T), "USD/stack", "paid when a stack is drawn"),
+    "stack_holding": Column((S, T), "USD/stack", "cost of keeping a stack in stock over the month"),
+    "fits_stack": Column((S, A), "", "1 where the accelerator takes this product"),
+    "stacks_per_package": Column((A,), "stack/package", "HBM stacks in one accelerator"),
+    "packaging_wafers": Column((K, T), "wafer", "advanced-packaging wafers for the alliance in the month"),
+    "wafers_per_package": Column((K, A), "wafer/package", "packaging wafers in one accelerator; 0 = not on this line"),
+    # accelerators
+    "orders_max": Column((A, T), "package", "most accelerators that can be started; 0 before launch, inf = no limit"),
+    "lead_months": Column((A,), "month", "from drawing the stacks to an accelerator ready to install"),
+    "life_months": Column((A,), "month", "an accelerator leaves service this long after it was installed"),
+    "availability": Column((A,), "", "share of installed accelerators that work (the rest are spares or in repair)"),
+    "accelerator_price": Column((A, T), "USD/package", "system and network for one accelerator, without its HBM"),
+    "accelerator_residual": Column((A, T), "", "share of price and HBM still in life at the horizon's end"),
+    "upkeep": Column((A, T), "USD/package", "maintenance of one installed accelerator over the month"),
+    "fleet": Column((A, SITE, T), "package", "accelerators installed before the horizon that are still in life"),
+    # sites
+    "site_power": Column((SITE, T), "W", "site power energised, cumulative"),
+    "fitted_start": Column((SITE,), "W", "site power fitted out before the first month"),
+    "fitout_price": Column((SITE, T), "USD/W", "building and fitting out one watt of site power"),
+    "fitout_residual": Column((SITE, T), "", "share of the fit-out still in life at the horizon's end"),
+    "pue": Column((SITE, T), "", "site power over IT power, mean of the month"),
+    "allowed": Column((A, SITE), "", "1 where rack density and cooling let the accelerator be installed"),
+    "power_busy": Column(
+        (A, V), "W/package", "IT power of one accelerator at full load, its share of host and network in"
+    ),
+    "power_idle": Column((A,), "W/package", "IT power of one installed accelerator that serves nothing"),
+    "electricity_price": Column((SITE, T), "USD/J", "price of site energy"),
+    "grid_carbon": Column((SITE, T), "kg/J", "CO2e of site energy"),
+    "water": Column((SITE, T), "m^3/J", "water used per joule of IT energy"),
+    # money and time
+    "seconds": Column((T,), "s", "length of the month"),
+    "discount": Column((T,), "", "present value of one USD of the month"),
+    "carbon_price": Column((T,), "USD/kg", "price of CO2e"),
+    "budget": Column((Y,), "USD", "most that may be spent in the year; inf = no limit"),
+}
+
+AXES: tuple[str, ...] = (V, S, K, A, SITE, T, Y)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked Dataset of coefficients. `labels` in the attributes give each id its name."""
+
+    data: xr.Dataset
+
+    def __post_init__(self) -> None:
+        faults = list(mismatches(self.data, SCHEMA))
+        if faults:
+            raise AssertionError("not a Problem: " + "; ".join(faults))
+
+    @property
+    def digest(self) -> str:
+        """Short hash of every coefficient and label: equal digests mean equal problems."""
+        return digest(self.data)
+
+    def save(self, path: Path) -> None:
+        self.data.to_netcdf(path, engine="h5netcdf")
+
+    @classmethod
+    def load(cls, path: Path) -> Problem:
+        return cls(xr.load_dataset(path, engine="h5netcdf"))
+
+
+def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:
+    """Every way in which a Dataset departs from a schema: names, axes, units, or numbers that are not numbers."""
+    found = [f"unknown variable {name}" for name in data.data_vars if name not in schema]
+    for name, column in schema.items():
+        if name not in data:
+            found.append(f"{name} is missing")
+            continue
+        array = data[name]
+        if array.dims != column.dims:
+            found.append(f"{name} has axes {array.dims}, not {column.dims}")
+        if array.attrs.get("units") != column.unit:
+            found.append(f"{name} has unit {array.attrs.get('units')!r}, not {column.unit!r}")
+        if bool(np.isnan(array.values).any()):
+            found.append(f"{name} has nan")
+    return found
+
+
+def array(name: str, values: object, schema: dict[str, Column] | None = None) -> xr.Variable:
+    """A variable of the schema with its axes and unit attached: `Dataset({name: array(name, values)})`."""
+    column = (schema or SCHEMA)[name]
+    attributes = {"units": column.unit, "long_name": column.meaning}
+    return xr.Variable(column.dims, np.asarray(values, dtype=float), attributes)
+
+
+def digest(data: xr.Dataset) -> str:
+    """Twelve hex digits that change when any coordinate or value changes."""
+    total = hashlib.sha256()
+    for name in sorted(map(str, data.variables)):
+        values = data[name].values
+        content = "\x1f".join(map(str, values.tolist())).encode() if values.dtype.kind in "OUS" else values.tobytes()
+        total.update(name.encode() + content)
+    return total.hexdigest()[:12]
