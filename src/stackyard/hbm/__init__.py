@@ -1,1 +1,11 @@
-"""HBM supply: wafers -> dies -> stacks -> packages, month by month."""
+"""HBM supply: wafers -> dies -> stacks -> packages, month by month. Pure functions; the month axis comes last.
+
+- `geometry`: gross_dies; poisson_yield, murphy_yield, negative_binomial_yield
+- `stack`: stack_yield, stacks_from, net_bytes_per_wafer, implied_die_yield
+- `ramp`: ramp, path, slip, whole_months
+- `supply`: Line, flow, Flow, balance
+- `deliveries`: read_deliveries (promised stacks from a CSV table)
+- `packaging`: packages, packaging_limit
+
+Not modelled: repair and rework, part-months, limits on stacking capacity other than base dies, stocks held back.
+"""
