@@ -25,10 +25,12 @@ def parse_month(text: str) -> Month:
 
 
 def show_month(month: Month) -> str:
+    """'2026-09' of a month."""
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 def year_of(month: Month) -> int:
+    """Calendar year of a month."""
     return month // 12
 
 
@@ -43,8 +45,10 @@ def span(first: Month, last: Month) -> range:
 
 
 def days_in(month: Month) -> int:
+    """Calendar days of a month, leap years included."""
     return calendar.monthrange(month // 12, month % 12 + 1)[1]
 
 
 def seconds_in(month: Month) -> Second:
+    """Length of a month in seconds."""
     return days_in(month) * DAY

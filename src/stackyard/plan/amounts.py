@@ -1,0 +1,283 @@
+"""Numbers in a scenario file: an `Amount` is a Fact with a unit that was checked, a `Series` is one by month.
+
+An amount is written in one of three ways:
+
+    power: 41 MW                                              # the planner's own number: graded assumed
+    power: {value: 41 MW, low: 40 MW, grade: published, source: "UPI, 2025-06", note: ...}
+    power: {fact: sites.ulsan.phase-1, at: high}              # a fact of the catalogue, or an end of its range
+
+A series is an amount (the same in every month), amounts at months with straight lines between them, an amount that
+grows by a factor a year, or a column of a CSV file; `times` multiplies any of them by further amounts:
+
+    {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
+    {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
+    {csv: demand.csv, column: chat, unit: token/day}
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from stackyard import quantity
+from stackyard.catalog import Catalog
+from stackyard.errors import Faults, InputErrors, nearest
+from stackyard.files import Table, read_csv
+from stackyard.months import Month, parse_month, show_month
+from stackyard.quantity import UnitError
+from stackyard.source import Fact, Grade, Source
+
+Months = NDArray[np.float64]
+
+
+class Door(BaseModel):
+    """A part of a scenario file: unknown keys are refused, values are frozen once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True)
+
+
+def refuse(message: str, hint: str = "") -> PydanticCustomError:
+    """A validation problem in our words; the hint reaches the reader as the next step."""
+    return PydanticCustomError("stackyard", "{message}", {"message": message, "hint": hint})
+
+
+def _catalog(info: ValidationInfo) -> Catalog:
+    catalog: Catalog = (info.context or {})["catalog"]
+    return catalog
+
+
+def _same_dimension(unit: str, like: str) -> bool:
+    """Same physical dimension; KRW may stand where USD is asked for, the scenario's exchange rate converts it."""
+    found, asked = quantity.dimension(unit), quantity.dimension(like)
+    return found == asked or found.replace("KRW", "USD") == asked
+
+
+def _number(text: Any, like: str) -> tuple[float, str]:
+    try:
+        number, unit = quantity.split(text)
+        if not math.isfinite(number):
+            raise refuse(f"'{text}' is not a finite number", f"write a number such as '1 {like}'".rstrip())
+        if not _same_dimension(unit, like):
+            found = f"'{unit}'" if unit else "no unit"
+            hint = f"write it with a unit, for example '1 {like}'" if like else "write a bare number or a percentage"
+            raise refuse(f"'{text}' has {found} where a quantity in {like or 'no unit'} is needed", hint)
+    except UnitError as error:
+        raise refuse(str(error), f"for example '1 {like}'") from None
+    if number < 0:
+        raise refuse(f"'{text}' is negative", "amounts here are zero or more")
+    return number, unit
+
+
+def _from_catalog(entry: dict[str, Any], like: str, catalog: Catalog) -> Fact:
+    path, end = str(entry["fact"]), str(entry.get("at", "value"))
+    known = catalog.facts
+    if path not in known:
+        raise refuse(f"no fact '{path}' in the catalogue", nearest(path, known) or "see: stackyard facts")
+    fact = known[path]
+    if isinstance(fact.value, tuple) or fact.value is None:
+        raise refuse(f"the fact '{path}' is not a single known number", "state a value instead")
+    if not _same_dimension(fact.unit, like):
+        raise refuse(f"the fact '{path}' is in '{fact.unit}', not in '{like}'", "take another fact or state a value")
+    if end not in ("value", "low", "high"):
+        raise refuse(f"at: '{end}'", "one of: value, low, high")
+    chosen = {"value": fact.value, "low": fact.low, "high": fact.high}[end]
+    if chosen is None:
+        raise refuse(f"the fact '{path}' has no {end} end", "take its value, or state a number")
+    return replace(fact, value=chosen)
+
+
+_STATED = ("value", "low", "high", "grade", "source", "date", "note")
+
+
+def _stated(entry: dict[str, Any], like: str, file: str) -> Fact:
+    unknown = [key for key in entry if key not in _STATED]
+    if unknown:
+        raise refuse(f"unknown key '{unknown[0]}'", nearest(unknown[0], (*_STATED, "fact", "at")))
+    if "value" not in entry:
+        raise refuse("has no value", "add 'value: ...' or name a catalogue fact with 'fact: ...'")
+    number, unit = _number(entry["value"], like)
+    ends: dict[str, float | None] = {"low": None, "high": None}
+    for end in ends:
+        if end in entry:
+            other, its_unit = _number(entry[end], like)
+            ends[end] = quantity.convert(other, its_unit) / quantity.convert(1.0, unit)
+    low, high = ends["low"], ends["high"]
+    if (low is not None and low > number) or (high is not None and high < number):
+        raise refuse(f"value {number:g} is outside its own range", "low <= value <= high")
+    label = str(entry.get("grade", "assumed"))
+    if label.upper() not in Grade.__members__:
+        raise refuse(f"grade '{label}'", nearest(label, [grade.label for grade in Grade]))
+    grade = Grade.named(label)
+    source = str(entry.get("source", ""))
+    if grade is not Grade.ASSUMED and not source:
+        raise refuse(f"is graded {label} but names no source", "add 'source: ...', or grade it assumed")
+    sources = (Source(id="scenario", title=source, date=str(entry.get("date", ""))),) if source else ()
+    date, note = str(entry.get("date", "")), str(entry.get("note", ""))
+    return Fact("", number, unit, grade, sources, low, high, date, note, file)
+
+
+def read_amount(raw: Any, like: str, info: ValidationInfo) -> Fact:
+    """The Fact of one amount as written in a scenario, its dimension checked against `like`."""
+    if isinstance(raw, Fact):
+        return raw
+    if isinstance(raw, dict):
+        if "fact" in raw:
+            return _from_catalog(raw, like, _catalog(info))
+        return _stated(raw, like, str((info.context or {}).get("file", "")))
+    if not isinstance(raw, str | int | float):
+        raise refuse("is not an amount", f"for example '1 {like}', or {{fact: ...}}")
+    number, unit = _number(raw, like)
+    return Fact("", number, unit, Grade.ASSUMED, place=str((info.context or {}).get("file", "")))
+
+
+def month_number(raw: Any) -> Month:
+    """A month of the file; refused with an example when it is not one."""
+    if isinstance(raw, int) and raw > 12 * 1900:
+        return raw
+    try:
+        return parse_month(raw)
+    except ValueError as error:
+        raise refuse(str(error), "write a month as 2026-09") from None
+
+
+MonthField = Annotated[int, BeforeValidator(month_number)]
+
+
+class Series(Door):
+    """A number for every month: straight lines between points, or growth from one, times constant factors."""
+
+    points: dict[Month, Fact] = {}
+    growth: Fact | None = None  # factor per year, from the first point on
+    factors: tuple[Series, ...] = ()
+    table: Fact | None = None  # a column of a CSV file, one value a month from `table_start` on
+    table_start: Month = 0
+
+    def by_month(self, months: range) -> Months:
+        """SI values on the months given; flat before the first and after the last point."""
+        clock = np.array(months, dtype=float)
+        at = sorted(self.points)
+        shape: Months
+        if self.table is not None:
+            values = self.table.si_series
+            shape = np.interp(clock, self.table_start + np.arange(len(values)), values)
+        elif self.growth is not None:
+            shape = self.points[at[0]].si * self.growth.si ** ((clock - at[0]) / 12)
+        else:
+            shape = np.interp(clock, at, [self.points[month].si for month in at])
+        for factor in self.factors:
+            shape = shape * factor.by_month(months)
+        return shape
+
+
+def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Series:
+    """A column of a CSV file with a month column: one row for every month of the horizon, none outside it."""
+    context = info.context or {}
+    _known(raw, ("csv", "column", "unit", "times", "grade", "source", "date", "note"))
+    column, unit = str(raw.get("column", "")), str(raw.get("unit", like))
+    if not _same_dimension(unit, like):
+        raise refuse(f"unit '{unit}' where {like or 'no unit'} is needed", f"for example unit: {like}")
+    path, faults = Path(context["folder"]) / str(raw["csv"]), context["faults"]
+    try:
+        table = read_csv(path, ("month", column), str(raw["csv"]))
+    except InputErrors as errors:
+        faults.extend(errors.faults)
+        return Series()
+    months: range = context.get("months") or range(0)
+    found = _rows_by_month(table, column, months, faults)
+    for month in months:
+        if month not in found:
+            faults.add(
+                table.file, 0, column, f"no row for {show_month(month)}", "one row for every month of the horizon"
+            )
+    context.setdefault("tables", []).append(path)
+    stated = {key: value for key, value in raw.items() if key in _STATED}
+    fact = _stated({"value": f"0 {unit}", **stated}, like, str(raw["csv"]))
+    return Series(table=replace(fact, value=tuple(found.get(m, 0.0) for m in months)), table_start=months.start)
+
+
+def _rows_by_month(table: Table, column: str, months: range, faults: Faults) -> dict[Month, float]:
+    found: dict[Month, float] = {}
+    for line, row in table.rows:
+        try:
+            month, value = parse_month(row["month"]), float(row[column])
+        except ValueError:
+            what = f"'{row['month']}', '{row[column]}' is not a month and a number"
+            faults.add(table.file, line, column, what, "for example: 2026-09, 1200")
+            continue
+        if months and month not in months:
+            hint = f"the plan runs from {show_month(months[0])} to {show_month(months[-1])}"
+            faults.add(table.file, line, "month", f"{row['month']} is outside the horizon", hint)
+        elif month in found:
+            faults.add(table.file, line, "month", f"{row['month']} stands there twice", "keep one row a month")
+        elif not math.isfinite(value) or value < 0:
+            faults.add(table.file, line, column, f"'{row[column]}' is not a number of zero or more", "correct the cell")
+        found[month] = value
+    return found
+
+
+def read_series(raw: Any, like: str, info: ValidationInfo) -> Series:
+    """The Series of a scenario field, in one of the four forms of this module's head."""
+    if isinstance(raw, Series):
+        return raw
+    if not isinstance(raw, dict):
+        return Series(points={0: read_amount(raw, like, info)})
+    if "csv" in raw:
+        return _table_series(raw, like, info).model_copy(update={"factors": _factors(raw, info)})
+    if "points" in raw:
+        _known(raw, ("points", "times"))
+        if not isinstance(raw["points"], dict) or not raw["points"]:
+            raise refuse("has no points", "points: {2026-01: ..., 2030-12: ...}")
+        points = {month_number(key): read_amount(value, like, info) for key, value in raw["points"].items()}
+        return Series(points=points, factors=_factors(raw, info))
+    if "from" in raw:
+        _known(raw, ("from", "value", "growth", "times"))
+        if "value" not in raw:
+            raise refuse("has no value", "{from: 2026-03, value: ..., growth: ...}")
+        growth = read_amount(raw["growth"], "", info) if "growth" in raw else None
+        if growth is not None and growth.si <= 0:
+            raise refuse("growth is a factor per year and must be above 0", "3 means three times as much each year")
+        point = {month_number(raw["from"]): read_amount(raw["value"], like, info)}
+        return Series(points=point, growth=growth, factors=_factors(raw, info))
+    constant = {key: value for key, value in raw.items() if key != "times"}
+    return Series(points={0: read_amount(constant, like, info)}, factors=_factors(raw, info))
+
+
+def _factors(raw: dict[str, Any], info: ValidationInfo) -> tuple[Series, ...]:
+    times = raw.get("times", [])
+    if not isinstance(times, list):
+        raise refuse("times is not a list", "times: [10%, {fact: ...}]")
+    return tuple(read_series(factor, "", info) for factor in times)
+
+
+def _known(raw: dict[str, Any], keys: tuple[str, ...]) -> None:
+    unknown = [key for key in raw if key not in keys]
+    if unknown:
+        raise refuse(f"unknown key '{unknown[0]}'", nearest(str(unknown[0]), keys))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Marks a Fact or Series field as a number with the dimension of `like`: `Annotated[Fact, Unit("W")]`."""
+
+    like: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        read = read_series if source is Series else read_amount
+        return core_schema.with_info_plain_validator_function(lambda raw, info: read(raw, self.like, info))
+
+
+def preset(written: str | float) -> Any:
+    """Default of an amount, as it would be written in the file; graded assumed like any number without a source."""
+    return Field(default=written)
+
+
+def usd(fact: Fact, krw_per_usd: float) -> float:
+    """SI value of a money fact in USD: a fact in KRW is divided by the exchange rate."""
+    return fact.si / krw_per_usd if "KRW" in fact.unit else fact.si

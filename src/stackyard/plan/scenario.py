@@ -1,0 +1,389 @@
+"""`Scenario`: one YAML file, with CSV tables where planners have tables, read into frozen values.
+
+Every number is an Amount or a Series (see `plan.amounts`), so each keeps its unit, range, grade and source. Reading
+refuses everything wrong at once: syntax, unknown and duplicate keys, dimensions, ids, dates, tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from stackyard.catalog import Catalog
+from stackyard.errors import Faults, nearest
+from stackyard.files import Located, Path_, dotted, faults_of, read_yaml
+from stackyard.months import Month, show_month, span
+from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
+from stackyard.source import Fact
+
+Cooling = Literal["air", "hybrid", "liquid"]
+Precision = Literal["bf16", "fp8", "fp4"]
+
+
+def _known_in(section: str) -> AfterValidator:
+    """An id that must be in a section of the catalogue (aliases are accepted)."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        catalog: Catalog = (info.context or {})["catalog"]
+        try:
+            return str(getattr(catalog, section)(name).id)
+        except Exception as error:
+            faults = getattr(error, "faults", ())
+            hint = faults[0].hint if faults else ""
+            raise refuse(f"the catalogue has no {section} '{name}'", hint or "see: stackyard facts") from None
+
+    return AfterValidator(check)
+
+
+class Horizon(Door):
+    """The months that are planned, both ends included."""
+
+    start: MonthField
+    end: MonthField
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Horizon:
+        if self.end < self.start:
+            raise refuse(f"ends in {show_month(self.end)}, before it starts", "put end after start")
+        if self.end - self.start >= 240:
+            raise refuse("is longer than 20 years", "plan at most 240 months")
+        return self
+
+    @property
+    def months(self) -> range:
+        return span(self.start, self.end)
+
+
+class Money(Door):
+    """Discounting, exchange rate, price of carbon, and what may be spent in each year."""
+
+    discount_rate: Annotated[Fact, Unit("")] = preset("8%")
+    krw_per_usd: Annotated[Fact, Unit("KRW/USD")] | None = None
+    carbon_price: Annotated[Series, Unit("USD/kgCO2e")] = preset("0 USD/kgCO2e")
+    budget: Mapping[int, Annotated[Fact, Unit("USD")]] = {}
+
+
+class Service(Door):
+    """A service: the model that stands for it, its requests, its latency objective and its demand."""
+
+    name: str
+    model: Annotated[str, _known_in("model")]
+    precision: Precision
+    prompt: Annotated[Fact, Unit("token")]
+    output: Annotated[Fact, Unit("token")]
+    ttft: Annotated[Fact, Unit("s")]
+    tpot: Annotated[Fact, Unit("s")]
+    demand: Annotated[Series, Unit("token/day")]
+    peak_to_mean: Annotated[Fact, Unit("")] = preset(1.0)
+    unserved_price: Annotated[Series, Unit("USD/token")]
+
+
+class Wafers(Door):
+    """A supply derived from wafer starts: the chain of yields and lead times from wafer to shipped stack."""
+
+    starts: Annotated[Series, Unit("wafer/month")]
+    die_area: Annotated[Fact, Unit("mm^2")] | None = None
+    die_yield: Annotated[Fact, Unit("")]
+    bond_yield: Annotated[Fact, Unit("")]
+    test_yield: Annotated[Fact, Unit("")]
+    wafer_to_die: int = Field(ge=0, le=36)  # months
+    die_to_stack: int = Field(ge=0, le=36)
+    stack_to_shipment: int = Field(ge=0, le=36)
+    slip: int = Field(default=0, ge=0, le=60)
+
+
+class Supply(Door):
+    """One maker's product for the alliance: promised deliveries, or wafers that become stacks."""
+
+    name: str
+    maker: Annotated[str, _known_in("maker")]
+    product: Annotated[str, _known_in("generation")]
+    height: int
+    price: Annotated[Series, Unit("USD/stack")]
+    holding: Annotated[Fact, Unit("1/year")] = preset("10%/year")
+    stock: Annotated[Fact, Unit("stack")] = preset("0 stack")
+    deliveries: Annotated[Series, Unit("stack/month")] | None = None
+    wafers: Wafers | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Supply:
+        if (self.deliveries is None) == (self.wafers is None):
+            raise refuse("needs either deliveries or wafers, not both and not neither", "keep one of the two keys")
+        return self
+
+
+class Packaging(Door):
+    """An advanced-packaging line: wafers a month for the alliance."""
+
+    name: str
+    wafers: Annotated[Series, Unit("wafer/month")]
+
+
+class Chip(Door):
+    """An accelerator that can be ordered, in a stated system."""
+
+    name: str
+    chip: Annotated[str, _known_in("accelerator")]
+    system: Annotated[str, _known_in("system")] | None = None
+    system_size: Annotated[Fact, Unit("package/rack")] | None = None  # with system_power: where no system is listed
+    system_power: Annotated[Fact, Unit("W/rack")] | None = None
+    available: MonthField  # first month in which one can be started
+    limit: Annotated[Series, Unit("package/month")] | None = None
+    packaging: str
+    packages_per_wafer: Annotated[Fact, Unit("package/wafer")]
+    lead_months: int = Field(ge=0, le=36)
+    life: Annotated[Fact, Unit("year")]
+    working: Annotated[Fact, Unit("")] = preset("95%")
+    system_price: Annotated[Series, Unit("USD/rack")]
+    network_price: Annotated[Series, Unit("USD/package")] = preset("0 USD/package")
+    hbm_in_price: Annotated[Fact, Unit("USD/stack")] = preset("0 USD/stack")
+    upkeep: Annotated[Fact, Unit("1/year")] = preset("3%/year")
+    flops: Mapping[Precision, Annotated[Fact, Unit("FLOPS/package")]] = {}
+
+    @model_validator(mode="after")
+    def _system_known(self) -> Chip:
+        if self.system is None and (self.system_size is None or self.system_power is None):
+            raise refuse("names no system", "system: ..., or both system_size and system_power")
+        return self
+
+
+class SitePhase(Door):
+    """Site power that is energised from a month on, cumulative."""
+
+    month: MonthField
+    power: Annotated[Fact, Unit("W")]
+
+
+class Installed(Door):
+    """Accelerators in place before the horizon starts."""
+
+    accelerator: str
+    count: Annotated[Fact, Unit("package")]
+    since: MonthField
+
+
+class SitePlan(Door):
+    """A site: when which power is there, how it is cooled, and what its energy and its halls cost."""
+
+    name: str
+    phases: tuple[SitePhase, ...] = Field(min_length=1)
+    share: Annotated[Fact, Unit("")] = preset(1.0)
+    climate: Annotated[str, _known_in("climate")]
+    grid: Annotated[str, _known_in("grid")]
+    cooling: Cooling
+    heat_rejection: Literal["dry", "tower"] = "dry"
+    rack_limit: Annotated[Fact, Unit("kW/rack")]
+    electricity: Annotated[Series, Unit("USD/kWh")]
+    fitout: Annotated[Series, Unit("USD/W")]
+    fitout_life: Annotated[Fact, Unit("year")] = preset("20 year")
+    fitted: Annotated[Fact, Unit("W")] = preset("0 W")
+    fleet: tuple[Installed, ...] = ()
+
+
+class Inputs(Door):
+    """The whole scenario file."""
+
+    name: str
+    about: str = ""
+    horizon: Horizon
+    money: Money = Money()
+    services: Mapping[str, Service] = Field(min_length=1)
+    supplies: Mapping[str, Supply] = Field(min_length=1)
+    packaging: Mapping[str, Packaging] = Field(min_length=1)
+    accelerators: Mapping[str, Chip] = Field(min_length=1)
+    sites: Mapping[str, SitePlan] = Field(min_length=1)
+    absent: tuple[str, ...] = ()  # what this scenario leaves out, said in the report
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario that was read without a fault: its values, its text and a digest of everything it says."""
+
+    inputs: Inputs
+    located: Located
+    digest: str
+    tables: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.inputs.name
+
+    @property
+    def months(self) -> range:
+        return self.inputs.horizon.months
+
+
+def find_file(path: Path) -> Path:
+    """The scenario file of a path: itself, or scenario.yaml in a folder."""
+    return path / "scenario.yaml" if path.is_dir() else path
+
+
+def load(path: Path, catalog: Catalog) -> Scenario:
+    """Reads a scenario file or folder; raises InputErrors with every fault of the file and its tables."""
+    file = find_file(path)
+    located = read_yaml(file)
+    faults = Faults()
+    context: dict[str, Any] = {"catalog": catalog, "folder": file.parent, "file": located.file, "faults": faults}
+    context["months"] = _horizon_of(located.data)
+    inputs: Inputs | None = None
+    if not isinstance(located.data, dict):
+        faults.add(located.file, 1, "", "is not a mapping of keys", "see examples/first-plan.yaml")
+    else:
+        try:
+            inputs = Inputs.model_validate(located.data, context=context)
+        except ValidationError as error:
+            faults.extend(_with_known_keys(faults_of(error, located), located))
+    if inputs is not None:
+        faults.extend(_cross_checks(inputs, located))
+        if not faults:
+            inputs = _with_paths(inputs, located)
+    faults.raise_any()
+    assert inputs is not None
+    tables = tuple(sorted(set(context.get("tables", ()))))
+    return Scenario(inputs, located, _digest(located.data, tables), tables)
+
+
+def _horizon_of(data: Any) -> range | None:
+    """The months of the file's horizon, read ahead because the tables are held against it."""
+    try:
+        return Horizon.model_validate(data["horizon"]).months
+    except (ValidationError, KeyError, TypeError):
+        return None
+
+
+def _digest(data: Any, tables: tuple[Path, ...]) -> str:
+    total = hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode())
+    for table in tables:
+        total.update(table.read_bytes())
+    return total.hexdigest()[:12]
+
+
+_SECTIONS: Mapping[str, type[Door]] = {
+    "horizon": Horizon,
+    "money": Money,
+    "services": Service,
+    "supplies": Supply,
+    "packaging": Packaging,
+    "accelerators": Chip,
+    "sites": SitePlan,
+    "wafers": Wafers,
+    "phases": SitePhase,
+    "fleet": Installed,
+}
+
+
+def _with_known_keys(faults: Faults, located: Located) -> Iterator[Any]:
+    """Adds the nearest known key to faults about unknown keys."""
+    for fault in faults:
+        if fault.message != "unknown key":
+            yield fault
+            continue
+        parts = fault.key.replace("[", ".[").split(".")
+        owner = next((_SECTIONS[part] for part in reversed(parts[:-1]) if part in _SECTIONS), Inputs)
+        yield replace(fault, hint=nearest(parts[-1], owner.model_fields))
+
+
+def _cross_checks(inputs: Inputs, located: Located) -> Iterator[Any]:
+    """What one part of the file says about another: ids, heights, dates within the horizon, sense of the numbers."""
+    faults = Faults()
+
+    def add(path: Path_, message: str, hint: str) -> None:
+        faults.add(located.file, located.line(path), dotted(path), message, hint)
+
+    for key, chip in inputs.accelerators.items():
+        _check_chip(key, chip, inputs, add)
+    for key, site in inputs.sites.items():
+        _check_site(key, site, inputs, add)
+    for year in inputs.money.budget:
+        if not inputs.horizon.start // 12 <= year <= inputs.horizon.end // 12:
+            add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
+    for key, service in inputs.services.items():
+        if not any(service.demand.by_month(inputs.horizon.months) > 0):
+            add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
+        if service.peak_to_mean.si < 1:
+            add(("services", key, "peak_to_mean"), "is below 1", "the peak of a day is never below its mean")
+    yield from faults
+
+
+def _horizon_text(inputs: Inputs) -> str:
+    return f"the plan runs from {show_month(inputs.horizon.start)} to {show_month(inputs.horizon.end)}"
+
+
+def _check_chip(key: str, chip: Chip, inputs: Inputs, add: Any) -> None:
+    if chip.packaging not in inputs.packaging:
+        hint = nearest(chip.packaging, inputs.packaging)
+        add(("accelerators", key, "packaging"), f"no packaging line '{chip.packaging}'", hint)
+    if chip.available > inputs.horizon.end:
+        add(("accelerators", key, "available"), "is after the horizon", _horizon_text(inputs))
+    for field in ("packages_per_wafer", "life"):
+        if getattr(chip, field).si <= 0:
+            add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
+
+
+def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
+    months = [phase.month for phase in site.phases]
+    powers = [phase.power.si for phase in site.phases]
+    if months != sorted(set(months)):
+        add(("sites", key, "phases"), "are not in the order of their months", "one phase a month, earliest first")
+    if powers != sorted(powers):
+        add(("sites", key, "phases"), "power falls from one phase to the next", "power is cumulative at the site")
+    for i, month in enumerate(months):
+        if month > inputs.horizon.end:
+            add(
+                ("sites", key, "phases", i, "month"), f"{show_month(month)} is after the horizon", _horizon_text(inputs)
+            )
+    for i, fleet in enumerate(site.fleet):
+        if fleet.accelerator not in inputs.accelerators:
+            hint = nearest(fleet.accelerator, inputs.accelerators)
+            add(("sites", key, "fleet", i, "accelerator"), f"no accelerator '{fleet.accelerator}'", hint)
+        if fleet.since > inputs.horizon.start:
+            add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
+
+
+def _with_paths(inputs: Inputs, located: Located) -> Inputs:
+    """The same inputs, every Fact knowing its key and its line."""
+
+    def name(value: Any, path: Path_) -> Any:
+        if isinstance(value, Fact):
+            own = value.path == ""
+            place = f"{located.file}:{located.line(path)}"
+            return replace(value, path=dotted(path), place=place) if own else replace(value, place=place)
+        if isinstance(value, Door):
+            fields = {key: name(getattr(value, key), (*path, key)) for key in type(value).model_fields}
+            return value.model_copy(update=fields)
+        if isinstance(value, Mapping):
+            return {key: name(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(name(item, (*path, i)) for i, item in enumerate(value))
+        return value
+
+    named: Inputs = name(inputs, ())
+    return named
+
+
+def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
+    """(key path, Fact) of every number that the scenario states or takes from the catalogue."""
+
+    def walk(value: Any, path: Path_) -> Iterator[tuple[str, Fact]]:
+        if isinstance(value, Fact):
+            yield dotted(path), value
+        elif isinstance(value, Door):
+            for key in type(value).model_fields:
+                yield from walk(getattr(value, key), (*path, key))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from walk(item, (*path, show_month(key) if isinstance(key, int) and key > 22800 else key))
+        elif isinstance(value, tuple):
+            for i, item in enumerate(value):
+                yield from walk(item, (*path, i))
+
+    yield from walk(inputs, ())
+
+
+__all__ = ["Inputs", "Month", "Scenario", "Series", "facts_of", "load"]
