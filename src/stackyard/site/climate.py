@@ -1,0 +1,110 @@
+"""Outdoor air: wet bulb, humidity, and the hours of a month around its mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import erfc, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.quantity import Celsius, Kelvin, Numeric, Second
+
+FREEZING = 273.15  # 0 deg C in kelvin, by definition
+NODES = 24  # of the Gauss-Hermite rule over a month
+
+
+def wet_bulb(dry_bulb: Celsius, relative_humidity: Numeric, pressure: Numeric) -> Celsius:
+    """Wet-bulb temperature of air from its dry bulb and relative humidity.
+
+    deg C, humidity 0..1, pressure in Pa; shapes broadcast. ValueError for a humidity outside 0..1. By PsychroLib
+    (ASHRAE Fundamentals 2017, ch. 1), which iterates on single numbers: meant for tables of months, not for hours by
+    the million. A mean of wet bulbs is not the wet bulb of the means; for a month the difference is some tenths of 1 K.
+
+    >>> f"{wet_bulb(25.0, 0.5, 101325.0):.1f}"
+    '17.9'
+    """
+    import psychrolib
+
+    humidity = np.asarray(relative_humidity)
+    if not np.all((humidity >= 0) & (humidity <= 1)):
+        raise ValueError("relative humidity must lie in 0..1")
+    before = psychrolib.GetUnitSystem()
+    psychrolib.SetUnitSystem(psychrolib.SI)  # a global of the library: set for this call only
+    try:
+        one_by_one: Any = np.frompyfunc(psychrolib.GetTWetBulbFromRelHum, 3, 1)
+        found = np.asarray(one_by_one(dry_bulb, humidity, pressure), dtype=float)[()]
+    finally:
+        if before is not None:
+            psychrolib.SetUnitSystem(before)
+    return found
+
+
+def saturated_humidity(temperature: Celsius, pressure: Numeric) -> Numeric:
+    """Kilograms of vapour per kilogram of dry air when saturated: w = 0.62195 e / (p - e).
+
+    e = 610.94 exp(17.625 t / (t + 243.04)) Pa, t in deg C, p in Pa. Source of e: Alduchov and Eskridge, "Improved
+    Magnus form approximation of saturation vapor pressure", J. Appl. Meteorology 35 (1996) 601, eq. 21: 0.4% from
+    -40 to 50 deg C, over water also below 0.
+
+    >>> f"{saturated_humidity(30.0, 101325.0):.4f}"
+    '0.0271'
+    """
+    t = np.asarray(temperature, dtype=float)
+    vapour = 610.94 * np.exp(17.625 * t / (t + 243.04))
+    share: Numeric = (0.62195 * vapour / (pressure - vapour))[()]
+    return share
+
+
+def humidity_ratio(dry_bulb: Celsius, wet: Celsius, pressure: Numeric) -> Numeric:
+    """Kilograms of vapour per kilogram of dry air from dry and wet bulb (deg C, Pa); never below 0.
+
+    w = ((2501 - 2.326 t*) w_s(t*) - 1.006 (t - t*)) / (2501 + 1.86 t - 4.186 t*). Source: ASHRAE Fundamentals 2017,
+    ch. 1, eq. 33 (above freezing; used below as well, where it matters little to cooling).
+
+    >>> f"{humidity_ratio(25.0, 18.0, 101325.0):.4f}"
+    '0.0100'
+    """
+    t, star = np.asarray(dry_bulb, dtype=float), np.asarray(wet, dtype=float)
+    top = (2501 - 2.326 * star) * saturated_humidity(star, pressure) - 1.006 * (t - star)
+    ratio: Numeric = np.maximum(top / (2501 + 1.86 * t - 4.186 * star), 0.0)[()]
+    return ratio
+
+
+def enthalpy(dry_bulb: Celsius, humidity: Numeric) -> Numeric:
+    """Joules per kilogram of dry air: h = 1006 t + w (2.501e6 + 1860 t), t in deg C. ASHRAE 2017, ch. 1, eq. 30.
+
+    >>> f"{enthalpy(30.0, 0.02):.0f}"
+    '81316'
+    """
+    t, w = np.asarray(dry_bulb, dtype=float), np.asarray(humidity, dtype=float)
+    joules: Numeric = (1006 * t + w * (2.501e6 + 1860 * t))[()]
+    return joules
+
+
+def seconds_above(threshold: Celsius, mean: Celsius, spread: Kelvin, seconds: Second) -> Second:
+    """Time in a month above a temperature when its hours are normal about the mean: T = seconds Q((x - mean) / spread).
+
+    Q is the upper tail of the standard normal. Shapes broadcast; `spread` > 0.
+
+    >>> float(seconds_above(20.0, mean=20.0, spread=3.0, seconds=100.0))
+    50.0
+    """
+    tail = np.vectorize(erfc, otypes=[float])(np.subtract(threshold, mean) / np.multiply(spread, sqrt(2))) / 2
+    time: Second = np.multiply(seconds, tail)[()]
+    return time
+
+
+def over_month(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], spread: Kelvin) -> NDArray[np.float64]:
+    """Mean of a function over the hours of a month, whose temperatures lie normally about the monthly mean.
+
+    E f(x), x normal with mean 0 and standard deviation `spread`, by a Gauss-Hermite rule: `function` gets the
+    departures from the mean (nodes,) and returns (..., nodes); the result is (...). Exact for polynomials; the
+    PUE of a plant, whose curves have kinks, comes out within 0.1% and its water within 0.5% (see tests/oracle).
+
+    >>> f"{over_month(lambda x: (20 + x) ** 2, 3.0):.1f}"
+    '409.0'
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return np.asarray(np.sum(function(spread * nodes) * weights, axis=-1) / weights.sum())
