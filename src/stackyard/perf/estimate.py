@@ -1,0 +1,419 @@
+"""`estimate`: what one replica of a model does on a chip: seconds, bytes, watts, whether it fits, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
+from stackyard.perf import architecture, constants, energy, lower, schedule
+from stackyard.perf.layout import Layout, divides
+from stackyard.perf.memory import Memory, memory
+from stackyard.perf.op import Op
+from stackyard.perf.precision import Precision, precision_of, unsupported
+from stackyard.perf.provider import LIMITS, Provider, Roofline
+from stackyard.quantity import Count, Joule, Numeric, Second, Token, Watt, show
+from stackyard.source import Fact, Grade, weakest
+
+Mask = bool | NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One operation of a phase and its seconds in one pass through all stages."""
+
+    phase: str  # 'prefill' or 'decode'
+    op: Op  # of one accelerator
+    seconds: Second
+    chip: Accelerator = field(repr=False)
+
+    @property
+    def limit(self) -> Any:
+        """What it waits for by the roofline: 'compute', 'memory', 'link' or 'overhead'; an array of them for arrays."""
+        terms = Roofline().terms(self.op, self.chip)
+        if terms is None:
+            return "unknown"
+        names = np.array(LIMITS)
+        found = names[np.argmax(np.broadcast_arrays(*terms), axis=0)]
+        return found if np.ndim(found) else str(found)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an estimate rests on: the provider, the constants it used, and the weakest grade among all inputs."""
+
+    provider: str
+    constants: tuple[Fact, ...] = field(repr=False)
+    grade: Grade
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {len(self.constants)} constants, weakest grade {self.grade.label}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One replica at steady load with `batch` requests in progress; every number is a float, or an array of one shape.
+
+    `output_rate` counts generated tokens, `token_rate` prompt and generated tokens; both are tokens per second of the
+    replica. `watts` is one accelerator's mean; `joules_per_token` is of the replica, over the tokens of token_rate.
+    Where the model cannot be laid out so, `fits` is False and the times are what they would be if it could (nan where
+    the chip lacks the arithmetic or the model's blocks are not modelled).
+    """
+
+    model: Model = field(repr=False)
+    chip: Accelerator = field(repr=False)
+    provider: Provider
+    precision: Precision
+    layout: Layout
+    batch: Count
+    prompt: Token
+    output: Token
+    prefill_seconds: Second  # of one prefill pass through all stages
+    step_seconds: Second  # of one decode step through all stages
+    ttft: Second
+    tpot: Second
+    output_rate: Numeric
+    token_rate: Numeric
+    prefill_share: Numeric  # of the time
+    watts: Watt
+    joules_per_token: Joule
+    memory: Memory
+    reasons: Mapping[str, Mask] = field(repr=False)
+    fits: Mask
+
+    @property
+    def accelerators(self) -> Count:
+        return np.maximum(self.layout.accelerators, 1.0)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every operation of a prefill pass and a decode step, worked out again when asked for."""
+        lay, batch, prompt, output = _at_least_one(self.layout, self.batch, self.prompt, self.output)
+        _, filling, stepping = _lowered(self.model, lay, self.precision, batch, prompt, output)
+        stages = lay.pipeline
+        parts = []
+        for phase, ops in (("prefill", filling), ("decode", stepping)):
+            for op in ops:
+                seconds = _seconds(self.provider, op, self.chip)
+                if np.any(np.greater(op.count, 0)):
+                    parts.append(Part(phase, op, seconds * stages, self.chip))
+        return tuple(parts)
+
+    @property
+    def basis(self) -> Basis:
+        """What the estimate rests on."""
+        return _basis(self.provider, self.model, self.chip, [part.op for part in self.parts])
+
+    @property
+    def output_rate_per_accelerator(self) -> Numeric:
+        return self.output_rate / self.accelerators
+
+    @property
+    def token_rate_per_accelerator(self) -> Numeric:
+        """Prompt and generated tokens per second of one accelerator: what a planner multiplies by."""
+        return self.token_rate / self.accelerators
+
+    @property
+    def why(self) -> Any:
+        """Reasons why it does not fit: a list for one estimate, reason -> mask for arrays."""
+        if np.ndim(self.fits):
+            return {reason: mask for reason, mask in self.reasons.items() if np.any(mask)}
+        return [reason for reason, holds in self.reasons.items() if holds]
+
+    def at(self, index: int | tuple[int, ...]) -> Estimate:
+        """The estimate at one index of an array estimate."""
+
+        def pick(value: Any) -> Any:
+            if isinstance(value, np.ndarray) and value.ndim:
+                return np.broadcast_to(value, np.shape(self.fits))[index].item()
+            return value
+
+        def pick_all(value: Any) -> Any:
+            return replace(value, **{f.name: pick(getattr(value, f.name)) for f in fields(value)})
+
+        reasons = {reason: pick(mask) for reason, mask in self.reasons.items()}
+        parts = {"layout": pick_all(self.layout), "memory": pick_all(self.memory), "reasons": reasons}
+        found: Estimate = replace(pick_all(self), **parts)
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """One estimate as plain names and values, ready to print or to write as JSON; SI units are in the names."""
+        if np.ndim(self.fits):
+            raise ValueError("an array of estimates has no summary: take one with .at(index)")
+        lay, mem, basis = self.layout, self.memory, self.basis
+        return {
+            "model": self.model.id,
+            "chip": self.chip.id,
+            "precision": {f.name: getattr(self.precision, f.name) for f in fields(self.precision)},
+            "layout": {f.name: int(getattr(lay, f.name)) for f in fields(lay)},
+            "accelerators": int(self.accelerators),
+            "batch": float(self.batch),
+            "prompt_tokens": float(self.prompt),
+            "output_tokens": float(self.output),
+            "fits": bool(self.fits),
+            "why": self.why,
+            "ttft_s": float(self.ttft),
+            "tpot_s": float(self.tpot),
+            "prefill_s": float(self.prefill_seconds),
+            "step_s": float(self.step_seconds),
+            "prefill_share": float(self.prefill_share),
+            "output_tokens_per_s": float(self.output_rate),
+            "tokens_per_s": float(self.token_rate),
+            "output_tokens_per_s_per_accelerator": float(self.output_rate_per_accelerator),
+            "tokens_per_s_per_accelerator": float(self.token_rate_per_accelerator),
+            "memory_bytes": {f.name: float(getattr(mem, f.name)) for f in fields(mem) if f.name != "largest_batch"},
+            "memory_used_bytes": float(mem.total),
+            "largest_batch": float(mem.largest_batch),
+            "watts_per_accelerator": float(self.watts),
+            "joules_per_token": float(self.joules_per_token),
+            "basis": {
+                "provider": basis.provider,
+                "grade": basis.grade.label,
+                "constants": {fact.path: fact.value for fact in basis.constants},
+            },
+            "parts": [
+                {"phase": p.phase, "name": p.op.name, "seconds": float(p.seconds), "limit": str(p.limit)}
+                for p in self.parts
+            ],
+        }
+
+
+def estimate(
+    model: Model,
+    chip: Accelerator,
+    layout: Layout,
+    batch: Count,
+    prompt: Token,
+    output: Token,
+    precision: str | Precision = "bf16",
+    provider: Provider | None = None,
+    hbm: HbmGeneration | None = None,
+) -> Estimate:
+    """Time, memory, power and throughput of one replica of `model` with `batch` requests in progress.
+
+    Layout fields, batch and lengths may be arrays that broadcast; then every field of the result is an array of that
+    shape. What cannot be is said in `why`; numbers that are not finite or negative raise ValueError, as does an unknown
+    precision. Decode is timed at the mean context, prompt + output / 2; memory is kept for full length,
+    prompt + output, so that no request is ever evicted. Experts are taken to be chosen evenly.
+    """
+    chosen, source = precision_of(precision), provider or Roofline()
+    sizes, size = _plain(layout, batch, prompt, output)
+    if np.prod(size, dtype=int) <= _BLOCK:
+        numbers, reasons = _solve(model, chip, source, chosen, hbm, *sizes)
+    else:
+        numbers, reasons = _solve_in_blocks(model, chip, source, chosen, hbm, sizes, size)
+
+    def shaped(value: Any) -> Any:
+        return np.broadcast_to(value, size) if size else value if isinstance(value, float) else float(value)
+
+    numbers = {name: shaped(value) for name, value in numbers.items()}
+    held = Memory(**{f.name: numbers.pop(f.name) for f in fields(Memory)})
+    lay = Layout(*(shaped(width) for width in sizes[:4]))
+    masks: dict[str, Mask] = {
+        reason: np.broadcast_to(mask, size) if size else bool(mask) for reason, mask in reasons.items()
+    }
+    fits = ~np.logical_or.reduce([np.asarray(mask) for mask in masks.values()]) if size else not any(masks.values())
+    counts = {name: shaped(value) for name, value in zip(("batch", "prompt", "output"), sizes[4:], strict=True)}
+    return Estimate(
+        model=model,
+        chip=chip,
+        provider=source,
+        precision=chosen,
+        layout=lay,
+        memory=held,
+        reasons=masks,
+        fits=fits,
+        **counts,
+        **numbers,
+    )
+
+
+_BLOCK = 16384  # array elements worked on at a time: temporaries stay in the processor's cache
+
+
+def _solve_in_blocks(
+    model: Model,
+    chip: Accelerator,
+    provider: Provider,
+    precision: Precision,
+    hbm: HbmGeneration | None,
+    sizes: tuple[Numeric, ...],
+    size: tuple[int, ...],
+) -> tuple[dict[str, Numeric], dict[str, Mask]]:
+    flat = [np.broadcast_to(value, size).reshape(-1) for value in sizes]
+    total = int(np.prod(size, dtype=int))
+    results = [
+        _solve(model, chip, provider, precision, hbm, *(value[start : start + _BLOCK] for value in flat))
+        for start in range(0, total, _BLOCK)
+    ]
+
+    def joined(pieces: list[Any]) -> Any:
+        if all(np.ndim(piece) == 0 for piece in pieces):
+            return pieces[0]
+        return np.concatenate(pieces).reshape(size)
+
+    numbers = {name: joined([result[0][name] for result in results]) for name in results[0][0]}
+    reasons = {name: joined([result[1][name] for result in results]) for name in results[0][1]}
+    return numbers, reasons
+
+
+def _lowered(
+    model: Model,
+    layout: Layout,
+    precision: Precision,
+    batch: Count,
+    prompt: Token,
+    output: Token,
+) -> tuple[schedule.Shape, list[Op], list[Op]]:
+    """How the batch is cut, and the operations of one stage's prefill pass and decode pass."""
+    cut = schedule.shape(layout, batch, prompt, constants.values()["prefill.tokens"])
+    filling = lower.prefill(model, layout, precision, cut.prompts, prompt)
+    stepping = lower.decode(model, layout, precision, cut.micro, prompt + output / 2.0)
+    return cut, filling, stepping
+
+
+def _seconds(provider: Provider, op: Op, chip: Accelerator) -> Second:
+    seconds = provider.seconds(op, chip)
+    return np.nan if seconds is None else seconds
+
+
+def _solve(
+    model: Model,
+    chip: Accelerator,
+    provider: Provider,
+    precision: Precision,
+    hbm: HbmGeneration | None,
+    tensor: Count,
+    pipeline: Count,
+    data: Count,
+    expert: Count,
+    batch: Count,
+    prompt: Token,
+    output: Token,
+) -> tuple[dict[str, Numeric], dict[str, Mask]]:
+    """Every number of the estimate, and every reason why it may not fit, for floats or arrays."""
+    values = constants.values()
+    missing = architecture.unmodelled(model)
+    reasons: dict[str, Mask] = dict.fromkeys((*missing, *unsupported(chip, precision)), True)
+    layout = Layout(tensor, pipeline, data, expert)
+    reasons |= _bad_sizes(model, layout, batch, prompt, output)
+    layout, batch, prompt, output = _at_least_one(layout, batch, prompt, output)
+    reasons |= divides(model, layout)
+
+    cut, filling, stepping = _lowered(model, layout, precision, batch, prompt, output)
+    known, wait = np.nan if missing else 1.0, values["overhead.step"]
+    stage_prefill = known * (sum(_seconds(provider, op, chip) for op in filling) + wait)
+    stage_decode = known * (sum(_seconds(provider, op, chip) for op in stepping) + wait / layout.pipeline)
+    served = schedule.serve(layout, cut, batch, prompt, output, stage_prefill, stage_decode)
+    pass_tokens = np.minimum(cut.prompts * prompt, values["prefill.tokens"])
+    held = memory(model, chip, layout, precision, batch, prompt + output, pass_tokens, values)
+    reasons |= _memory_reasons(held)
+    drawn = _watts(chip, cut, served, output, filling, stepping, values, hbm)
+    numbers: dict[str, Numeric] = {
+        "prefill_seconds": stage_prefill * layout.pipeline,
+        "step_seconds": stage_decode * layout.pipeline,
+        "ttft": served.ttft,
+        "tpot": served.tpot,
+        "output_rate": served.output_rate,
+        "token_rate": served.token_rate,
+        "prefill_share": served.prefill_share,
+        "watts": drawn,
+        "joules_per_token": drawn * layout.accelerators / served.token_rate,
+    }
+    return numbers | {f.name: known * getattr(held, f.name) for f in fields(Memory)}, reasons
+
+
+def _widths(layout: Layout) -> tuple[Count, ...]:
+    return layout.tensor, layout.pipeline, layout.data, layout.expert
+
+
+def _at_least_one(layout: Layout, *numbers: Numeric) -> tuple[Layout, Numeric, Numeric, Numeric]:
+    """Sizes below one are a reason not to fit; they are worked as one so that the other reasons are told too."""
+    batch, prompt, output = (np.maximum(number, 1.0) for number in numbers)
+    return Layout(*(np.maximum(width, 1.0) for width in _widths(layout))), batch, prompt, output
+
+
+def _plain(layout: Layout, *numbers: Numeric) -> tuple[tuple[Numeric, ...], tuple[int, ...]]:
+    """Inputs as floats or arrays of floats, and their common shape; ValueError names every bad one."""
+    names = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output")
+    arrays = [np.asarray(number, dtype=float) for number in (*_widths(layout), *numbers)]
+    faults = []
+    for name, array in zip(names, arrays, strict=True):
+        if not np.isfinite(array).all():
+            faults.append(f"{name} is not finite")
+        elif (array < 0).any():
+            faults.append(f"{name} is negative")
+    if faults:
+        raise ValueError("; ".join(faults))
+    size = np.broadcast_shapes(*(array.shape for array in arrays))
+    return tuple(array if size else float(array) for array in arrays), size
+
+
+def _bad_sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Token) -> dict[str, Mask]:
+    widths = _widths(layout)
+    uneven = [np.not_equal(np.mod(width, 1.0), 0) | np.less(width, 1) for width in widths]
+    found: dict[str, Any] = {
+        "layout widths must be whole numbers of at least 1": uneven[0] | uneven[1] | uneven[2] | uneven[3],
+        "the batch is empty": np.less(batch, 1),
+        "the prompt is empty": np.less(prompt, 1),
+        "the output is empty": np.less(output, 1),
+        f"prompt and output exceed the context of {model.max_context:,} tokens": prompt + output > model.max_context,
+        "fewer sequences than data groups": np.less(batch, layout.data) & np.greater_equal(batch, 1),
+    }
+    return found
+
+
+def _memory_reasons(held: Memory) -> dict[str, Mask]:
+    """Reasons with their figures for one estimate, plain for arrays."""
+    short, bare = held.total > held.available, held.total - held.cache > held.available
+    if np.ndim(short):
+        return {"the weights exceed the memory": bare, "weights and cache exceed the memory": np.greater(short, bare)}
+    have = show(float(held.available), "B")
+    if bare:
+        return {f"the weights exceed the memory: {show(float(held.weights), 'B')} a chip of {have} usable": True}
+    need, most = show(float(held.total), "B"), f"{float(held.largest_batch):,.0f}"
+    return {f"weights and cache exceed the memory: {need} a chip of {have} usable; {most} sequences fit": bool(short)}
+
+
+def _watts(
+    chip: Accelerator,
+    cut: schedule.Shape,
+    served: schedule.Service,
+    output: Token,
+    filling: list[Op],
+    stepping: list[Op],
+    values: Mapping[str, float],
+    hbm: HbmGeneration | None,
+) -> Watt:
+    """Mean power over a cycle: its decode passes and prefill passes through this accelerator's stage."""
+    busy: Numeric = 0.0
+    moved: Numeric = 0.0
+    steps = np.maximum(output - 1.0, 0.0) * cut.passes
+    for passes, ops in ((cut.group / cut.prompts, filling), (steps, stepping)):
+        for op in ops:
+            if op.kind == "collective":
+                continue
+            sustained = chip.flops.get(op.precision, np.nan) * values[f"compute.matmul.{op.precision}"]
+            busy = busy + passes * (op.count * op.flop / sustained)
+            moved = moved + passes * (op.count * op.bytes)
+    return energy.watts(chip, busy / served.cycle, moved / served.cycle, values, hbm)
+
+
+def _basis(provider: Provider, model: Model, chip: Accelerator, ops: Iterable[Op]) -> Basis:
+    names = {"overhead.step", "memory.usable", "memory.runtime", "prefill.tokens", "energy.hbm", "energy.path"}
+    for op in ops:
+        names.add(f"overhead.{op.kind}")
+        if op.kind == "collective":
+            names |= {"link.scale_up", "link.scale_out"}
+        else:
+            names |= {f"compute.{op.kind}.{op.precision}", f"memory.{op.kind}"}
+    if np.isnan(chip.idle):
+        names.add("power.idle")
+    every = constants.facts()
+    used = tuple(every[name] for name in sorted(names) if name in every)
+    facts = (*used, *model.facts.values(), *chip.facts.values())
+    return Basis(provider.name, used, weakest(fact.grade for fact in facts))

@@ -1,0 +1,95 @@
+"""Parallel layouts: how one replica of a model is laid over accelerators, and what divides what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.catalog.entries import Accelerator, Model
+from stackyard.perf import architecture
+from stackyard.quantity import Count, Numeric
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Widths of one replica, which takes tensor x pipeline x data accelerators; fields are numbers or arrays.
+
+    tensor: accelerators that share every matrix and head of a layer. pipeline: stages of consecutive layers.
+    data: tensor groups that each hold the attention weights and serve their own sequences. expert: accelerators
+    of a stage among which whole routed experts are dealt; 1 splits each expert over the tensor group, and more than
+    `tensor` shares one set of experts between data groups, which then exchange tokens.
+    """
+
+    tensor: Count = 1
+    pipeline: Count = 1
+    data: Count = 1
+    expert: Count = 1
+
+    @property
+    def accelerators(self) -> Count:
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def expert_spread(self) -> Count:
+        """Accelerators over which the weights of the routed experts are spread."""
+        return np.maximum(self.tensor, self.expert)
+
+    @property
+    def expert_groups(self) -> Count:
+        """Tensor groups that share one set of experts."""
+        return self.expert_spread / self.tensor
+
+
+def stage_share(model: Model, layout: Layout) -> Numeric:
+    """Share of the layers on the fullest pipeline stage: ceil(layers / pipeline) / layers."""
+    return np.ceil(model.layers / layout.pipeline) / model.layers
+
+
+def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]:
+    """Reason -> where it holds: everything that keeps the model from being laid out so. Widths must be at least 1."""
+    t, e = layout.tensor, layout.expert
+    group = t * layout.data
+    a = model.attention
+    reasons = {"tensor width does not divide the attention heads": np.mod(a.heads, t) > 0}
+    if not architecture.is_latent(model):
+        uneven = (np.mod(a.kv_heads, t) > 0) & (np.mod(t, a.kv_heads) > 0)
+        reasons["tensor width and key-value heads do not divide each other"] = uneven & (np.mod(a.heads, t) == 0)
+    if model.feed_forward:
+        reasons["tensor width does not divide the feed-forward width"] = np.mod(model.feed_forward, t) > 0
+    reasons["more pipeline stages than layers"] = np.greater(layout.pipeline, model.layers)
+    if model.experts is None:
+        reasons["the model has no experts to spread"] = np.greater(e, 1)
+        return reasons
+    inside = np.maximum(t / e, 1.0)  # accelerators that split one expert
+    reasons["expert width does not divide the routed experts"] = np.mod(model.experts.routed, e) > 0
+    reasons["expert width does not divide tensor x data"] = np.mod(group, e) > 0
+    reasons["expert and tensor width do not divide each other"] = (np.mod(t, e) > 0) & (np.mod(e, t) > 0)
+    reasons["tensor width does not divide the experts' width"] = np.mod(model.experts.width, inside) > 0
+    return reasons
+
+
+def layouts(model: Model, chip: Accelerator, domain: int | None = None, pipeline: int = 8) -> Layout:
+    """Every layout of one replica inside the scale-up domain, and pipelines of such groups, as arrays of one axis.
+
+    Tensor widths: powers of two and divisors of the heads, up to `domain` (default: the chip's scale-up domain).
+    Pipelines: powers of two up to `pipeline`. Models with experts also get expert and data widths that fill the
+    domain. Layouts that do not divide are left out; the narrowest come first.
+    """
+    limit = int(domain or chip.scale_up_domain or 1)
+    powers = [2**i for i in range(limit.bit_length()) if 2**i <= limit]
+    heads = model.attention.heads
+    tensor = sorted({*powers, *(n for n in range(1, limit + 1) if heads % n == 0)})
+    stages = [2**i for i in range(pipeline.bit_length()) if 2**i <= min(pipeline, model.layers)]
+    rows: list[tuple[int, int, int, int]] = []
+    for t in tensor:
+        rows += [(t, p, 1, 1) for p in stages]
+        if model.experts is None:
+            continue
+        for d in (n for n in {*powers, limit // t} if 1 <= n <= limit // t):
+            rows += [(t, p, d, t * d) for p in stages if t * d > 1]
+    grid = np.array(sorted(set(rows), key=lambda r: (r[0] * r[1] * r[2], r)), dtype=float).T
+    every = Layout(*grid)
+    keep = ~np.logical_or.reduce([np.broadcast_to(bad, grid.shape[1:]) for bad in divides(model, every).values()])
+    return Layout(*(axis[keep] for axis in grid))

@@ -1,0 +1,99 @@
+"""Memory of one accelerator: weights, cache, activations and runtime, and the largest batch that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.catalog.entries import Accelerator, Model
+from stackyard.perf import architecture
+from stackyard.perf.layout import Layout, stage_share
+from stackyard.perf.op import ACTIVATION
+from stackyard.perf.precision import Precision
+from stackyard.quantity import Byte, Count, Numeric, Token
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of the fullest accelerator of a replica, and how many sequences the replica could hold."""
+
+    weights: Byte
+    cache: Byte
+    activations: Byte
+    runtime: Byte
+    available: Byte
+    largest_batch: Count  # sequences of full length that the replica can hold; 0 where the weights do not fit
+
+    @property
+    def total(self) -> Byte:
+        return self.weights + self.cache + self.activations + self.runtime
+
+    @property
+    def fits(self) -> bool | NDArray[np.bool_]:
+        fits: bool | NDArray[np.bool_] = np.less_equal(self.total, self.available)
+        return fits
+
+
+def weight_bytes(model: Model, layout: Layout, precision: Precision) -> Byte:
+    """Weights that one accelerator holds: its share of each matrix and expert, norms and tables in bf16.
+
+    Matrices split by tensor width, experts by their spread, layers by ceil(layers / pipeline), and the embedding and
+    output tables by tensor x pipeline.
+    """
+    t, share = layout.tensor, stage_share(model, layout)
+    elements: Numeric = 0.0
+    for matrix in architecture.matrices(model):
+        inner, outer = matrix.shape(t)
+        elements = elements + inner * outer * matrix.layers
+    if model.experts:
+        routed = model.experts.routed * architecture.expert_parameters(model) * architecture.expert_layers(model)
+        elements = elements + routed / layout.expert_spread
+    tables = architecture.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
+    plain = architecture.small_parameters(model) * share + tables / (t * layout.pipeline)
+    return elements * share * precision.weight_bytes + plain * ACTIVATION
+
+
+def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: Token) -> Byte:
+    """Cache of one sequence of `context` tokens on one accelerator of its tensor group.
+
+    Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole.
+    """
+    whole = architecture.cache_bytes(model, context, precision.cache_bytes)
+    split = 1.0 if architecture.is_latent(model) else np.minimum(layout.tensor, model.attention.kv_heads)
+    return whole / split * stage_share(model, layout)
+
+
+def activation_bytes(model: Model, layout: Layout, tokens: Token) -> Byte:
+    """Working space of a pass over `tokens`: residual and norm, and the widest of the blocks' intermediate results.
+
+    tokens (4 hidden + widest) x 2 bytes, where widest = (3 width) / tensor of the feed-forward block or of the active
+    experts. Valid for engines that reuse one workspace for all layers.
+    """
+    width = float(model.feed_forward)
+    if model.experts:
+        width = max(width, float(model.experts.active * model.experts.width + model.experts.shared_width))
+    return tokens * (4.0 * model.hidden + 3.0 * width / layout.tensor) * ACTIVATION
+
+
+def memory(
+    model: Model,
+    chip: Accelerator,
+    layout: Layout,
+    precision: Precision,
+    batch: Count,
+    context: Token,
+    pass_tokens: Token,
+    values: Mapping[str, float],
+) -> Memory:
+    """Memory of `batch` sequences per replica, all grown to `context` tokens, with passes of `pass_tokens` tokens."""
+    weights = weight_bytes(model, layout, precision)
+    each = sequence_bytes(model, layout, precision, context)
+    activations = activation_bytes(model, layout, pass_tokens)
+    runtime = values["memory.runtime"]
+    available = chip.memory * values["memory.usable"]
+    room = np.maximum(available - weights - activations - runtime, 0.0)
+    largest = np.floor(room / each) * layout.data
+    return Memory(weights, each * np.ceil(batch / layout.data), activations, runtime, available, largest)

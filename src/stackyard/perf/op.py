@@ -1,0 +1,220 @@
+"""Operations: how much arithmetic, memory traffic and network traffic each kind of block costs one accelerator.
+
+Every function here is a pure formula over floats or arrays. An `Op` says what is done, never how long it takes: seconds
+are the business of a provider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stackyard.quantity import Byte, Count, Flop, Numeric, Token
+
+ACTIVATION: Byte = 2.0  # bytes of an activation between blocks: bf16 in every published serving engine
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation of one accelerator, done `count` times; flop, bytes and sent are of one time.
+
+    `kind` is 'matmul', 'experts', 'attention', 'elementwise' or 'collective'; `precision` is that of the arithmetic.
+    `sent` bytes leave the accelerator, in one direction, inside a group of accelerators that is `peers` wide.
+    """
+
+    name: str
+    kind: str
+    precision: str = "bf16"
+    flop: Flop = 0.0
+    bytes: Byte = 0.0
+    sent: Byte = 0.0
+    peers: Count = 1.0
+    count: Count = 1.0
+
+
+def matmul(
+    name: str, rows: Token, inner: Count, outer: Count, weight: Byte, precision: str = "bf16", count: Count = 1.0
+) -> Op:
+    """Activations (rows x inner) times weights (inner x outer).
+
+    flop = 2 rows inner outer; bytes = inner outer weight + rows (inner + outer) activation.
+    `weight` is bytes per element. Valid where each operand is read once: large tiles, weights larger than the cache.
+
+    >>> matmul("down", 1, 4096, 4096, weight=1).flop
+    33554432
+    """
+    moved = inner * outer * weight + rows * (inner + outer) * ACTIVATION
+    return Op(name, "matmul", precision, 2 * rows * inner * outer, moved, count=count)
+
+
+def causal_pairs(tokens: Token, window: Numeric = np.inf) -> Numeric:
+    """Pairs (query, key) of a causal prompt whose queries see at most `window` keys, themselves in.
+
+    sum over i = 1..tokens of min(i, window) = w (w + 1) / 2 + (tokens - w) w, where w = min(tokens, window).
+
+    >>> float(causal_pairs(4.0)), float(causal_pairs(4.0, 2.0))
+    (10.0, 7.0)
+    """
+    seen: Numeric = np.minimum(tokens, window)
+    return seen * (seen + 1) / 2 + (tokens - seen) * seen
+
+
+def chunked_pairs(tokens: Token, chunk: Numeric) -> Numeric:
+    """Pairs of a causal prompt whose queries see only their own chunk of `chunk` tokens (Llama 4's local layers).
+
+    >>> float(chunked_pairs(5.0, 2.0))
+    7.0
+    """
+    whole = np.floor(tokens / chunk)
+    rest = tokens - whole * chunk
+    return whole * chunk * (chunk + 1) / 2 + rest * (rest + 1) / 2
+
+
+def attention(
+    name: str,
+    sequences: Count,
+    queries: Token,
+    pairs: Numeric,
+    keys: Token,
+    heads: Count,
+    key_dim: Count,
+    value_dim: Count,
+    cache_width: Count,
+    cache: Byte,
+    precision: str = "bf16",
+    count: Count = 1.0,
+) -> Op:
+    """Scores, softmax and weighted sum of `sequences`, each with `queries` new tokens over `keys` cached ones.
+
+    flop = 2 sequences pairs heads (key_dim + value_dim);
+    bytes = sequences ((keys + queries) cache_width cache + queries heads (key_dim + value_dim) activation).
+    `cache_width` is elements per token and layer that this accelerator holds, `cache` bytes per element; the cache is
+    read once and the new tokens' part written once, as in a fused kernel that keeps scores on chip. Decode has one
+    query and pairs = keys. MLA decode in absorbed form: key_dim = latent + rope, value_dim = latent (DeepSeek-V2,
+    arXiv:2405.04434, section 2.1).
+
+    >>> attention("attention", 1, 1, 1000, 1000, 8, 128, 128, 2048, 2).flop
+    4096000
+    """
+    flop = 2 * sequences * pairs * heads * (key_dim + value_dim)
+    moved = (keys + queries) * cache_width * cache + queries * heads * (key_dim + value_dim) * ACTIVATION
+    return Op(name, "attention", precision, flop, sequences * moved, count=count)
+
+
+def norm(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
+    """Residual addition and RMS norm in one kernel: two reads, two writes of tokens x hidden; 6 FLOP an element.
+
+    >>> norm("norm", 2, 4096).bytes
+    65536.0
+    """
+    return Op(name, "elementwise", "bf16", 6 * tokens * hidden, 4 * tokens * hidden * ACTIVATION, count=count)
+
+
+def gate(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
+    """SwiGLU's product of two halves of width `width`: two reads, one write; 6 FLOP an element.
+
+    >>> gate("gate", 1, 100).bytes
+    600.0
+    """
+    return Op(name, "elementwise", "bf16", 6 * tokens * width, 3 * tokens * width * ACTIVATION, count=count)
+
+
+def router(name: str, tokens: Token, hidden: Count, routed: Count, count: Count = 1.0) -> Op:
+    """Scores of every routed expert for every token, in bf16: a small matmul that every accelerator repeats.
+
+    >>> router("router", 1, 1000, 10).flop
+    20000
+    """
+    return matmul(name, tokens, hidden, routed, ACTIVATION, "bf16", count)
+
+
+def touched(routed: Count, active: Count, tokens: Token) -> Count:
+    """Expected number of distinct experts that `tokens` tokens reach, each choosing `active` of `routed` evenly.
+
+    E (1 - (1 - k/E)^tokens). Routing that is not even touches fewer and loads them unevenly; that is not modelled.
+
+    >>> touched(8, 2, 1), float(touched(8, 2, 1e9))
+    (2.0, 8.0)
+    """
+    return routed * (1 - (1 - active / routed) ** tokens)
+
+
+def experts(
+    name: str,
+    tokens: Token,
+    pool: Token,
+    hidden: Count,
+    width: Count,
+    routed: Count,
+    active: Count,
+    tensor: Count,
+    spread: Count,
+    weight: Byte,
+    precision: str = "bf16",
+    count: Count = 1.0,
+) -> Op:
+    """Gate, up and down matmuls of routed experts, grouped into one launch each way.
+
+    `tokens` come from this accelerator's tensor group, `pool` from all groups that share the experts; the experts'
+    weights are spread over `spread` accelerators. Even load: this accelerator does tokens active / tensor rows of
+    6 hidden width FLOP, and reads the weights of touched(routed, active, pool) / spread experts.
+
+    >>> experts("experts", 1, 1, 10, 20, 8, 2, 1, 1, 2).flop
+    2400.0
+    """
+    rows = tokens * active / tensor
+    moved = touched(routed, active, pool) / spread * 3 * hidden * width * weight
+    moved = moved + rows * (2 * hidden + 3 * width) * ACTIVATION
+    return Op(name, "experts", precision, 6 * rows * hidden * width, moved, count=count)
+
+
+def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
+    """Sum of `size` bytes held by each of `peers`: each sends 2 (peers - 1) / peers size. One peer sends nothing.
+
+    Ring and reduce-scatter + all-gather send the same (Patarasuk and Yuan, J. Parallel Distrib. Comput. 69, 2009).
+
+    >>> all_reduce("all_reduce", 100, 4).sent, float(all_reduce("all_reduce", 100, 1).count)
+    (150.0, 0.0)
+    """
+    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count)
+
+
+def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
+    """Every peer ends with `size` bytes of which it held 1/peers: each sends (peers - 1) / peers size.
+
+    >>> all_gather("all_gather", 100, 4).sent
+    75.0
+    """
+    return _exchange(name, (peers - 1) / peers * size, peers, count)
+
+
+def all_to_all(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
+    """Each peer holds `size` bytes addressed evenly to all peers, itself in: it sends (peers - 1) / peers size.
+
+    >>> all_to_all("dispatch", 100, 4).sent
+    75.0
+    """
+    return _exchange(name, (peers - 1) / peers * size, peers, count)
+
+
+def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -> Op:
+    """`size` bytes to the next of `peers` pipeline stages; the pipeline spans `span` accelerators.
+
+    >>> send("send", 100, 2, 16).sent
+    100.0
+    """
+    return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * np.greater(peers, 1) * 1.0)
+
+
+def _exchange(name: str, sent: Byte, peers: Count, count: Count) -> Op:
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=count * np.greater(peers, 1) * 1.0)
+
+
+def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
+    """Rows of the embedding table gathered for each token: one read and one write of tokens x hidden.
+
+    >>> embedding("embedding", 1, 1000).bytes
+    4000.0
+    """
+    return Op(name, "elementwise", "bf16", 0.0, 2 * tokens * hidden * ACTIVATION, count=count)

@@ -1,0 +1,72 @@
+"""Number formats of weights, cache and arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackyard.catalog.entries import Accelerator
+from stackyard.errors import nearest
+from stackyard.quantity import Byte
+
+# Bytes per element, by definition of the formats. fp4 carries one 8-bit scale for each block of 16 elements (NVFP4);
+# MXFP4 with blocks of 32 takes 4.25 bits and is told apart only by its 6% smaller weights.
+BYTES: dict[str, Byte] = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 4.5 / 8}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Formats of the weights, of the key-value cache, and of the matmuls' arithmetic.
+
+    Embeddings, the output head, routers and attention's arithmetic stay in bf16, as in the published checkpoints.
+    """
+
+    weights: str
+    cache: str
+    compute: str
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in (self.weights, self.cache, self.compute) if name not in BYTES]
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is not a number format I know: {nearest(unknown[0], BYTES)}")
+
+    @property
+    def weight_bytes(self) -> Byte:
+        return BYTES[self.weights]
+
+    @property
+    def cache_bytes(self) -> Byte:
+        return BYTES[self.cache]
+
+
+PRESETS: dict[str, Precision] = {
+    "bf16": Precision("bf16", "bf16", "bf16"),
+    "fp8": Precision("fp8", "fp8", "fp8"),
+    "int8": Precision("int8", "fp8", "int8"),
+    "fp4": Precision("fp4", "fp8", "fp4"),
+    "fp4-weights": Precision("fp4", "fp8", "bf16"),  # weight-only: for chips without fp4 arithmetic
+}
+
+
+def precision_of(name: str | Precision) -> Precision:
+    """The preset of this name, or the Precision itself; ValueError with the nearest known name otherwise.
+
+    >>> precision_of("fp8").cache
+    'fp8'
+    """
+    if isinstance(name, Precision):
+        return name
+    if name not in PRESETS:
+        raise ValueError(f"'{name}' is not a precision I know: {nearest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def unsupported(chip: Accelerator, precision: Precision) -> list[str]:
+    """Why the chip cannot compute in this precision; empty where it can.
+
+    bf16 is needed in any case: for attention and the output head.
+    """
+    needed = dict.fromkeys((precision.compute, "bf16"))
+    known = ", ".join(sorted(chip.flops))
+    return [
+        f"{chip.name} has no {name} arithmetic on record (it has {known})" for name in needed if name not in chip.flops
+    ]
