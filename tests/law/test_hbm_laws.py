@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stackyard.hbm.geometry import gross_dies, murphy_yield, negative_binomial_yield, poisson_yield
 from stackyard.hbm.packaging import packages, packaging_limit
-from stackyard.hbm.ramp import path, ramp, slip, whole_months
+from stackyard.hbm.ramp import ramp, slip, whole_months
 from stackyard.hbm.stack import implied_die_yield, net_bytes_per_wafer, stack_yield, stacks_from
 from stackyard.hbm.supply import Line, balance, flow
 from stackyard.quantity import DAY
@@ -157,9 +157,8 @@ def test_ramps_start_low_end_high_and_never_turn(shape: str) -> None:
     assert several.shape == (2, len(months))
 
 
-def test_a_step_and_a_path_through_points() -> None:
+def test_a_ramp_without_duration_is_a_step() -> None:
     assert ramp(range(4), 1, 0, 0.0, 1.0).tolist() == [0.0, 0.0, 1.0, 1.0]
-    assert path(range(4), {3: 1.0, 0: 4.0}).tolist() == [4.0, 3.0, 2.0, 1.0]
 
 
 @given(st.integers(0, 60))

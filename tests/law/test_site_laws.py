@@ -74,6 +74,12 @@ def test_a_wet_bulb_above_the_dry_bulb_is_refused() -> None:
         conditions(plant("air"), [10.0], [11.0])
 
 
+def test_only_a_tower_needs_the_wet_bulb() -> None:
+    np.testing.assert_array_equal(conditions(plant("air"), [30.0]).pue, conditions(plant("air"), [30.0], [20.0]).pue)
+    with pytest.raises(ValueError, match="needs the wet bulb"):
+        conditions(plant("air", "tower"), [30.0])
+
+
 @given(celsius, st.floats(1, 15), st.floats(5, 45), st.floats(1, 15), st.floats(0.1, 30))
 def test_shifting_every_temperature_leaves_the_economiser_alone(
     outside: float, approach: float, supply: float, rise: float, shift: float
@@ -198,6 +204,13 @@ def test_every_constant_of_the_plant_has_a_source_or_a_reason_and_lies_in_its_ra
         assert fact.sources or (fact.grade is Grade.ASSUMED and fact.note), path
         assert fact.si_low <= fact.si <= fact.si_high, path
         assert fact.place.startswith("plant.yaml:"), path
+
+
+def test_a_plant_names_the_constants_it_was_made_from() -> None:
+    assert "plant.dry.approach" in plant("liquid", "dry").facts
+    assert "plant.tower.cycles" not in plant("liquid", "dry").facts
+    assert "plant.warm.supply" not in plant("air").facts
+    assert set(plant("legacy", "tower").facts) < set(facts())
 
 
 def test_another_table_of_constants_makes_another_plant() -> None:

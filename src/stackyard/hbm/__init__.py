@@ -2,7 +2,7 @@
 
 - `geometry`: gross_dies; poisson_yield, murphy_yield, negative_binomial_yield
 - `stack`: stack_yield, stacks_from, net_bytes_per_wafer, implied_die_yield
-- `ramp`: ramp, path, slip, whole_months
+- `ramp`: ramp, slip, whole_months
 - `supply`: Line, flow, Flow, balance
 - `deliveries`: read_deliveries (promised stacks from a CSV table)
 - `packaging`: packages, packaging_limit

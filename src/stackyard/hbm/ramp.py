@@ -1,4 +1,4 @@
-"""Series of months: ramps, paths through given points, delays; and lead times in whole months."""
+"""Series of months: ramps and delays; and lead times in whole months."""
 
 from __future__ import annotations
 
@@ -37,18 +37,6 @@ def ramp(
     first = np.asarray(low, dtype=float)[..., None]
     result: NDArray[np.float64] = first + (np.asarray(high, dtype=float)[..., None] - first) * SHAPES[shape](done)
     return result
-
-
-def path(months: Sequence[Month], points: Mapping[Month, float]) -> NDArray[np.float64]:
-    """The straight lines through given points, held constant before the first and after the last.
-
-    For capacities stated at dates, or a yield that is learned along a given path.
-
-    >>> path(range(5), {1: 100.0, 3: 200.0}).tolist()
-    [100.0, 100.0, 150.0, 200.0, 200.0]
-    """
-    known = sorted(points)
-    return np.asarray(np.interp(months, known, [points[month] for month in known]))
 
 
 def slip(series: ArrayLike, months: int, before: Numeric = 0.0) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -63,12 +64,13 @@ class Plant:
     rejection: Rejection
     approach: float
     rejection_fans: float
-    cycles: float  # of concentration in a tower
+    cycles: float  # of concentration in a tower; nan without one
     spread: float  # of the hours of a month about its mean: of the wet bulb for a tower, else of the dry bulb
     pressure: float
     ups_efficiency: float
     distribution: float
     other: float
+    facts: Mapping[str, Fact] = field(repr=False, compare=False)  # the constants it was made from, by path
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,11 @@ def plant(cooling: Cooling, rejection: Rejection = "dry", table: Mapping[str, Fa
     0.94
     """
     known = facts() if table is None else table
+    used: dict[str, Fact] = {}
 
     def of(part: str, name: str) -> float:
-        fact = known[f"plant.{part}.{name}"]
+        path = f"plant.{part}.{name}"
+        fact = used[path] = known[path]
         return fact.si - FREEZING if fact.unit == "degC" else fact.si
 
     def part(name: str, *fields: str) -> dict[str, Any]:
@@ -102,34 +106,40 @@ def plant(cooling: Cooling, rejection: Rejection = "dry", table: Mapping[str, Fa
     def loop(name: str) -> Loop:
         return Loop(**part(name, "supply", "rise", "economiser", "fans", "pumps"))
 
-    legacy = cooling == "legacy"
+    legacy, tower = cooling == "legacy", rejection == "tower"
     liquid = of("liquid_share", cooling)
+    shares = {"warm": liquid, "cold" if legacy else "chilled": 1 - liquid}
     return Plant(
-        loops=((liquid, loop("warm")), (1 - liquid, loop("cold" if legacy else "chilled"))),
+        loops=tuple((share, loop(name)) for name, share in shares.items() if share > 0),
         chiller=Chiller(**part("chiller", "carnot", "evaporator", "condenser", "least_lift")),
         rejection=rejection,
         approach=of(rejection, "approach"),
         rejection_fans=of(rejection, "fans"),
-        cycles=of("tower", "cycles"),
-        spread=of("weather", "wet_bulb_spread" if rejection == "tower" else "dry_bulb_spread"),
+        cycles=of("tower", "cycles") if tower else math.nan,
+        spread=of("weather", "wet_bulb_spread" if tower else "dry_bulb_spread"),
         pressure=of("weather", "pressure"),
         ups_efficiency=of("power", "ups_double" if legacy else "ups_eco"),
         distribution=of("power", "distribution"),
         other=of("power", "other"),
+        facts=used,
     )
 
 
-def conditions(plant: Plant, dry_bulb: ArrayLike, wet_bulb: ArrayLike) -> Conditions:
+def conditions(plant: Plant, dry_bulb: ArrayLike, wet_bulb: ArrayLike = ()) -> Conditions:
     """PUE, water and chiller share by month from monthly mean temperatures, each of shape (..., months) in deg C.
 
     Every hour of a month is taken at its own temperature, normal about the mean with `plant.spread`; dry and wet bulb
-    depart from their means together. ValueError where a wet bulb is above its dry bulb.
+    depart from their means together. A plant without a tower does not need the wet bulb. Raises ValueError where a wet
+    bulb is above its dry bulb, and for a tower without any.
 
     >>> found = conditions(plant("liquid"), dry_bulb=[2.0, 26.0], wet_bulb=[-2.0, 23.0])
     >>> [f"{value:.2f}" for value in found.pue]
     ['1.09', '1.10']
     """
-    dry, wet = np.asarray(dry_bulb, dtype=float)[..., None], np.asarray(wet_bulb, dtype=float)[..., None]
+    if plant.rejection == "tower" and np.size(wet_bulb) == 0:
+        raise ValueError("a tower needs the wet bulb")
+    dry = np.asarray(dry_bulb, dtype=float)[..., None]
+    wet = np.asarray(wet_bulb, dtype=float)[..., None] if np.size(wet_bulb) else dry
     if np.any(wet > dry):
         raise ValueError("the wet bulb is never above the dry bulb")
 
