@@ -1,0 +1,129 @@
+"""Problem, Plan, Explanation and the facts behind them -> Report: what a reader with one minute needs, first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackyard.plan.plan import Plan
+from stackyard.plan.problem import Problem
+from stackyard.report.confidence import confidence, distinct, method, sources
+from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
+from stackyard.report.flow import chain
+from stackyard.report.scale import Scale, decimals, say, scale, share
+from stackyard.report.sections import built, demand, footprint, memory, money, power, spend
+from stackyard.report.view import View
+from stackyard.source import Fact, weakest
+
+
+def build(
+    problem: Problem,
+    plan: Plan,
+    explanation: None = None,
+    provenance: Sequence[Fact] = (),
+    *,
+    title: str,
+    subtitle: str = "",
+    date: str = "",
+    year: str = "",
+    not_modelled: Sequence[str] = (),
+    audit: str = "",
+    reproduce: str = "",
+    digests: Sequence[tuple[str, str]] = (),
+) -> Report:
+    """The report of a plan. `year` chooses the Sankey's December; without an explanation its sections are left out."""
+    facts = distinct(provenance)
+    view = View.of(problem, plan, weakest(fact.grade for fact in facts) if facts else None)
+    cited = sources(facts)
+    made = [("Problem", problem.digest), *digests]
+    solver = [
+        ("Solver", plan.solver),
+        ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
+    ]
+    sections = [
+        headline(view, plan),
+        demand(view),
+        memory(view),
+        power(view),
+        chain(view, year),
+        built(view),
+        money(view),
+        footprint(view),
+    ]
+    if facts:
+        sections.append(confidence(facts, len(cited)))
+    sections.append(method(not_modelled, audit, solver, made, reproduce))
+    return Report(title, subtitle, date, tuple(sections), cited, tuple(made))
+
+
+def headline(view: View, plan: Plan) -> Section:
+    """What limits the alliance in each year and why, and the figures to remember."""
+    blocks: list[Block] = [key_figures(view, plan), by_year_table(view)]
+    return Section("headline", "In one minute", _answer(view), tuple(blocks))
+
+
+def _answer(view: View) -> str:
+    served, asked = (view.array(name).sum(axis=0) for name in ("served", "demand"))
+    part = share(float(served[-1] / asked[-1])) if asked[-1] > 0 else "–"
+    return (
+        f"By {view.months[-1]} the alliance serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
+    )
+
+
+def key_figures(view: View, plan: Plan) -> KeyFigures:
+    """The horizon in six numbers."""
+    served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
+    total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
+    used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.array("site_power").sum(axis=0)[-1]
+    drawn, delivered = view.array("draw").sum(), view.array("stacks_delivered").sum()
+    end = view.months[-1]
+    items = (
+        _key("Tokens served", float(served[-1]), "tokens/day", f"in {end}, of {say(float(asked[-1]), 'tokens/day')}"),
+        KeyFigure("Share of demand served", share(total), "", f"of all tokens asked for in {view.span}"),
+        _key("Accelerators in place", float(view.installed[:, -1].sum()), "accelerators", f"in {end}"),
+        _key("Site power in use", float(used), "W", f"at peak in {end}, of {say(float(energised), 'W')} energised"),
+        _key("HBM stacks drawn", float(drawn), "stacks", f"of {say(float(delivered), 'stacks')} delivered"),
+        _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; {_net_present(plan)}"),
+    )
+    return KeyFigures(items, view.grade)
+
+
+def _net_present(plan: Plan) -> str:
+    return f"net present cost {say(plan.objective, 'USD')}, the price of unserved tokens included"
+
+
+def _key(label: str, value: float, unit: str, detail: str) -> KeyFigure:
+    words = say(value, unit)
+    if unit == "USD":
+        return KeyFigure(label, words, "", detail)
+    number, _, rest = words.partition(" ")
+    return KeyFigure(label, number, rest, detail)
+
+
+def by_year_table(view: View) -> Table:
+    """The same figures year by year."""
+    served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
+    used, energised = view.array("site_power_peak").sum(axis=0), view.array("site_power").sum(axis=0)
+    kinds = (
+        ("Asked for*", "tokens/day", view.year_end(asked)),
+        ("Served*", "tokens/day", view.year_end(served)),
+        ("Share served", "%", 100 * view.served_share),
+        ("Accelerators*", "accelerators", view.year_end(view.installed.sum(axis=0))),
+        ("Power energised*", "W", view.year_end(energised)),
+        ("Power in use*", "W", view.year_end(used)),
+        ("Stacks delivered", "stacks", view.yearly(view.array("stacks_delivered").sum(axis=0))),
+        ("Stacks drawn", "stacks", view.yearly(view.array("draw").sum(axis=(0, 1)))),
+        ("Spending", "USD", view.yearly(spend(view))),
+    )
+    units = [Scale(1.0, "%") if unit == "%" else scale(values, unit) for _, unit, values in kinds]
+    shown = [unit.of(values) for unit, (_, _, values) in zip(units, kinds, strict=True)]
+    columns = [Column(kinds[i][0], units[i].unit, decimals(shown[i])) for i in range(len(kinds))]
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (year, *(values[k] for values in shown)) for k, year in enumerate(view.years)
+    )
+    return Table(
+        "The plan by year",
+        (Column("Year"), *columns),
+        rows,
+        "* In December, power at the day's peak; the rest over the year.",
+        view.grade,
+    )

@@ -1,0 +1,293 @@
+"""Figure -> plotly figure: the only module that knows plotly.
+
+Each kind of thing has a family of colours that differ in lightness as well as hue, so that neighbours stay apart for
+every eye and in grey print; an id keeps its colour from figure to figure. What was asked for, promised or allowed is
+drawn as a dashed dark line.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+
+import plotly.graph_objects as go
+
+from stackyard.report.document import Bars, Figure, Lines, Report, Sankey, Series, StackedArea, Strip
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
+    "supply": ("#b45309", "#f3b559", "#7c3f12", "#f8dca4", "#d97f3f", "#5a3a22"),
+    "accelerator": ("#54398a", "#b39ad9", "#8c2f6b", "#dcc6ea", "#7d63b8", "#d38bb3"),
+    "site": ("#1b6e4a", "#8cc9a4", "#566b1c", "#c9e0a3", "#3c9a86", "#0b4238"),
+    "cost": ("#d98a1f", "#54398a", "#1b6e4a", "#9aa1ab", "#3f7fc0", "#33373d"),
+    "total": ("#1f4e79", "#b45309"),
+    "limit": ("#15181d", "#a3361f"),
+}
+_OTHER = ("#9aa1ab", "#c9ced6")
+_DASHES = ("dash", "dot")
+INK, QUIET, RULE = "#15181d", "#5b6270", "#e3e6eb"
+FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", sans-serif'
+
+Colours = Mapping[str, str]
+
+
+def colours(report: Report) -> Colours:
+    """A colour for every id in the report's figures: the kind chooses the family, first use the place in it."""
+    chosen: dict[str, str] = {}
+    used: dict[str, int] = {}
+    for figure in report.figures:
+        for id_ in _ids(figure):
+            if id_ not in chosen:
+                kind = id_.split("/")[0] if "/" in id_ else ""
+                family = FAMILIES.get(kind, _OTHER)
+                chosen[id_] = family[used.get(kind, 0) % len(family)]
+                used[kind] = used.get(kind, 0) + 1
+    return chosen
+
+
+def _ids(figure: Figure) -> list[str]:
+    data = figure.data
+    if isinstance(data, Sankey):
+        return [node.id for node in data.nodes]
+    return [] if isinstance(data, Strip) else [series.id for series in data.series]
+
+
+def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
+    """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
+    data = figure.data
+    if isinstance(data, Sankey | Strip):
+        return []
+    solid = [(series.name, palette[series.id], "solid") for series in data.series]
+    stacked = isinstance(data, StackedArea | Bars)
+    limits = [(series.name, FAMILIES["limit"][i % 2], _DASHES[i % 2]) for i, series in enumerate(data.limits)]
+    return limits + (solid[::-1] if stacked else solid)
+
+
+def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figure:
+    """The plotly figure, without a title: whoever shows it has the caption."""
+    kind: Callable[..., go.Figure] = KINDS[type(figure.data)]
+    drawn = kind(figure.data, palette)
+    drawn.update_layout(
+        template="none",
+        font={"family": FONT, "size": 12, "color": QUIET},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12, "family": FONT}},
+        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip),
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
+    )
+    return drawn
+
+
+def _lines(data: Lines, palette: Colours) -> go.Figure:
+    drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
+    _limits(drawn, data)
+    return _axes(drawn, data)
+
+
+def _areas(data: StackedArea, palette: Colours) -> go.Figure:
+    drawn = go.Figure()
+    for series in data.series:
+        drawn.add_scatter(
+            x=data.x,
+            y=series.values,
+            name=series.name,
+            stackgroup="one",
+            mode="lines",
+            line={"width": 0.8, "color": "#ffffff", "shape": "hvh"},
+            fillcolor=palette[series.id],
+            hovertemplate=_hover(series, data),
+        )
+    _limits(drawn, data)
+    return _axes(drawn, data)
+
+
+def _bars(data: Bars, palette: Colours) -> go.Figure:
+    drawn = go.Figure()
+    for series in data.series:
+        drawn.add_bar(
+            x=data.x,
+            y=series.values,
+            name=series.name,
+            marker={"color": palette[series.id], "line": {"width": 0.8, "color": "#ffffff"}},
+            hovertemplate=_hover(series, data),
+        )
+    _limits(drawn, data, mode="lines+markers")
+    drawn.update_layout(barmode="stack", bargap=0.45)
+    return _axes(drawn, data)
+
+
+def _line(series: Series, data: Lines, colour: str, dash: str = "solid", mode: str = "lines") -> go.Scatter:
+    shape = "hvh" if isinstance(data, StackedArea) else "linear"  # what holds for a month steps from month to month
+    return go.Scatter(
+        x=data.x,
+        y=series.values,
+        name=series.name,
+        mode=mode,
+        line={"color": colour, "width": 2, "dash": dash, "shape": shape},
+        hovertemplate=_hover(series, data),
+    )
+
+
+def _limits(drawn: go.Figure, data: Lines, mode: str = "lines") -> None:
+    for i, series in enumerate(data.limits):
+        drawn.add_trace(_line(series, data, FAMILIES["limit"][i % 2], _DASHES[i % 2], mode))
+
+
+def _hover(series: Series, data: Lines) -> str:
+    unit = f" {_html(data.unit)}" if data.unit else ""
+    return f"{_html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
+
+
+def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
+    """Years below, horizontal rules only, the unit written above the axis instead of up its side."""
+    by_year = isinstance(data, Bars)
+    drawn.update_layout(
+        hovermode="x unified",
+        margin={"l": 8, "r": 14, "t": 34, "b": 8},
+        height=360,
+        xaxis={
+            "type": "category" if by_year else "date",
+            "tickformat": "" if by_year else "%Y",
+            "hoverformat": "" if by_year else "%B %Y",
+            "dtick": None if by_year else "M12",
+            "showgrid": False,
+            "linecolor": QUIET,
+            "ticks": "" if by_year else "outside",
+            "tickcolor": QUIET,
+            "ticklabelmode": "instant" if by_year else "period",
+            "automargin": True,
+            "fixedrange": True,
+        },
+        yaxis={
+            "gridcolor": RULE,
+            "zeroline": False,
+            "rangemode": "tozero",
+            "tickformat": ",~r",
+            "nticks": 6,
+            "automargin": True,
+            "fixedrange": True,
+        },
+    )
+    label = f"{data.y_title} ({data.unit})" if data.unit else data.y_title
+    drawn.add_annotation(
+        text=_html(label),
+        x=0,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        yshift=12,
+        showarrow=False,
+        font={"color": QUIET, "size": 12},
+    )
+    return drawn
+
+
+def _strip(data: Strip, palette: Colours) -> go.Figure:
+    rows = ["<br>".join(_html(part) for part in textwrap.wrap(row, 16)) or " " for row in data.rows]
+    drawn = go.Figure(
+        go.Heatmap(
+            x=data.x,
+            y=rows,
+            z=data.share,
+            customdata=[[_html(cell) for cell in row] for row in data.text],
+            colorscale=[[0, "#f3f4f6"], [0.001, "#fbe3c8"], [0.5, "#e08a3c"], [1, "#8c2f10"]],
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=3,
+            showscale=False,
+            hovertemplate="%{x|%B %Y}<br>%{customdata}<extra></extra>",
+        )
+    )
+    drawn.update_layout(
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        height=70 + 38 * len(rows),
+        xaxis={
+            "type": "date",
+            "tickformat": "%Y",
+            "dtick": "M12",
+            "ticklabelmode": "period",
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+            "fixedrange": True,
+        },
+        yaxis={"autorange": "reversed", "automargin": True, "showgrid": False, "fixedrange": True, "ticks": ""},
+    )
+    return drawn
+
+
+def _sankey(data: Sankey, palette: Colours) -> go.Figure:
+    place = {node.id: i for i, node in enumerate(data.nodes)}
+    unit = _html(data.unit)
+    stages = max((node.stage for node in data.nodes), default=0)
+    drawn = go.Figure(
+        go.Sankey(
+            arrangement="snap",
+            node={
+                "label": [_html(node.name) for node in data.nodes],
+                "color": [palette[node.id] for node in data.nodes],
+                "x": [min(0.999, max(0.001, node.stage / max(stages, 1))) for node in data.nodes],
+                "y": _heights(data),
+                "pad": 18,
+                "thickness": 14,
+                "line": {"width": 0},
+                "hovertemplate": f"%{{label}}<br>%{{value:,.3~f}} {unit}<extra></extra>",
+            },
+            link={
+                "source": [place[start] for start, _, _ in data.links],
+                "target": [place[stop] for _, stop, _ in data.links],
+                "value": [amount for _, _, amount in data.links],
+                "color": [_faint(palette[start]) for start, _, _ in data.links],
+                "hovertemplate": f"%{{source.label}} → %{{target.label}}<br>%{{value:,.3~f}} {unit}<extra></extra>",
+            },
+            textfont={"color": INK, "size": 12, "family": FONT, "shadow": "0 0 3px #ffffff, 0 0 3px #ffffff"},
+        )
+    )
+    drawn.update_layout(margin={"l": 8, "r": 8, "t": 12, "b": 12}, height=460)
+    return drawn
+
+
+def _heights(data: Sankey) -> list[float]:
+    """Middle of each node from the top, so that every stage keeps the order in which it is listed."""
+    amounts = {
+        node.id: max(
+            sum(a for start, _, a in data.links if start == node.id),
+            sum(a for _, stop, a in data.links if stop == node.id),
+        )
+        for node in data.nodes
+    }
+    total: dict[int, float] = {}
+    for node in data.nodes:
+        total[node.stage] = total.get(node.stage, 0.0) + amounts[node.id]
+    above: dict[int, float] = {}
+    middles = []
+    for node in data.nodes:
+        start = above.get(node.stage, 0.0)
+        above[node.stage] = start + amounts[node.id]
+        middle = (start + amounts[node.id] / 2) / max(total[node.stage], 1e-30)
+        middles.append(min(0.999, max(0.001, middle)))
+    return middles
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.32)"
+
+
+def _html(text: str) -> str:
+    """Plotly reads a little HTML in its texts: what was not meant as such is shown as written."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\n", " ").replace("%{", "%&#123;")
+
+
+KINDS: Mapping[type, Callable[..., go.Figure]] = {
+    Lines: _lines,
+    StackedArea: _areas,
+    Bars: _bars,
+    Strip: _strip,
+    Sankey: _sankey,
+}

@@ -1,0 +1,142 @@
+"""How sure the report is: the most uncertain numbers, every assumption, what is not modelled, how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackyard.quantity import UnitError
+from stackyard.report.document import Block, Cell, Column, Note, Paragraph, Section, Table
+from stackyard.report.scale import plain
+from stackyard.report.view import listed
+from stackyard.source import Fact, Grade, Source
+
+_MOST = 20  # rows of the table of widest ranges
+
+
+def distinct(provenance: Sequence[Fact]) -> tuple[Fact, ...]:
+    """The facts used, each once, in the order of first use; a fact used in several places keeps its first."""
+    seen: dict[tuple[object, ...], Fact] = {}
+    for fact in provenance:
+        seen.setdefault((fact.path, fact.value, fact.unit), fact)
+    return tuple(seen.values())
+
+
+def sources(provenance: Sequence[Fact]) -> tuple[Source, ...]:
+    """Every document cited, each once, by title."""
+    found = {(source.title, source.url): source for fact in provenance for source in fact.sources}
+    return tuple(sorted(found.values(), key=lambda source: (source.title.casefold(), source.url)))
+
+
+def confidence(provenance: Sequence[Fact], cited: int) -> Section:
+    """The widest ranges among the numbers used, and every number that is our own judgement."""
+    facts = distinct(provenance)
+    assumed = sorted((fact for fact in facts if fact.grade is Grade.ASSUMED), key=_doubt)
+    ranged = sorted((fact for fact in facts if _range(fact) > 0), key=lambda fact: (-_range(fact), -fact.grade))
+    counts = [(grade, sum(fact.grade is grade for fact in facts)) for grade in Grade]
+    told = listed([f"{count} {grade.label}" for grade, count in counts if count])
+    blocks: list[Block] = [
+        Paragraph(
+            f"The plan rests on {len(facts)} numbers from {cited} documents: {told}. A result is as good as the "
+            "weakest number behind it, so every table and figure of the plan carries the mark of its weakest grade."
+        )
+    ]
+    if ranged:
+        title = f"The {min(_MOST, len(ranged))} widest ranges among the numbers used"
+        blocks.append(Table(title, _COLUMNS, tuple(map(_row, ranged[:_MOST])), "Range = (high − low) / value."))
+    if assumed:
+        title = f"All {len(assumed)} assumed numbers" if len(assumed) > 1 else "The one assumed number"
+        blocks.append(
+            Table(title, _COLUMNS, tuple(map(_row, assumed)), grade=Grade.ASSUMED, folded=len(assumed) > _MOST)
+        )
+    return Section("confidence", "How sure is this", _lead(facts, assumed, ranged), tuple(blocks))
+
+
+def _lead(facts: Sequence[Fact], assumed: Sequence[Fact], ranged: Sequence[Fact]) -> str:
+    judged = (
+        f"{len(assumed)} of the {len(facts)} numbers used are our own judgement"
+        if assumed
+        else (f"None of the {len(facts)} numbers used is a mere judgement")
+    )
+    if not ranged:
+        return f"{judged}; none states a range."
+    widest = ranged[0]
+    return f"{judged}; the widest range is that of {_named(widest)}, from {_ends(widest)}."
+
+
+_COLUMNS = (
+    Column("Number"),
+    Column("Value"),
+    Column("Range"),
+    Column("In doubt", "%", 0),
+    Column("Grade"),
+    Column("Sources"),
+    Column("Remark"),
+)
+
+
+def _row(fact: Fact) -> tuple[Cell, ...]:
+    doubt = 100 * _range(fact)
+    return (_named(fact), _value(fact), _ends(fact), doubt or None, fact.grade.label, fact.sources or None, fact.note)
+
+
+def _doubt(fact: Fact) -> tuple[float, str]:
+    return (-_range(fact), fact.path)
+
+
+def _range(fact: Fact) -> float:
+    try:
+        return fact.relative_range
+    except (UnitError, ZeroDivisionError):
+        return 0.0
+
+
+def _named(fact: Fact) -> str:
+    return fact.path or "(stated in the scenario)"
+
+
+def _value(fact: Fact) -> str:
+    if fact.value is None:
+        return "not known"
+    values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
+    shown = [plain(value, 4) for value in values]
+    text = shown[0] if len(shown) == 1 else f"{shown[0]} … {shown[-1]} ({len(shown)} values)"
+    return f"{text} {fact.unit}".rstrip()
+
+
+def _ends(fact: Fact) -> str:
+    if fact.low is None and fact.high is None:
+        return "not stated"
+    ends = [plain(value, 4) if value is not None else "?" for value in (fact.low, fact.high)]
+    return f"{ends[0]} to {ends[1]} {fact.unit}".rstrip()
+
+
+def method(
+    not_modelled: Sequence[str],
+    audit: str,
+    solver: Sequence[tuple[str, str]],
+    digests: Sequence[tuple[str, str]],
+    reproduce: str,
+) -> Section:
+    """What is left out, whether the plan passed its audit, and how to get the same report again."""
+    blocks: list[Block] = []
+    if not_modelled:
+        blocks.append(
+            Table("Not modelled yet", (Column("What this plan leaves out"),), tuple((t,) for t in not_modelled))
+        )
+    if audit:
+        blocks.append(Paragraph(f"Audit: {audit}"))
+    rows = tuple((what, value) for what, value in (*solver, *digests) if value)
+    blocks.append(Table("How it was made", (Column("What"), Column("Value")), rows))
+    if reproduce:
+        blocks.append(Note(f"To make this report again: {reproduce}"))
+    left = (
+        f"{len(not_modelled)} things are not modelled yet"
+        if len(not_modelled) != 1
+        else "One thing is not modelled yet"
+    )
+    lead = (
+        f"{left}; what is modelled can be repeated from the inputs below."
+        if not_modelled
+        else ("The same inputs give the same report.")
+    )
+    return Section("method", "Limits and method", lead, tuple(blocks))

@@ -1,0 +1,209 @@
+"""What a report says, as frozen values: sections of paragraphs, key figures, tables and figures. Knows no format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stackyard.source import Grade, Source
+
+# Text, a number in the column's unit, nothing known (None), or the documents that a number was read in.
+Cell: TypeAlias = str | float | tuple[Source, ...] | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, the unit of its numbers, and how many decimals they are shown with."""
+
+    title: str
+    unit: str = ""
+    decimals: int = 0
+
+    @property
+    def heading(self) -> str:
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    grade: Grade | None = None
+    folded: bool = False
+
+    def __post_init__(self) -> None:
+        ragged = [row for row in self.rows if len(row) != len(self.columns)]
+        assert not ragged, f"{self.title}: a row has {len(ragged[0])} cells for {len(self.columns)} columns"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, area or set of bars; its id, `kind/name` such as `site/ulsan`, carries its colour between figures."""
+
+    id: str
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Values over months ('2026-09'). Series in `limits` are drawn dashed: what was allowed, asked for or promised."""
+
+    x: tuple[str, ...]
+    series: tuple[Series, ...]
+    limits: tuple[Series, ...]
+    y_title: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class StackedArea(Lines):
+    """Series stacked on each other over months, with `limits` drawn over the stack."""
+
+
+@dataclass(frozen=True)
+class Bars(Lines):
+    """Series stacked as bars over years."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """How strongly each row (resource) binds in each month: `share` in 0 to 1 colours, `text` tells on hover."""
+
+    x: tuple[str, ...]
+    rows: tuple[str, ...]
+    share: tuple[tuple[float, ...], ...]
+    text: tuple[tuple[str, ...], ...]
+    unit: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A box of a Sankey diagram; `stage` counts the columns from the left."""
+
+    id: str
+    name: str
+    stage: int
+
+
+@dataclass(frozen=True)
+class Sankey:
+    """Flows between nodes, (from, to, amount): every stage in one and the same unit."""
+
+    nodes: tuple[Node, ...]
+    links: tuple[tuple[str, str, float], ...]
+    unit: str
+
+
+Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of plain values. `alt` says in one sentence what it shows, for who cannot see it."""
+
+    id: str
+    title: str
+    data: Data
+    alt: str
+    note: str = ""
+    grade: Grade | None = None
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text, without markup."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark set apart from the text; `kind` is 'info' or 'warning'."""
+
+    text: str
+    kind: str = "info"
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number to remember, already in words: '21.6 T tokens/day'."""
+
+    label: str
+    value: str
+    unit: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class KeyFigures:
+    """A handful of numbers shown large."""
+
+    items: tuple[KeyFigure, ...]
+    grade: Grade | None = None
+
+
+Block: TypeAlias = Paragraph | Note | KeyFigures | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A topic (`title`), what was found (`lead`, one sentence), and the blocks that show it."""
+
+    id: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report. `digests` are (what, digest) pairs that say exactly which inputs it was made from."""
+
+    title: str
+    subtitle: str
+    date: str
+    sections: tuple[Section, ...]
+    sources: tuple[Source, ...]
+    digests: tuple[tuple[str, str], ...]
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        return tuple(block for section in self.sections for block in section.blocks if isinstance(block, Figure))
+
+    @property
+    def tables(self) -> Iterator[tuple[Section, Table]]:
+        """Every table with its section; a figure counts as the table of its numbers."""
+        for section in self.sections:
+            for block in section.blocks:
+                if isinstance(block, Table):
+                    yield section, block
+                elif isinstance(block, Figure):
+                    yield section, numbers(block)
+
+
+def numbers(figure: Figure) -> Table:
+    """The numbers behind a figure as a table: for spreadsheets, for print and for who cannot see the picture."""
+    data = figure.data
+    columns: tuple[Column, ...]
+    rows: list[tuple[Cell, ...]]
+    if isinstance(data, Sankey):
+        names = {node.id: node.name for node in data.nodes}
+        columns = (Column("From"), Column("To"), Column("Amount", data.unit, 2))
+        rows = [(names[start], names[end], amount) for start, end, amount in data.links]
+    elif isinstance(data, Strip):
+        columns = (Column("Month"), *(Column(name) for name in data.rows))
+        rows = [(x, *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
+    else:
+        every = data.series + data.limits
+        columns = (
+            Column("Year" if isinstance(data, Bars) else "Month"),
+            *(Column(s.name, data.unit, 2) for s in every),
+        )
+        rows = [(x, *(s.values[i] for s in every)) for i, x in enumerate(data.x)]
+    return Table(figure.title, columns, tuple(rows), note=figure.note, grade=figure.grade, folded=True)

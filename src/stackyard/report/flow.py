@@ -1,0 +1,85 @@
+"""The Sankey diagram of a December: whose stacks sit in which accelerators, at which site, and serve what."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stackyard.plan.problem import SITE, A, S, V
+from stackyard.report.document import Block, Figure, Node, Note, Sankey, Section
+from stackyard.report.scale import say, scale, share
+from stackyard.report.view import Array, View
+
+_LEAST = 1e-3  # share of all stacks below which a flow is a hairline and is left out
+
+
+def chain(view: View, year: str = "") -> Section:
+    """Stacks in place in December of the year (the one that serves most, if not said), followed to the services."""
+    served = view.year_end(view.array("served").sum(axis=0))
+    chosen = year or view.years[int(served.argmax())]
+    month = view.in_year(chosen)[-1]
+    spp = view.stacks_per_package
+    by_site = view.array("installed")[:, :, month] * spp[:, None]
+    total = float(by_site.sum())
+    if total <= 0:
+        text = Note(f"Nothing is installed in December {chosen}.")
+        return Section("chain", "From stacks to tokens", f"No accelerator is in place in {chosen}.", (text,))
+    made = _by_supply(view, month, by_site.sum(axis=1))
+    serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
+    spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
+    figure = _figure(view, month, made, by_site, serving, spare)
+    idle = float(spare.sum()) / total
+    lead = (
+        f"In December {chosen} {say(total, 'stacks')} are in place and serve {say(float(served.max()), 'tokens/day')}; "
+        if not year
+        else f"In December {chosen} {say(total, 'stacks')} are in place; "
+    ) + f"{share(idle)} of them are spares, in repair or without work at the day's peak."
+    blocks: tuple[Block, ...] = (figure,)
+    return Section("chain", "From stacks to tokens", lead, blocks)
+
+
+def _by_supply(view: View, month: int, stacks: Array) -> Array:
+    """Stacks in place by (supply, accelerator); the row after the last supply is what was there before the horizon.
+
+    A fleet's stacks are of unknown make. The rest is shared among supplies as they were drawn, up to the month from
+    which accelerators could be ready.
+    """
+    draw = view.array("draw")
+    lead = view.array("lead_months").astype(int)
+    drawn = np.stack([draw[:, a, : max(0, month - lead[a]) + 1].sum(axis=1) for a in range(len(lead))], axis=1)
+    part = np.divide(drawn, drawn.sum(axis=0), out=np.zeros_like(drawn), where=drawn.sum(axis=0) > 0)
+    fleet = view.array("fleet")[:, :, month].sum(axis=1) * view.stacks_per_package
+    before = np.where(drawn.sum(axis=0) > 0, np.minimum(fleet, stacks), stacks)
+    return np.vstack([part * (stacks - before), before])
+
+
+def _figure(view: View, month: int, made: Array, by_site: Array, serving: Array, spare: Array) -> Figure:
+    unit = scale([by_site.sum()], "stacks")
+    supplies = [*((f"{S}/{id_}", view.name(id_)) for id_ in view.ids(S)), ("before", "In place before")]
+    accelerators = [(f"{A}/{id_}", view.name(id_)) for id_ in view.ids(A)]
+    sites = [(f"{SITE}/{id_}", view.name(id_)) for id_ in view.ids(SITE)]
+    tokens = view.array("served")[:, month]
+    services = [
+        (f"{V}/{id_}", f"{view.name(id_)}, {say(float(tokens[i]), 'tokens/day')}") for i, id_ in enumerate(view.ids(V))
+    ]
+    services.append(("spare", "Spare or idle"))
+    stages = (supplies, accelerators, sites, services)
+    flows = (made, by_site, np.column_stack([serving, spare]))
+    links = tuple(
+        (stages[k][i][0], stages[k + 1][j][0], float(flow[i, j]) / unit.factor)
+        for k, flow in enumerate(flows)
+        for i, j in np.argwhere(flow > _LEAST * by_site.sum()).tolist()
+    )
+    used = {end for start, stop, _ in links for end in (start, stop)}
+    nodes = tuple(Node(id_, name, k) for k, stage in enumerate(stages) for id_, name in stage if id_ in used)
+    when = view.months[month]
+    return Figure(
+        "chain",
+        f"HBM stacks in place in {when}: by supply, accelerator, site and service",
+        Sankey(nodes, links, unit.unit),
+        f"Sankey diagram of {say(float(by_site.sum()), 'stacks')} in place in {when}: from the supplies that "
+        "delivered them, through accelerators and sites, to the services they serve.",
+        "Every stage is counted in HBM stacks in place, so widths compare from end to end. Stacks of one accelerator "
+        "are shared among supplies in proportion to what was drawn so far. Services count accelerators at the "
+        "day's peak. Wafers are not shown: the plan starts at the delivered stack.",
+        view.grade,
+    )

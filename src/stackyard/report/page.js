@@ -1,0 +1,41 @@
+"use strict";
+// Draws every figure from the JSON beside it; without this script the tables of numbers still say the same.
+(function () {
+  const charts = [];
+  for (const spec of document.querySelectorAll("script.spec")) {
+    const box = spec.parentElement.querySelector(".chart");
+    const figure = JSON.parse(spec.textContent);
+    Plotly.newPlot(box, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+    charts.push(box);
+  }
+
+  // Paper is narrower than a screen: redraw at its width, and open what would stay hidden.
+  const closed = [];
+  window.addEventListener("beforeprint", () => {
+    for (const box of charts) Plotly.relayout(box, { width: 660, autosize: false });
+    for (const item of document.querySelectorAll("details.reference:not([open])")) {
+      item.open = true;
+      closed.push(item);
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const box of charts) Plotly.relayout(box, { width: null, autosize: true });
+    for (const item of closed.splice(0)) item.open = false;
+  });
+
+  // The contents show where the reader is.
+  const links = new Map();
+  for (const link of document.querySelectorAll("nav.contents a")) links.set(link.hash.slice(1), link);
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        for (const link of links.values()) link.removeAttribute("aria-current");
+        const link = links.get(entry.target.id);
+        if (link) link.setAttribute("aria-current", "true");
+      }
+    },
+    { rootMargin: "-15% 0px -75% 0px" }
+  );
+  for (const section of document.querySelectorAll("main > section")) seen.observe(section);
+})();

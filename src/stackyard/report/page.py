@@ -1,0 +1,244 @@
+"""Report -> one self-contained HTML page: opens offline, prints, reads on a phone and with a screen reader."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+
+from stackyard.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    KeyFigures,
+    Note,
+    Paragraph,
+    Report,
+    Sankey,
+    Section,
+    Table,
+    numbers,
+)
+from stackyard.source import Grade, Source
+
+# Nothing may be fetched or sent: the page holds all it needs, and says so to the browser.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def page(report: Report) -> str:
+    """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
+    figure to draw."""
+    figures = report.figures
+    script = _scripts(report) if figures else ""
+    sections = "\n".join(_section(number, section, report) for number, section in enumerate(report.sections, 1))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="generator" content="Stackyard">
+<title>{_text(report.title)}</title>
+<link rel="icon" href="data:,">
+<style>
+{_file("page.css")}
+</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the report</a>
+{_header(report)}
+<div class="frame">
+{_contents(report)}
+<main id="main" tabindex="-1">
+{sections}
+{_sources(report)}
+</main>
+</div>
+{script}
+</body>
+</html>
+"""
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)
+
+
+def _file(name: str) -> str:
+    return files("stackyard.report").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _header(report: Report) -> str:
+    subtitle = f'<p class="subtitle">{_text(report.subtitle)}</p>' if report.subtitle else ""
+    facts = [report.date, *(f"{what} {digest}" for what, digest in report.digests[:1])]
+    line = " · ".join(_text(fact) for fact in facts if fact)
+    return f"""<header class="top"><div>
+<p class="brand">Stackyard</p>
+<h1>{_text(report.title)}</h1>
+{subtitle}
+<p class="made">{line}</p>
+</div></header>"""
+
+
+def _contents(report: Report) -> str:
+    items = [f'<li><a href="#{_text(section.id)}">{_text(section.title)}</a></li>' for section in report.sections]
+    if report.sources:
+        items.append('<li><a href="#sources">Sources</a></li>')
+    return f'<nav class="contents" aria-label="Contents"><ol>{"".join(items)}</ol></nav>'
+
+
+def _section(number: int, section: Section, report: Report) -> str:
+    palette = _palette(report)
+    blocks = "\n".join(_block(block, palette) for block in section.blocks)
+    id_ = _text(section.id)
+    return f"""<section id="{id_}" aria-labelledby="{id_}-title">
+<h2 id="{id_}-title"><span class="topic">{number}&ensp;{_text(section.title)}</span> {_text(section.lead)}</h2>
+{blocks}
+</section>"""
+
+
+def _palette(report: Report) -> dict[str, str]:
+    if not report.figures:
+        return {}
+    from stackyard.report import chart
+
+    return dict(chart.colours(report))
+
+
+def _block(block: Block, palette: dict[str, str]) -> str:
+    if isinstance(block, Paragraph):
+        return f"<p>{_text(block.text)}</p>"
+    if isinstance(block, Note):
+        return f'<p class="note {_text(block.kind)}">{_text(block.text)}</p>'
+    if isinstance(block, KeyFigures):
+        return _key_figures(block)
+    if isinstance(block, Table):
+        table = _table(block)
+        if not block.folded:
+            return table
+        return f'<details class="reference"><summary>{_text(block.title)}</summary>{table}</details>'
+    return _figure(block, palette)
+
+
+def _mark(grade: Grade | None) -> str:
+    """The sign that an output rests on numbers of this grade; nothing where every number is at least reported."""
+    if grade is None or grade < Grade.ESTIMATED:
+        return ""
+    words = f"{grade.label} inputs"
+    return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">◆</span> {words}</a>'
+
+
+def _key_figures(block: KeyFigures) -> str:
+    items = "".join(
+        f'<div><dt>{_text(item.label)}</dt><dd><span class="value">{_text(item.value)}</span>'
+        f' <span class="unit">{_text(item.unit)}</span><span class="detail">{_text(item.detail)}</span></dd></div>'
+        for item in block.items
+    )
+    return f'<dl class="key">{items}</dl>{_mark(block.grade)}'
+
+
+def _table(table: Table, caption: str = "") -> str:
+    kinds = [_kind([row[i] for row in table.rows]) for i in range(len(table.columns))]
+    head = "".join(_heading(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
+    rows = "".join(_row(row, table.columns, kinds) for row in table.rows)
+    note = f'<p class="remark">{_text(table.note)}</p>' if table.note and not caption else ""
+    title = caption or table.title
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'
+        f"<caption>{_text(title)}{'' if caption else ' ' + _mark(table.grade)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
+    )
+
+
+def _kind(cells: list[Cell]) -> str:
+    """How a column is set: numbers to the right, long words with room to wrap."""
+    if any(isinstance(cell, int | float) for cell in cells):
+        return "n"
+    return "w" if any(isinstance(cell, tuple) or (isinstance(cell, str) and len(cell) > 40) for cell in cells) else ""
+
+
+def _heading(column: Column, kind: str) -> str:
+    unit = f' <span class="unit">{_text(column.unit)}</span>' if column.unit else ""
+    return f'<th scope="col" class="{kind}">{_text(column.title)}{unit}</th>'
+
+
+def _row(row: tuple[Cell, ...], columns: tuple[Column, ...], kinds: list[str]) -> str:
+    cells = [_cell(cell, column) for cell, column in zip(row, columns, strict=True)]
+    first = f'<th scope="row" class="{kinds[0]}">{cells[0]}</th>'
+    total = ' class="total"' if isinstance(row[0], str) and row[0].startswith(("All ", "Total")) else ""
+    rest = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds[1:], cells[1:], strict=True))
+    return f"<tr{total}>{first}{rest}</tr>"
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, str):
+        return _text(cell).replace("\n", "<br>")
+    if isinstance(cell, tuple):
+        return "; ".join(_cited(source) for source in cell)
+    return _text(shown(cell, column.decimals))
+
+
+def shown(value: float, decimals: int) -> str:
+    """A number of a table as text, '<0.01' where rounding would make it vanish.
+
+    >>> shown(1234.5, 0), shown(0.004, 2), shown(0.0, 2), shown(float("inf"), 1)
+    ('1,234', '<0.01', '0', 'no limit')
+    """
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "no limit"
+    least = 10.0**-decimals
+    if value == 0:
+        return "0"
+    return f"<{least:.{decimals}f}" if 0 < value < least / 2 else f"{value:,.{decimals}f}"
+
+
+def _cited(source: Source) -> str:
+    text = _text(str(source))
+    web = source.url.startswith(("https://", "http://"))
+    return f'<a href="{_text(source.url)}" rel="noreferrer">{text}</a>' if web else text
+
+
+def _sources(report: Report) -> str:
+    if not report.sources:
+        return ""
+    items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
+    return f"""<section id="sources" aria-labelledby="sources-title">
+<h2 id="sources-title"><span class="topic">Sources</span> {len(report.sources)} documents stand behind the numbers.</h2>
+<details class="reference"><summary>List of sources</summary><ol class="sources">{items}</ol></details>
+</section>"""
+
+
+def _figure(figure: Figure, palette: dict[str, str]) -> str:
+    from stackyard.report import chart
+
+    spec = json.loads(chart.draw(figure, palette, with_legend=False).to_json())
+    data = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    keys = "".join(
+        f'<li><span class="swatch {dash}" style="--colour:{colour}"></span>{_text(name)}</li>'
+        for name, colour, dash in chart.legend(figure, palette)
+    )
+    legend = f'<ul class="legend" aria-hidden="true">{keys}</ul>' if keys else ""
+    note = f'<p class="remark">{_text(figure.note)}</p>' if figure.note else ""
+    wide = " wide" if isinstance(figure.data, Sankey) else ""
+    height = int(spec["layout"].get("height", 360))
+    id_ = _text(figure.id)
+    return f"""<figure id="figure-{id_}">
+<figcaption>{_text(figure.title)} {_mark(figure.grade)}</figcaption>
+{legend}
+<div class="scroll"{' tabindex="0" role="region" aria-label="Diagram, scrolls sideways"' if wide else ""}>
+<div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" style="height:{height}px"></div></div>
+<script type="application/json" class="spec">{data}</script>
+{note}
+<details class="data"><summary>Numbers of this figure</summary>{_table(numbers(figure), figure.title)}</details>
+</figure>"""
+
+
+def _scripts(report: Report) -> str:
+    from plotly.offline import get_plotlyjs
+
+    return f"<script>{get_plotlyjs()}</script>\n<script>{_file('page.js')}</script>"

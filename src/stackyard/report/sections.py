@@ -1,0 +1,337 @@
+"""The plan's own sections: demand, memory, power, what is built, money and footprint. One function per section."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stackyard.plan.problem import SITE, A, S, V
+from stackyard.quantity import DAY
+from stackyard.report.document import (
+    Bars,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Lines,
+    Note,
+    Paragraph,
+    Section,
+    Series,
+    StackedArea,
+    Table,
+)
+from stackyard.report.scale import decimals, say, scale, share
+from stackyard.report.view import Array, View, listed
+
+COSTS = {
+    "cost_hbm": "HBM stacks",
+    "cost_accelerators": "Systems and network",
+    "cost_fitout": "Buildings and fit-out",
+    "cost_upkeep": "Upkeep",
+    "cost_energy": "Electricity",
+    "cost_carbon": "Carbon",
+}
+
+
+def spend(view: View) -> Array:
+    """USD paid in each month: every cost except the price put on tokens not served, which nobody pays."""
+    return np.asarray(sum(view.array(name) for name in COSTS))
+
+
+def by_year(view: View, title: str, unit: str, rows: list[tuple[str, Array]], note: str = "") -> Table:
+    """A table with one column a year; rows are (name, values by year)."""
+    display = scale(np.concatenate([values for _, values in rows]) if rows else [], unit)
+    places = decimals(np.concatenate([display.of(values) for _, values in rows]) if rows else [])
+    columns = (Column(display.unit), *(Column(year, "", places) for year in view.years))
+    return Table(title, columns, tuple((name, *display.of(values)) for name, values in rows), note, view.grade)
+
+
+def demand(view: View) -> Section:
+    """Tokens asked for against tokens served, by service."""
+    asked, served = view.array("demand"), view.array("served")
+    unit = scale(asked.sum(axis=0), "tokens/day")
+    total = Series("limit/demand", "Asked for", unit.of(asked.sum(axis=0)))
+    figure = Figure(
+        "demand-served",
+        "Tokens served by service, under the line of what is asked for",
+        StackedArea(view.months, view.series(V, served, unit), (total,), "Tokens served", unit.unit),
+        f"Stacked areas of tokens served a day by service, {view.span}, and a dashed line of total demand; "
+        f"at the end {unit.text(served[:, -1].sum())} of {unit.text(asked[:, -1].sum())} are served.",
+        grade=view.grade,
+    )
+    rows = tuple(
+        (
+            view.name(id_),
+            *(
+                float(100 * value) if np.isfinite(value) else None
+                for value in _share(view.yearly(view.tokens(served[i])), view.yearly(view.tokens(asked[i])))
+            ),
+        )
+        for i, id_ in enumerate(view.ids(V))
+    )
+    whole = ("All services", *(float(100 * v) if np.isfinite(v) else None for v in view.served_share))
+    table = Table(
+        "Share of demand served, by service and year",
+        (Column("%"), *(Column(year, "", 1) for year in view.years)),
+        (*rows, whole),
+        grade=view.grade,
+    )
+    return Section("demand", "Demand and service", _demand_lead(view, asked, served), (figure, table))
+
+
+def _share(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+
+
+def _demand_lead(view: View, asked: Array, served: Array) -> str:
+    part = float(view.tokens(served).sum() / max(view.tokens(asked).sum(), 1e-30))
+    short = np.flatnonzero(served.sum(axis=0) < 0.995 * asked.sum(axis=0))
+    if not short.size:
+        return f"Every token asked for in {view.span} is served."
+    missing = (view.tokens(asked) - view.tokens(served)).sum(axis=1)
+    worst = view.name(view.ids(V)[int(missing.argmax())])
+    since = view.months[int(short[0])]
+    start = "From the first month on" if short[0] == 0 else f"From {since} on"
+    ending = "" if short[-1] == len(view.months) - 1 else f" (until {view.months[int(short[-1])]})"
+    most = f"; {worst} goes short the most" if len(missing) > 1 else ""
+    return f"{start}{ending} demand outruns capacity: {share(part)} of the tokens of {view.span} are served{most}."
+
+
+def memory(view: View) -> Section:
+    """HBM stacks drawn against delivered, by supply."""
+    drawn = view.array("draw").sum(axis=1)
+    delivered, released = view.array("stacks_delivered"), view.array("released")
+    unit = scale(delivered.sum(axis=0), "stacks")
+    figure = Figure(
+        "stacks",
+        "HBM stacks drawn each month by supply, under the line of what is delivered",
+        StackedArea(
+            view.months,
+            view.series(S, drawn, unit),
+            (Series("limit/delivered", "Delivered", unit.of(delivered.sum(axis=0))),),
+            "HBM stacks a month",
+            unit.unit,
+        ),
+        f"Stacked areas of HBM stacks drawn a month by supply, {view.span}, and a dashed line of stacks delivered.",
+        "Above the dashed line, stacks come out of stock; below it, they go into stock or are left to others.",
+        view.grade,
+    )
+    columns = [view.array("stacks_start"), delivered.sum(axis=1), drawn.sum(axis=1), released.sum(axis=1)]
+    columns.append(view.array("stock")[:, -1])
+    table = _supply_table(view, columns)
+    total = float(delivered.sum() + columns[0].sum())
+    parts = ((columns[2], "go into accelerators"), (columns[3], "are left to others"), (columns[4], "stay in stock"))
+    told = [f"{share(float(values.sum()) / max(total, 1e-30))} {what}" for values, what in parts if values.sum() > 0]
+    lead = f"Of {say(total, 'stacks')} promised for {view.span}, {listed(told)}."
+    return Section("memory", "HBM stacks", lead, (figure, *_needed(view), table))
+
+
+def _supply_table(view: View, columns: list[Array]) -> Table:
+    unit = scale(np.array([values.sum() for values in columns]), "stacks")
+    titles = ("In stock at the start", "Delivered", "Drawn", "Left to others", "In stock at the end")
+    rows: list[tuple[Cell, ...]] = [
+        (view.name(id_), *(values[i] / unit.factor for values in columns)) for i, id_ in enumerate(view.ids(S))
+    ]
+    rows.append(("All supplies", *(float(values.sum()) / unit.factor for values in columns)))
+    places = max(decimals(unit.of(values)) for values in columns)
+    heads = (Column("Supply"), *(Column(title, unit.unit, places) for title in titles))
+    return Table(f"Where the stacks of {view.span} go", heads, tuple(rows), grade=view.grade)
+
+
+def _needed(view: View) -> tuple[Figure, ...]:
+    """Stacks at work against the fewest that could serve all demand with the best accelerator on sale by then."""
+    rate = view.array("rate") * view.array("availability")[:, None]
+    per_stack = rate / view.stacks_per_package[:, None]
+    on_sale = np.cumsum(view.array("orders_max") > 0, axis=-1) > 0
+    on_sale |= view.installed > 0
+    best = np.max(per_stack[:, :, None] * on_sale[:, None, :], axis=0)
+    peak = view.array("demand") * view.array("peak_to_mean")[:, None] / DAY
+    if np.any((best == 0) & (peak > 0)):
+        return ()
+    needed = np.divide(peak, best, out=np.zeros_like(peak), where=best > 0).sum(axis=0)
+    placed = np.einsum("a,at->t", view.stacks_per_package, view.installed)
+    bought = view.array("stacks_start").sum() + np.cumsum(view.array("stacks_delivered").sum(axis=0))
+    unit = scale(np.concatenate([placed, bought, needed]), "stacks")
+    lines = Lines(
+        view.months,
+        (Series("total/installed", "In installed accelerators", unit.of(placed)),),
+        (
+            Series("limit/demand", "Needed to serve all demand, at least", unit.of(needed)),
+            Series("limit/delivered", "Delivered since the start", unit.of(bought)),
+        ),
+        "Stacks in place",
+        unit.unit,
+    )
+    end = f"{unit.text(placed[-1])} are in place and at least {unit.text(needed[-1])} would serve all demand"
+    return (
+        Figure(
+            "stacks-needed",
+            "Stacks in place, against what all demand would need",
+            lines,
+            f"Lines of HBM stacks in installed accelerators, delivered since the start and needed; at the end {end}.",
+            "The need is a lower bound: every service on the accelerator on sale that serves most tokens per stack, "
+            "without lead times, retirement or limits of power.",
+            view.grade,
+        ),
+    )
+
+
+def power(view: View) -> Section:
+    """Site power used at the day's peak against phases energised."""
+    used, energised = view.array("site_power_peak"), view.array("site_power")
+    unit = scale(energised.sum(axis=0), "W")
+    figure = Figure(
+        "power",
+        "Site power at the day's peak by site, under the line of phases energised",
+        StackedArea(
+            view.months,
+            view.series(SITE, used, unit),
+            (Series("limit/energised", "Energised", unit.of(energised.sum(axis=0))),),
+            "Site power",
+            unit.unit,
+        ),
+        f"Stacked areas of site power used at peak by site, {view.span}, and a dashed line of power energised.",
+        grade=view.grade,
+    )
+    blocks: list[Block] = [figure, _by_site(view, used, energised)]
+    spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
+    if spare:
+        idle = f"In {spare} of {len(view.months)} months more than a tenth of the energised power stands idle."
+        blocks.insert(0, Paragraph(idle))
+    return Section("power", "Power and phases", _power_lead(view, used, energised), tuple(blocks))
+
+
+def _by_site(view: View, used: Array, energised: Array) -> Table:
+    """Each site in December: power energised and power used at peak."""
+    rows = []
+    for i, id_ in enumerate(view.ids(SITE)):
+        rows.append((f"{view.name(id_)}, energised", view.year_end(energised[i])))
+        rows.append((f"{view.name(id_)}, used at peak", view.year_end(used[i])))
+    return by_year(view, "Power energised and used in December, by site", "W", rows)
+
+
+def _power_lead(view: View, used: Array, energised: Array) -> str:
+    last_used, last = used[:, -1], energised[:, -1]
+    full = [view.name(id_) for i, id_ in enumerate(view.ids(SITE)) if last_used[i] > max(0.98 * last[i], 0)]
+    which = f"{listed(full)} {'is' if len(full) == 1 else 'are'} full"
+    if len(full) > 1 and len(full) == int(np.sum(last > 0)):
+        which = "every site is full"
+    ending = f"; {which}" if full else ""
+    return (
+        f"At the end {say(float(last_used.sum()), 'W')} of {say(float(last.sum()), 'W')} energised are in use{ending}."
+    )
+
+
+def built(view: View) -> Section:
+    """What is ordered and installed, where and when."""
+    bought = view.yearly(view.array("bought"))
+    placed, retired = view.yearly(view.array("placed")), view.yearly(view.array("retired"))
+    standing = view.year_end(view.array("installed"))
+    orders = by_year(
+        view,
+        "Accelerators to order (stacks drawn in the year)",
+        "accelerators",
+        [(view.name(id_), bought[i]) for i, id_ in enumerate(view.ids(A)) if bought[i].any()],
+    )
+    pairs = [(i, j) for i in range(len(view.ids(SITE))) for j in range(len(view.ids(A))) if standing[j, i].any()]
+    names = {(i, j): f"{view.name(view.ids(SITE)[i])}, {view.name(view.ids(A)[j])}" for i, j in pairs}
+    title = "Accelerators in place in December, by site"
+    places = by_year(view, title, "accelerators", [(names[i, j], standing[j, i]) for i, j in pairs])
+    moves = _moves(view, placed, retired, standing)
+    return Section("built", "What is built, where and when", _built_lead(view, bought), _filled(orders, places, moves))
+
+
+def _moves(view: View, placed: Array, retired: Array, standing: Array) -> Table:
+    """Installed and taken out in each year, by site and accelerator."""
+    unit = scale(standing, "accelerators")
+    rows: list[tuple[Cell, ...]] = []
+    for k, year in enumerate(view.years):
+        for i, site in enumerate(view.ids(SITE)):
+            for j, accelerator in enumerate(view.ids(A)):
+                cells = (placed[j, i, k], retired[j, i, k], standing[j, i, k])
+                if max(cells) > 0:
+                    rows.append((year, view.name(site), view.name(accelerator), *unit.of(np.array(cells))))
+    places = decimals(unit.of(standing))
+    heads = (Column("Year"), Column("Site"), Column("Accelerator"))
+    counts = tuple(Column(title, unit.unit, places) for title in ("Installed", "Taken out", "In place in December"))
+    title = "Installed and taken out, by year, site and accelerator"
+    return Table(title, heads + counts, tuple(rows), grade=view.grade, folded=True)
+
+
+def _filled(*tables: Table) -> tuple[Block, ...]:
+    return tuple(table if table.rows else Note(f"{table.title}: nothing in this plan.") for table in tables)
+
+
+def _built_lead(view: View, bought: Array) -> str:
+    totals = bought.sum(axis=1)
+    if totals.sum() <= 0:
+        return "The plan buys no accelerators."
+    order = [int(i) for i in np.argsort(-totals) if totals[i] > 0]
+    kinds = listed([f"{say(totals[i], view.name(view.ids(A)[i]))}" for i in order])
+    never = [view.name(id_) for i, id_ in enumerate(view.ids(A)) if totals[i] <= 0]
+    return f"The plan orders {kinds}." + (f" It never orders {listed(never)}." if never else "")
+
+
+def money(view: View) -> Section:
+    """Spending by year and kind; the price of unserved demand apart."""
+    kinds = [(label, name, view.yearly(view.array(name))) for name, label in COSTS.items()]
+    kinds = [kind for kind in kinds if kind[2].any()]
+    total = view.yearly(spend(view))
+    budget = view.array("budget")
+    unit = scale(total, "USD")
+    limits = (Series("limit/budget", "Budget", unit.of(budget)),) if np.isfinite(budget).all() else ()
+    figure = Figure(
+        "cost",
+        "Spending by year and kind",
+        Bars(
+            view.years,
+            tuple(Series(f"cost/{name}", label, unit.of(values)) for label, name, values in kinds),
+            limits,
+            "Spending",
+            unit.unit,
+        ),
+        f"Stacked bars of spending by kind for each year of {view.span}.",
+        grade=view.grade,
+    )
+    rows = [(label, values) for label, _, values in kinds] + [("Total spent", total)]
+    if np.isfinite(budget).any():
+        rows.append(("Budget", budget))
+    rows.append(("Price of tokens not served", view.yearly(view.array("cost_unserved"))))
+    note = "Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it."
+    table = by_year(view, "Spending by year", "USD", rows, note)
+    top = max(kinds, key=lambda kind: float(kind[2].sum()), default=None)
+    most = f"; {top[0].lower()} take {share(float(top[2].sum() / total.sum()))}" if top and total.sum() else ""
+    if top and top[0].startswith("HBM"):
+        most = most.replace("hbm", "HBM")
+    peak = view.years[int(total.argmax())]
+    lead = f"{say(float(total.sum()), 'USD')} are spent in {view.span}, most of it in {peak}{most}."
+    return Section("money", "Cost", lead, (figure, table))
+
+
+def footprint(view: View) -> Section:
+    """Energy, carbon and water by year and site."""
+    kinds = (("energy", "Energy", "J"), ("carbon", "CO2e", "kg CO2e"), ("water_used", "Water", "m³"))
+    yearly = {name: view.yearly(view.array(name)) for name, _, _ in kinds}
+    units = {name: scale(yearly[name].sum(axis=0), unit) for name, _, unit in kinds}
+    rows: list[tuple[Cell, ...]] = []
+    for k, year in enumerate(view.years):
+        for i, site in enumerate(view.ids(SITE)):
+            if yearly["energy"][i, k] > 0:
+                cells = tuple(float(yearly[name][i, k]) / units[name].factor for name, _, _ in kinds)
+                rows.append((year, view.name(site), *cells))
+    columns = tuple(Column(title, units[name].unit, decimals(units[name].of(yearly[name]))) for name, title, _ in kinds)
+    table = Table("By year and site", (Column("Year"), Column("Site"), *columns), tuple(rows), grade=view.grade)
+    unit = units["energy"]
+    figure = Figure(
+        "energy",
+        "Electricity by year and site",
+        Bars(view.years, view.series(SITE, yearly["energy"], unit), (), "Site energy", unit.unit),
+        f"Stacked bars of site energy by site for each year of {view.span}.",
+        grade=view.grade,
+    )
+    totals = {name: say(float(yearly[name].sum()), unit) for name, _, unit in kinds}
+    lead = (
+        f"Serving takes {totals['energy']} over {view.span}, emits {totals['carbon']} "
+        f"and uses {totals['water_used']} of water."
+    )
+    return Section("footprint", "Energy, carbon and water", lead, (figure, *_filled(table)))
