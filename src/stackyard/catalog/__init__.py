@@ -1,1 +1,6 @@
 """Sourced facts -> typed entries. `catalog.load()` gives the built-in Catalog."""
+
+from stackyard.catalog.catalog import Catalog, Caveat
+from stackyard.catalog.load import load
+
+__all__ = ["Catalog", "Caveat", "load"]

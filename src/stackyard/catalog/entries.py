@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackyard.source import Fact, Grade, weakest
+from stackyard.source import Fact, Grade, Source, weakest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class HbmGeneration(Entry):
     interface_width: int  # pins of data
     heights: tuple[int, ...]  # dies stacked
     die_capacity: float  # byte
-    capacity: Mapping[int, float]  # byte per stack by height
+    capacity: Mapping[int, float]  # byte per stack by height: as stated, else height x die_capacity
     bandwidth: float  # byte/s per stack, as shipped
     energy: float  # J/byte moved, memory side; nan where not known
     die_area: float  # m2
@@ -46,7 +46,7 @@ class HbmGeneration(Entry):
 
 @dataclass(frozen=True)
 class HbmMaker(Entry):
-    """A memory maker: HBM wafer capacity by month, and its yields where they are reported."""
+    """A memory maker: HBM wafer capacity by month; the yields it is reported to reach are among its `facts`."""
 
     wafers_per_month: Mapping[int, float]  # Month -> HBM wafer starts per month at that month
     dram_wafers_per_month: float
@@ -67,7 +67,7 @@ class Accelerator(Entry):
     tdp: float  # W per package
     idle: float  # W per package
     scale_up: float  # byte/s per package, one direction
-    scale_up_domain: int  # packages that share the scale-up fabric
+    scale_up_domain: int  # packages that share the scale-up fabric; 1 where no fabric is known
     scale_out: float  # byte/s per package, one direction
     price: float  # USD per package; nan where not known
     system: str  # id of the System it is usually delivered in; '' where none is listed
@@ -88,8 +88,8 @@ class Attention:
     """Shape of a model's attention. `latent` > 0 means MLA; `window` applies to `windowed_layers` of the layers."""
 
     heads: int
-    kv_heads: int
-    head_dim: int
+    kv_heads: int  # MLA: as many as heads, before compression
+    head_dim: int  # of queries and keys; MLA: rotary part included
     latent: int = 0  # MLA: compressed key-value rank
     rope_dim: int = 0  # MLA: decoupled rotary key dimension
     query_rank: int = 0  # MLA: compressed query rank; 0 = full query projection
@@ -108,12 +108,21 @@ class Experts:
     shared: int
     width: int  # feed-forward width of one routed expert
     shared_width: int  # total feed-forward width of the shared experts
-    dense_layers: int  # leading layers with a dense feed-forward block
+    dense_layers: int  # layers with a dense feed-forward block instead; leading, or spread where extra['experts_every']
 
 
 @dataclass(frozen=True)
 class Model(Entry):
-    """A transformer's architecture: exact configuration values."""
+    """A transformer's architecture: exact configuration values. Draft layers and vision towers are not counted.
+
+    `extra` has, where they apply: `qk_norm`, `norms_per_layer`, `attention_bias`, `router_bias`, `expert_bias`,
+    `experts_every` (every n-th layer has experts), `dense_beside_experts` (both run in every layer),
+    `shared_expert_gate`, `expert_hidden` (experts work in this narrower space), `hash_routed_layers`,
+    `attention_chunk` (the windowed layers attend inside chunks of this length), `sparse_attention`, `sliding_window`,
+    `full_attention_layers`, `linear_attention`, `global_kv_heads`, `global_head_dim`, `k_equals_v_on_global_layers`,
+    `output_rank`, `output_groups`, `layers_by_compression`, `mtp_layers` (draft layers, not among `layers`),
+    `native_weights`, and `shape_only` (no published total; do not count).
+    """
 
     family: str
     layers: int
@@ -171,3 +180,13 @@ class Event(Entry):
     parties: tuple[str, ...]
     agenda: tuple[str, ...]
     outcome: tuple[str, ...]
+    participants: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    stated: Grade = Grade.ASSUMED  # how well the event itself is attested
+    related: bool = False  # context, not a meeting of the alliance
+    end: str = ""
+    note: str = ""
+
+    @property
+    def grade(self) -> Grade:
+        return self.stated
