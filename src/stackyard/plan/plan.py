@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from stackyard.plan.problem import SITE, A, Column, K, S, T, V, Y
@@ -25,14 +26,23 @@ DECISIONS: dict[str, Column] = {
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
 }
 
-# Shadow prices: what one more unit of a limit would save, in USD of the month in question (not discounted).
+# Shadow prices, one for each constraint family: what one more unit on the right-hand side would save (for demand:
+# cost), in USD of the month in question (not discounted). Prices of limits are >= 0; those of balances may have any sign.
 PRICES: dict[str, Column] = {
     "price_stack": Column((S, T), "USD/stack", "worth of one more stack delivered, above its price"),
+    "price_package": Column((A, T), "USD/stack", "worth of one more stack at the packaging line, above its price"),
     "price_packaging": Column((K, T), "USD/wafer", "worth of one more packaging wafer"),
     "price_orders": Column((A, T), "USD/package", "worth of being allowed one more accelerator"),
+    "price_ready": Column((A, T), "USD/package", "worth of one more accelerator ready to install"),
+    "price_installed": Column((A, SITE, T), "USD/package", "worth of one more accelerator in place from this month"),
+    "price_life": Column((A, SITE, T), "USD/package", "worth of keeping one accelerator past its life this month"),
+    "price_working": Column((A, SITE, T), "USD/package", "rent of one more working accelerator this month"),
+    "price_fitted": Column((SITE, T), "USD/W", "rent of one more fitted-out watt this month"),
     "price_power": Column((SITE, T), "USD/W", "worth of one more energised watt in this month alone"),
-    "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
+    "price_fitout": Column((SITE, T), "USD/W", "worth of one more watt fitted out from this month"),
+    "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),
     "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
+    "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
 }
 
 # What the plan spends and uses by month; all USD of the month, not discounted.
@@ -72,3 +82,10 @@ class Plan:
     problem_digest: str
     residual_value: float  # USD of today credited for what is still in life at the end
     notes: Mapping[str, str]
+
+
+def in_year(data: xr.Dataset) -> xr.DataArray:
+    """1 where a month (labelled '2026-09') lies in a year (labelled 2026), else 0; axes (year, month)."""
+    years = [str(year) for year in data[Y].values]
+    member = [[float(str(month)[:4] == year) for month in data[T].values] for year in years]
+    return xr.DataArray(np.array(member).reshape(len(years), -1), dims=(Y, T), coords={Y: data[Y], T: data[T]})

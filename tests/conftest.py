@@ -1,0 +1,104 @@
+"""Fixtures that several areas share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from stackyard.months import parse_month, seconds_in, show_month
+from stackyard.plan.problem import SCHEMA, SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.solve import Solved, solve_warm
+
+SMALL = {A: (2, 3), S: (2, 3), K: (1, 2), SITE: (2, 3), V: (2, 3), T: (4, 8)}
+
+
+def random_problem(seed: int, sizes: dict[str, tuple[int, int]] = SMALL, life: tuple[int, int] = (3, 7)) -> Problem:
+    """A Problem of plausible magnitudes in which any of the limits may bind, or none; the same for the same seed."""
+    draw = np.random.default_rng(seed)
+    n = {dim: int(draw.integers(low, high + 1)) for dim, (low, high) in sizes.items()}
+    first = parse_month("2026-01") + int(draw.integers(12))
+    months = range(first, first + n[T])
+    years = sorted({month // 12 for month in months})
+    coords: dict[str, list[str] | list[int]] = {d: [f"{d}-{i}" for i in range(count)] for d, count in n.items()}
+    coords |= {T: [show_month(month) for month in months], Y: years}
+
+    def uniform(low: float, high: float, *dims: str) -> np.ndarray:
+        return draw.uniform(low, high, [n[d] for d in dims])
+
+    def chance(share: float, *dims: str) -> np.ndarray:
+        return (uniform(0, 1, *dims) < share).astype(float)
+
+    seconds = np.array([seconds_in(month) for month in months])
+    elapsed = np.arange(n[T])
+    rate = uniform(1e3, 1e4, A, V) * chance(0.85, A, V)
+    rate[0] = np.maximum(rate[0], 2e3)  # something can run every service
+    demand = uniform(2e11, 3e12, V)[:, None] * (1 + elapsed / n[T] * uniform(0, 3, V)[:, None])
+    packages = (demand.max(axis=1) / rate.max(axis=0) / 86400).sum()  # about what the demand needs
+    lives = draw.integers(life[0], life[1] + 1, n[A]).astype(float)
+    leads = draw.integers(0, 4, n[A]).astype(float)
+    price = uniform(2e4, 6e4, A)
+    per_token = price.mean() / (lives.mean() * 30 * 86400 * rate.max(axis=0))
+    remaining = 1 - (n[T] - elapsed[None, :] - leads[:, None]) / lives[:, None]
+    launch = draw.integers(0, max(n[T] // 3, 1), n[A])
+    most = np.where(chance(0.6, A)[:, None] > 0, packages / n[T] * uniform(0.5, 4, A, T), np.inf)
+    orders = np.where(elapsed >= launch[:, None], most, 0.0)
+    stacks = 8.0 * packages / n[T] / n[S]
+    fits = np.maximum(chance(0.7, S, A), np.eye(n[S], n[A]))
+    power = uniform(1e3, 1.6e3, A, V)
+    need = packages * 1.3e3
+    end = 1 - n[T] / uniform(8, 240, SITE)[:, None] + elapsed / 240
+    spend = packages * price.mean() / len(years)
+    values = {
+        "demand": demand * (uniform(0, 1, V, T) < 0.95),
+        "unserved_price": (per_token * uniform(0.3, 4, V))[:, None] * np.ones(n[T]),
+        "peak_to_mean": uniform(1, 2, V),
+        "rate": rate,
+        "stacks_delivered": stacks * uniform(0, 3, S, T),
+        "stacks_start": stacks * uniform(0, 2, S),
+        "stack_price": uniform(300, 900, S, T),
+        "stack_holding": uniform(0, 10, S, T),
+        "fits_stack": fits,
+        "stacks_per_package": draw.choice([4.0, 8.0, 12.0], n[A]),
+        "packaging_wafers": packages / 16 / n[T] * uniform(0.3, 3, K, T),
+        "wafers_per_package": uniform(0.03, 0.08, K, A) * (draw.integers(0, n[K], n[A]) == np.arange(n[K])[:, None]),
+        "orders_max": orders,
+        "lead_months": leads,
+        "life_months": lives,
+        "availability": uniform(0.9, 1, A),
+        "accelerator_price": price[:, None] * (1 - 0.01 * elapsed),
+        "accelerator_residual": np.clip(remaining, 0, 1),
+        "upkeep": price[:, None] * 0.002 * np.ones(n[T]),
+        "fleet": packages * 0.1 * uniform(0, 1, A, SITE)[:, :, None] * np.maximum(0, 1 - elapsed / n[T]),
+        "site_power": need / n[SITE] * uniform(0, 1.5, SITE)[:, None] * (1 + np.floor(3 * elapsed / n[T])),
+        "fitted_start": need / n[SITE] * uniform(0, 0.4, SITE),
+        "fitout_price": uniform(2, 12, SITE)[:, None] * np.ones(n[T]),
+        "fitout_residual": np.clip(end, 0, 1),
+        "pue": uniform(1.1, 1.5, SITE, T),
+        "allowed": np.maximum(chance(0.8, A, SITE), np.eye(n[A], n[SITE])),
+        "power_busy": power,
+        "power_idle": power.min(axis=1) * 0.3,
+        "electricity_price": uniform(1e-8, 4e-8, SITE, T),
+        "grid_carbon": uniform(1e-8, 2e-7, SITE, T),
+        "water": uniform(0, 1e-9, SITE, T),
+        "seconds": seconds,
+        "discount": 1.1 ** (-elapsed / 12),
+        "carbon_price": np.full(n[T], draw.choice([0.0, 0.1])),
+        "budget": np.where(uniform(0, 1, T)[: len(years)] < 0.5, np.inf, spend * draw.uniform(0.1, 2, len(years))),
+    }
+    return Problem(xr.Dataset({name: array(name, values[name]) for name in SCHEMA}, coords=coords))
+
+
+@pytest.fixture(scope="session")
+def problem_of() -> Callable[[int], Problem]:
+    """Small random problems by seed."""
+    return random_problem
+
+
+@pytest.fixture(scope="session")
+def solved_of() -> Callable[[int], Solved]:
+    """The same problems solved, each once a session."""
+    return cache(lambda seed: solve_warm(random_problem(seed)))

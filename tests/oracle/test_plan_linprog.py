@@ -1,0 +1,144 @@
+"""The planner's optimum equals that of a program written again from design/problem.md, by plain loops, for scipy."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.plan.solve import Solved
+
+
+class Rows:
+    """A dense program under construction: columns are made when first named."""
+
+    def __init__(self) -> None:
+        self.columns: dict[tuple[Any, ...], int] = {}
+        self.cost: defaultdict[int, float] = defaultdict(float)
+        self.equal: list[tuple[dict[int, float], float]] = []
+        self.most: list[tuple[dict[int, float], float]] = []
+
+    def column(self, *name: Any) -> int:
+        return self.columns.setdefault(name, len(self.columns))
+
+    def add(self, rows: list[Any], terms: list[tuple[float, int]], right: float) -> None:
+        row: defaultdict[int, float] = defaultdict(float)
+        for coefficient, column in terms:
+            row[column] += coefficient
+        rows.append((row, right))
+
+    def optimum(self, money: float) -> float:
+        def dense(rows: list[Any]) -> tuple[Any, Any]:
+            matrix = np.zeros((len(rows), len(self.columns)))
+            for i, (row, _) in enumerate(rows):
+                for column, value in row.items():
+                    matrix[i, column] = value
+            return matrix, np.array([right for _, right in rows])
+
+        cost = np.array([self.cost[i] for i in range(len(self.columns))]) / money
+        left, right = dense(self.equal)
+        upper, most = dense(self.most)
+        found = scipy.optimize.linprog(cost, upper, most, left, right, method="highs-ds")
+        assert found.status == 0, found.message
+        return float(found.fun) * money
+
+
+def by_loops(problem: Problem) -> float:
+    """Least net present cost; amounts in thousands, watts in kW, tokens in units of 1e9."""
+    d = {name: problem.data[name].values.copy() for name in problem.data}
+    kilo = ("stacks_delivered", "stacks_start", "packaging_wafers", "orders_max", "fleet")
+    for name in kilo:
+        d[name] /= 1e3
+    for name in ("site_power", "fitted_start"):
+        d[name] /= 1e6
+    d["demand"] /= 1e12
+    months, years = problem.data[T].values, problem.data[Y].values
+    n = {dim: range(problem.data.sizes[dim]) for dim in (V, S, K, A, SITE, T, Y)}
+    p, end = Rows(), len(months) - 1
+    x = p.column
+    spending: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+
+    def pay(t: int, column: int, usd: float, residual: float = 0.0) -> None:
+        spending[t].append((usd, column))
+        p.cost[column] += d["discount"][t] * usd - d["discount"][end] * residual * usd
+
+    for t in n[T]:
+        days = d["seconds"][t] / 86400
+        for s in n[S]:
+            fitting = [a for a in n[A] if d["fits_stack"][s, a]]
+            before = [(-1.0, x("stock", s, t - 1))] if t else []
+            drawn = [(1.0, x("draw", s, a, t)) for a in fitting]
+            start = 0 if t else d["stacks_start"][s]
+            terms = [(1.0, x("stock", s, t)), *before, *drawn, (1.0, x("released", s, t))]
+            p.add(p.equal, terms, d["stacks_delivered"][s, t] + start)
+            pay(t, x("stock", s, t), 1e3 * d["stack_holding"][s, t])
+            for a in fitting:
+                pay(t, x("draw", s, a, t), 1e3 * d["stack_price"][s, t], d["accelerator_residual"][a, t])
+        for k in n[K]:
+            terms = [(d["wafers_per_package"][k, a], x("bought", a, t)) for a in n[A]]
+            p.add(p.most, terms, d["packaging_wafers"][k, t])
+        for a in n[A]:
+            drawn = [(1.0, x("draw", s, a, t)) for s in n[S] if d["fits_stack"][s, a]]
+            p.add(p.equal, [*drawn, (-d["stacks_per_package"][a], x("bought", a, t))], 0)
+            if np.isfinite(d["orders_max"][a, t]):
+                p.add(p.most, [(1.0, x("bought", a, t))], d["orders_max"][a, t])
+            pay(t, x("bought", a, t), 1e3 * d["accelerator_price"][a, t], d["accelerator_residual"][a, t])
+            started = t - int(d["lead_months"][a])
+            terms = [(1.0, x("waiting", a, t))] + ([(-1.0, x("waiting", a, t - 1))] if t else [])
+            terms += [(-1.0, x("bought", a, started))] if started >= 0 else []
+            p.add(p.equal, terms + [(1.0, x("placed", a, i, t)) for i in n[SITE] if d["allowed"][a, i]], 0)
+        for a, i in product(n[A], n[SITE]):
+            placed = [(-1.0, x("placed", a, i, t))] if d["allowed"][a, i] else []
+            here = x("installed", a, i, t)
+            before = [(-1.0, x("installed", a, i, t - 1))] if t else []
+            p.add(
+                p.equal,
+                [(1.0, here), *before, *placed, (1.0, x("retired", a, i, t))],
+                0 if t else d["fleet"][a, i, 0],
+            )
+            alive = range(max(0, t - int(d["life_months"][a]) + 1), t + 1) if d["allowed"][a, i] else ()
+            p.add(p.most, [(1.0, here)] + [(-1.0, x("placed", a, i, u)) for u in alive], d["fleet"][a, i, t])
+            running = [(1.0, x("run", a, i, v, t)) for v in n[V] if d["rate"][a, v]]
+            p.add(p.most, [*running, (-d["availability"][a], here)], 0)
+        for i in n[SITE]:
+            power, energy = [], d["pue"][i, t] * d["seconds"][t]
+            price = energy * (d["electricity_price"][i, t] + d["carbon_price"][t] * d["grid_carbon"][i, t])
+            for a in n[A]:
+                idle = d["power_idle"][a]
+                power.append((d["pue"][i, t] * idle / 1e3, x("installed", a, i, t)))
+                pay(t, x("installed", a, i, t), 1e3 * (d["upkeep"][a, t] + idle * price))
+                for v in n[V]:
+                    if d["rate"][a, v]:
+                        more = d["power_busy"][a, v] - idle
+                        power.append((d["pue"][i, t] * more / 1e3, x("run", a, i, v, t)))
+                        pay(t, x("run", a, i, v, t), 1e3 * more / d["peak_to_mean"][v] * price)
+            p.add(p.most, [*power, (-1.0, x("fitted", i, t))], 0)
+            p.add(p.most, power, d["site_power"][i, t])
+            before = [(-1.0, x("fitted", i, t - 1))] if t else []
+            start = 0 if t else d["fitted_start"][i]
+            p.add(p.equal, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
+            pay(t, x("fitout", i, t), 1e6 * d["fitout_price"][i, t], d["fitout_residual"][i, t])
+        for v in n[V]:
+            runs = [(a, i) for a, i in product(n[A], n[SITE]) if d["rate"][a, v]]
+            each = {a: d["rate"][a, v] * 86400 / d["peak_to_mean"][v] / 1e9 for a in n[A]}
+            p.add(p.equal, [(1.0, x("served", v, t))] + [(-each[a], x("run", a, i, v, t)) for a, i in runs], 0)
+            p.add(p.equal, [(1.0, x("served", v, t)), (1.0, x("unserved", v, t))], d["demand"][v, t])
+            p.cost[x("unserved", v, t)] += 1e12 * d["discount"][t] * days * d["unserved_price"][v, t]
+    for y in n[Y]:
+        if np.isfinite(d["budget"][y]):
+            spent = [(u / 1e6, c) for t in n[T] if months[t].startswith(str(years[y])) for u, c in spending[t]]
+            p.add(p.most, spent, d["budget"][y] / 1e6)
+    return p.optimum(1e6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_optimum_equals_a_program_written_by_loops(
+    seed: int, problem_of: Callable[[int], Problem], solved_of: Callable[[int], Solved]
+) -> None:
+    assert solved_of(seed).plan.objective == pytest.approx(by_loops(problem_of(seed)), rel=1e-6)
