@@ -15,30 +15,21 @@ import numpy as np
 from stackyard.catalog.entries import Model
 from stackyard.quantity import Byte, Count, Numeric, Token
 
-
-@dataclass(frozen=True)
-class Family:
-    """What a family adds to the plain block: norms per layer, norms of queries and keys, and biases."""
-
-    norms: int = 2
-    qk_norm: bool = False
-    biases: bool = False  # on every projection, expert and router
-    router_bias: bool = False
-
-
-PLAIN = Family()
-FAMILIES: dict[str, Family] = {
-    "llama3": PLAIN,
-    "llama4": PLAIN,
-    "mixtral": PLAIN,
-    "qwen3": Family(qk_norm=True),
-    "qwen3_moe": Family(qk_norm=True),
-    "gemma3": Family(norms=4, qk_norm=True),
-    "deepseek_mla_moe": Family(router_bias=True),
-    "glm4_moe": Family(router_bias=True),
-    "minimax_m2": Family(router_bias=True),
-    "gpt_oss": Family(biases=True, router_bias=True),
-}
+# Families whose blocks are all modelled. What differs inside a family is in the extra of the model's entry.
+FAMILIES: frozenset[str] = frozenset(
+    (
+        "llama3",
+        "llama4",
+        "mixtral",
+        "qwen3",
+        "qwen3_moe",
+        "gemma3",
+        "deepseek_mla_moe",
+        "glm4_moe",
+        "minimax_m2",
+        "gpt_oss",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class Span:
 def unmodelled(model: Model) -> list[str]:
     """Why this model's family cannot be estimated yet; empty where it can.
 
-    A new family needs one line in `FAMILIES` if its blocks exist.
+    A new family needs one word in `FAMILIES` if its blocks exist.
     """
     if model.family in FAMILIES:
         return []
@@ -157,7 +148,7 @@ def expert_parameters(model: Model) -> float:
     """Parameters of one routed expert of one layer: gate, up and down."""
     if not model.experts:
         return 0.0
-    biases = 2 * model.experts.width + model.hidden if FAMILIES.get(model.family, PLAIN).biases else 0
+    biases = 2 * model.experts.width + model.hidden if model.extra.get("expert_bias") else 0
     return 3.0 * model.hidden * model.experts.width + biases
 
 
@@ -168,19 +159,19 @@ def embedding_parameters(model: Model) -> float:
 
 def small_parameters(model: Model) -> float:
     """Norms, biases, attention sinks and routers: counted for exactness, negligible in time."""
-    a, family = model.attention, FAMILIES.get(model.family, PLAIN)
-    each = family.norms * model.hidden
+    a, extra = model.attention, model.extra
+    each = extra.get("norms_per_layer", 2) * model.hidden
     if is_latent(model):
         each += a.query_rank + a.latent
-    elif model.extra.get("qk_norm", family.qk_norm):
+    if extra.get("qk_norm"):
         each += 2 * a.head_dim
-    if family.biases:
+    if extra.get("attention_bias"):
         each += (a.heads + 2 * a.kv_heads) * a.head_dim + model.hidden
     if a.sinks:
         each += a.heads
     total = each * model.layers + model.hidden
     if model.experts:
-        bias = 1 if family.router_bias else 0
+        bias = 1 if extra.get("router_bias") else 0
         total += expert_layers(model) * model.experts.routed * (model.hidden + bias)
     return float(total)
 

@@ -208,7 +208,7 @@ def estimate(
         numbers, reasons = _solve_in_blocks(model, chip, source, chosen, hbm, sizes, size)
 
     def shaped(value: Any) -> Any:
-        return np.broadcast_to(value, size) if size else value if isinstance(value, float) else float(value)
+        return np.broadcast_to(value, size) if size else float(value)
 
     numbers = {name: shaped(value) for name, value in numbers.items()}
     held = Memory(**{f.name: numbers.pop(f.name) for f in fields(Memory)})

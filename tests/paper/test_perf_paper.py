@@ -1,0 +1,126 @@
+"""Published figures: parameter counts and caches, measured throughput and latency, and measured power.
+
+The throughput and latency rows were not fitted: the model's constants are kernel measurements and judgement. Tolerances
+are what a roofline with one set of constants for all chips can honestly promise; errors seen are in the comments.
+"""
+
+import numpy as np
+import pytest
+
+from stackyard import catalog
+from stackyard.perf import architecture
+from stackyard.perf.estimate import estimate
+from stackyard.perf.layout import Layout
+
+KNOWN = catalog.load()
+
+# Arithmetic on the published configuration files, checked against the vendors' totals:
+# model, parameters, active parameters with the input embedding, cache elements a token.
+COUNTS = """
+llama-3.1-8b 8030261248 8030261248 65536
+llama-3.1-70b 70553706496 70553706496 163840
+llama-3.1-405b 405853388800 405853388800 258048
+qwen3-0.6b 596049920 596049920 57344
+qwen3-1.7b 1720574976 1720574976 57344
+qwen3-8b 8190735360 8190735360 73728
+qwen3-32b 32762123264 32762123264 131072
+qwen3-30b-a3b 30532122624 3353032704 49152
+qwen3-235b-a22b 235093634560 22190763520 96256
+qwen3-coder-480b-a35b 480154875392 35474765312 126976
+deepseek-v3 671026419200 37552297472 35136
+deepseek-r1 671026419200 37552297472 35136
+deepseek-v3.2 671877928448 38403806720 35136
+kimi-k2-instruct 1026408232448 32861500928 35136
+glm-5 743911198464 41784708864 44928
+gpt-oss-120b 116829156672 5711982912 18432
+gpt-oss-20b 20914757184 4187440704 12288
+mixtral-8x7b 46702792704 12879925248 65536
+mixtral-8x22b 140620634112 39152031744 114688
+llama-4-scout 107769861120 17172894720 98304
+llama-4-maverick 400711848960 17184691200 98304
+glm-4.5 352796510112 33630947232 188416
+glm-4.5-air 106851591808 13423470208 94208
+gemma-3-27b 27009346304 27009346304 40960
+minimax-m2.5 228689320448 11030108672 126976
+kimi-k3 nan nan 13824
+qwen3.5-397b-a17b nan nan 15360
+"""
+
+
+@pytest.mark.parametrize("row", COUNTS.split("\n")[1:-1], ids=lambda row: row.split()[0])
+def test_parameters_and_cache_are_the_published_ones(row):
+    name, total, active, elements = row.split()
+    model = KNOWN.model(name)
+    assert architecture.cache_elements_per_token(model) == float(elements)
+    assert np.array_equal(
+        [architecture.parameters(model), architecture.active_parameters(model)],
+        [float(total), float(active)],
+        equal_nan=True,
+    )
+    assert architecture.parameters(model) == pytest.approx(model.parameters_published, rel=0.03, nan_ok=True)
+
+
+# TensorRT-LLM performance overview (NVIDIA/TensorRT-LLM docs/source/performance/perf-overview.md), all requests queued
+# at once, FP8 weights and cache, output tokens per second of the group. v0.17 of 2025-02, v1.0 of 2025-08 (H100 405B).
+# model, chip, tensor width, prompt, output, measured
+OFFLINE = [
+    ("llama-3.1-70b", "h200", 1, 1000, 1000, 2823.45),
+    ("llama-3.1-70b", "h200", 1, 2048, 128, 465.99),
+    ("llama-3.1-70b", "h100", 2, 1000, 1000, 4390.53),
+    ("llama-3.1-70b", "h100", 2, 2048, 2048, 2898.16),
+    ("llama-3.1-70b", "h200", 2, 500, 2000, 6848.02),
+    ("llama-3.1-70b", "h200", 4, 20000, 2000, 1199.68),
+    ("llama-3.1-70b", "h100", 8, 128, 2048, 17061.82),
+    ("llama-3.1-70b", "h200", 8, 5000, 500, 2717.83),
+    ("llama-3.1-405b", "h200", 8, 1000, 1000, 3399.69),
+    ("llama-3.1-405b", "h200", 8, 128, 2048, 5938.09),
+    ("llama-3.1-405b", "h100", 8, 1000, 1000, 2919.0),
+    ("llama-3.1-405b", "h100", 8, 2048, 2048, 2296.0),
+]
+
+
+def full_load(model, chip, tensor, prompt, output):
+    batch = np.unique(np.round(2 ** np.arange(0, 12.01, 0.25)))
+    found = estimate(KNOWN.model(model), KNOWN.accelerator(chip), Layout(tensor), batch, prompt, output, "fp8")
+    return float(np.max(found.output_rate[found.fits]))
+
+
+@pytest.mark.parametrize("row", OFFLINE, ids=lambda row: f"{row[0]}-{row[1]}-tp{row[2]}-{row[3]}-{row[4]}")
+def test_throughput_at_full_load_is_within_35_percent(row):
+    assert full_load(*row[:5]) == pytest.approx(row[5], rel=0.35)
+
+
+def test_throughput_at_full_load_is_within_15_percent_in_the_middle():
+    ratios = [full_load(*row[:5]) / row[5] for row in OFFLINE]
+    assert 0.9 < np.median(ratios) < 1.15
+
+
+# InferenceX closed-loop runs as kept by ai-dynamo/aiconfigurator (silicon_sample.csv @095f58a51c4c, 2025-10-29): mean
+# time per output token in ms at a fixed concurrency; lengths are 0.9 of the nominal 1024 and 8192. FP8.
+ONLINE = [
+    ("llama-3.1-70b", "h100", 4, 4, 11.9955),
+    ("llama-3.1-70b", "h100", 4, 64, 23.4067),
+    ("llama-3.1-70b", "h200", 1, 4, 20.7796),
+    ("llama-3.1-70b", "h200", 8, 4, 6.45048),
+    ("llama-3.1-70b", "h200", 8, 64, 13.2212),
+    ("llama-3.1-70b", "b200", 1, 4, 14.8726),
+    ("llama-3.1-70b", "b200", 1, 64, 24.5879),
+    ("deepseek-r1", "h200", 8, 4, 10.2643),
+    ("deepseek-r1", "h200", 8, 64, 30.6058),
+]
+
+
+@pytest.mark.parametrize("row", ONLINE, ids=lambda row: f"{row[0]}-{row[1]}-tp{row[2]}-c{row[3]}")
+def test_time_per_output_token_is_within_35_percent(row):
+    model, chip, tensor, batch, measured = row
+    lengths = 0.9 * 1024, 0.9 * 8192
+    found = estimate(KNOWN.model(model), KNOWN.accelerator(chip), Layout(tensor), batch, *lengths, "fp8")
+    assert found.tpot == pytest.approx(measured / 1e3, rel=0.35)
+
+
+@pytest.mark.parametrize(("batch", "share"), [(1, 0.43), (128, 0.86)])
+def test_power_of_an_h100_in_decode(batch, share):
+    """300 W at batch 1 and 600 W at batch 128 of 700 W; the model served is not stated, so an 8B in bf16 stands in."""
+    model, chip = KNOWN.model("llama-3.1-8b"), KNOWN.accelerator("h100")
+    found = estimate(model, chip, Layout(), batch, 128, 1024, "bf16")
+    assert found.watts / chip.tdp == pytest.approx(share, rel=0.2)
