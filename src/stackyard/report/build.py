@@ -120,10 +120,5 @@ def by_year_table(view: View) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (year, *(values[k] for values in shown)) for k, year in enumerate(view.years)
     )
-    return Table(
-        "The plan by year",
-        (Column("Year"), *columns),
-        rows,
-        "* In December, power at the day's peak; the rest over the year.",
-        view.grade,
-    )
+    note = "* In December, power at the day's peak; the rest over the year."
+    return Table("The plan by year", (Column("Year"), *columns), rows, note, view.grade)

@@ -94,7 +94,7 @@ def _areas(data: StackedArea, palette: Colours) -> go.Figure:
             name=series.name,
             stackgroup="one",
             mode="lines",
-            line={"width": 0.8, "color": "#ffffff", "shape": "hvh"},
+            line={"width": 0.8, "color": "#ffffff", "shape": "hvh" if data.steps else "linear"},
             fillcolor=palette[series.id],
             hovertemplate=_hover(series, data),
         )
@@ -118,13 +118,12 @@ def _bars(data: Bars, palette: Colours) -> go.Figure:
 
 
 def _line(series: Series, data: Lines, colour: str, dash: str = "solid", mode: str = "lines") -> go.Scatter:
-    shape = "hvh" if isinstance(data, StackedArea) else "linear"  # what holds for a month steps from month to month
     return go.Scatter(
         x=data.x,
         y=series.values,
         name=series.name,
         mode=mode,
-        line={"color": colour, "width": 2, "dash": dash, "shape": shape},
+        line={"color": colour, "width": 2, "dash": dash, "shape": "hvh" if data.steps else "linear"},
         hovertemplate=_hover(series, data),
     )
 

@@ -70,13 +70,13 @@ _COLUMNS = (
     Column("In doubt", "%", 0),
     Column("Grade"),
     Column("Sources"),
-    Column("Remark"),
 )
 
 
 def _row(fact: Fact) -> tuple[Cell, ...]:
     doubt = 100 * _range(fact)
-    return (_named(fact), _value(fact), _ends(fact), doubt or None, fact.grade.label, fact.sources or None, fact.note)
+    name = f"{_named(fact)}\n{fact.note}" if fact.note else _named(fact)
+    return (name, _value(fact), _ends(fact), doubt or None, fact.grade.label, fact.sources or None)
 
 
 def _doubt(fact: Fact) -> tuple[float, str]:
@@ -120,9 +120,7 @@ def method(
     """What is left out, whether the plan passed its audit, and how to get the same report again."""
     blocks: list[Block] = []
     if not_modelled:
-        blocks.append(
-            Table("Not modelled yet", (Column("What this plan leaves out"),), tuple((t,) for t in not_modelled))
-        )
+        blocks.append(Table("Not modelled yet", (Column("Left out of this plan"),), tuple((t,) for t in not_modelled)))
     if audit:
         blocks.append(Paragraph(f"Audit: {audit}"))
     rows = tuple((what, value) for what, value in (*solver, *digests) if value)

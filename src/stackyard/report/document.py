@@ -52,13 +52,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Lines:
-    """Values over months ('2026-09'). Series in `limits` are drawn dashed: what was allowed, asked for or promised."""
+    """Values over months ('2026-09'). Series in `limits` are drawn dashed: what was allowed, asked for or promised.
+
+    With `steps` a value holds for its month and jumps to the next.
+    """
 
     x: tuple[str, ...]
     series: tuple[Series, ...]
     limits: tuple[Series, ...]
     y_title: str
     unit: str
+    steps: bool = False
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ def _sheet(sheet: Worksheet, table: Table) -> None:
                 )
             elif cell is not None:
                 _put(sheet, number, i, words(cell, column))
+                sheet.cell(number, i).alignment = Alignment(wrap_text=True, vertical="top")
     sheet.freeze_panes = f"B{head + 1}"
 
 

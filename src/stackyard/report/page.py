@@ -175,7 +175,8 @@ def _cell(cell: Cell, column: Column) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, str):
-        return _text(cell).replace("\n", "<br>")
+        first, _, rest = cell.partition("\n")
+        return _text(first) + (f"<small>{_text(rest)}</small>" if rest else "")
     if isinstance(cell, tuple):
         return "; ".join(_cited(source) for source in cell)
     return _text(shown(cell, column.decimals))

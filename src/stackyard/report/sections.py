@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stackyard.plan.problem import SITE, A, S, V
-from stackyard.quantity import DAY
+from stackyard.quantity import DAY, KILO
 from stackyard.report.document import (
     Bars,
     Block,
@@ -20,7 +20,7 @@ from stackyard.report.document import (
     StackedArea,
     Table,
 )
-from stackyard.report.scale import decimals, say, scale, share
+from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.view import Array, View, listed
 
 COSTS = {
@@ -38,10 +38,10 @@ def spend(view: View) -> Array:
     return np.asarray(sum(view.array(name) for name in COSTS))
 
 
-def by_year(view: View, title: str, unit: str, rows: list[tuple[str, Array]], note: str = "") -> Table:
+def by_year(view: View, title: str, display: Scale, rows: list[tuple[str, Array]], note: str = "") -> Table:
     """A table with one column a year; rows are (name, values by year)."""
-    display = scale(np.concatenate([values for _, values in rows]) if rows else [], unit)
-    places = decimals(np.concatenate([display.of(values) for _, values in rows]) if rows else [])
+    shown = [display.of(values) for _, values in rows]
+    places = min((decimals(values) for values in shown if 0 < max(values) < KILO), default=0)
     columns = (Column(display.unit), *(Column(year, "", places) for year in view.years))
     return Table(title, columns, tuple((name, *display.of(values)) for name, values in rows), note, view.grade)
 
@@ -111,6 +111,7 @@ def memory(view: View) -> Section:
             (Series("limit/delivered", "Delivered", unit.of(delivered.sum(axis=0))),),
             "HBM stacks a month",
             unit.unit,
+            steps=True,
         ),
         f"Stacked areas of HBM stacks drawn a month by supply, {view.span}, and a dashed line of stacks delivered.",
         "Above the dashed line, stacks come out of stock; below it, they go into stock or are left to others.",
@@ -189,6 +190,7 @@ def power(view: View) -> Section:
             (Series("limit/energised", "Energised", unit.of(energised.sum(axis=0))),),
             "Site power",
             unit.unit,
+            steps=True,
         ),
         f"Stacked areas of site power used at peak by site, {view.span}, and a dashed line of power energised.",
         grade=view.grade,
@@ -207,7 +209,7 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
     for i, id_ in enumerate(view.ids(SITE)):
         rows.append((f"{view.name(id_)}, energised", view.year_end(energised[i])))
         rows.append((f"{view.name(id_)}, used at peak", view.year_end(used[i])))
-    return by_year(view, "Power energised and used in December, by site", "W", rows)
+    return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
 
 
 def _power_lead(view: View, used: Array, energised: Array) -> str:
@@ -230,13 +232,13 @@ def built(view: View) -> Section:
     orders = by_year(
         view,
         "Accelerators to order (stacks drawn in the year)",
-        "accelerators",
+        scale(bought, "accelerators"),
         [(view.name(id_), bought[i]) for i, id_ in enumerate(view.ids(A)) if bought[i].any()],
     )
     pairs = [(i, j) for i in range(len(view.ids(SITE))) for j in range(len(view.ids(A))) if standing[j, i].any()]
     names = {(i, j): f"{view.name(view.ids(SITE)[i])}, {view.name(view.ids(A)[j])}" for i, j in pairs}
     title = "Accelerators in place in December, by site"
-    places = by_year(view, title, "accelerators", [(names[i, j], standing[j, i]) for i, j in pairs])
+    places = by_year(view, title, scale(standing, "accelerators"), [(names[i, j], standing[j, i]) for i, j in pairs])
     moves = _moves(view, placed, retired, standing)
     return Section("built", "What is built, where and when", _built_lead(view, bought), _filled(orders, places, moves))
 
@@ -298,7 +300,7 @@ def money(view: View) -> Section:
         rows.append(("Budget", budget))
     rows.append(("Price of tokens not served", view.yearly(view.array("cost_unserved"))))
     note = "Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it."
-    table = by_year(view, "Spending by year", "USD", rows, note)
+    table = by_year(view, "Spending by year", unit, rows, note)
     top = max(kinds, key=lambda kind: float(kind[2].sum()), default=None)
     most = f"; {top[0].lower()} take {share(float(top[2].sum() / total.sum()))}" if top and total.sum() else ""
     if top and top[0].startswith("HBM"):

@@ -1,0 +1,122 @@
+"""What the report says adds up to what the plan says, whatever the plan."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from stackyard.plan.plan import Plan
+from stackyard.plan.problem import Problem
+from stackyard.plan.solve import solve
+from stackyard.quantity import DAY
+from stackyard.report.build import build
+from stackyard.report.document import Figure, Report, Sankey, StackedArea, Table
+from stackyard.report.scale import scale
+from stackyard.source import Fact, Grade
+
+FACTS = (Fact("a", 1.0, "W", Grade.PUBLISHED), Fact("b", 4.0, "", Grade.ASSUMED, (), 2.0, 8.0))
+SEEDS = range(5)
+Made = tuple[Problem, Plan, Report]
+
+
+@pytest.fixture(scope="module")
+def made(problem_of: Callable[[int], Problem]) -> Callable[[int], Made]:
+    @functools.cache
+    def make(seed: int) -> Made:
+        problem = problem_of(seed)
+        plan = solve(problem)
+        return problem, plan, build(problem, plan, None, FACTS, title="A plan")
+
+    return make
+
+
+def figure(report: Report, id_: str) -> Figure:
+    return next(figure for figure in report.figures if figure.id == id_)
+
+
+def factor(unit: str, of: str) -> float:
+    """The factor behind a display unit, found by asking for it at every size."""
+    return next(found.factor for size in range(-3, 19) if (found := scale([10.0**size], of)).unit == unit)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("id_", "variable", "axis", "unit"),
+    [("demand-served", "served", "service", "tokens/day"), ("power", "site_power_peak", "site", "W")],
+)
+def test_stacked_areas_add_up_to_the_plan(
+    seed: int, id_: str, variable: str, axis: str, unit: str, made: Callable[[int], Made]
+) -> None:
+    _, plan, report = made(seed)
+    data = figure(report, id_).data
+    assert isinstance(data, StackedArea)
+    total = np.sum([series.values for series in data.series], axis=0) * factor(data.unit, unit)
+    values = (plan.decisions if variable in plan.decisions else plan.flows)[variable].sum(axis).values
+    np.testing.assert_allclose(total, values, rtol=1e-4, atol=1e-4 * values.max())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sankey_loses_no_stack(seed: int, made: Callable[[int], Made]) -> None:
+    _, _, report = made(seed)
+    data = figure(report, "chain").data
+    assert isinstance(data, Sankey)
+    stage = {node.id: node.stage for node in data.nodes}
+    by_stage = np.zeros(3)
+    for start, stop, amount in data.links:
+        assert stage[stop] == stage[start] + 1 and amount > 0
+        by_stage[stage[start]] += amount
+    np.testing.assert_allclose(by_stage, by_stage.mean(), rtol=0.01)  # hairlines are left out
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_yearly_table_adds_up_to_the_plan(seed: int, made: Callable[[int], Made]) -> None:
+    problem, plan, report = made(seed)
+    table = next(table for _, table in report.tables if table.title == "The plan by year")
+
+    def total(title: str, unit: str) -> float:
+        index = next(i for i, column in enumerate(table.columns) if column.title == title)
+        return sum(float(str(row[index])) for row in table.rows) * factor(table.columns[index].unit, unit)
+
+    paid = sum(float(plan.flows[name].sum()) for name in plan.flows if str(name).startswith("cost_"))
+    assert total("Stacks drawn", "stacks") == pytest.approx(float(plan.decisions["draw"].sum()), rel=1e-4)
+    assert total("Stacks delivered", "stacks") == pytest.approx(float(problem.data["stacks_delivered"].sum()))
+    assert total("Spending", "USD") == pytest.approx(paid - float(plan.flows["cost_unserved"].sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_share_served_is_tokens_over_tokens(seed: int, made: Callable[[int], Made]) -> None:
+    problem, plan, report = made(seed)
+    days = problem.data["seconds"] / DAY
+    part = float((plan.decisions["served"] * days).sum() / (problem.data["demand"] * days).sum())
+    table = next(table for _, table in report.tables if table.title.startswith("Share of demand served"))
+    shown = [float(str(cell)) for cell in table.rows[-1][1:] if cell is not None]
+    assert min(shown) - 1e-6 <= 100 * part <= max(shown) + 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weakest_grade_marks_every_table_and_figure_of_the_plan(seed: int, made: Callable[[int], Made]) -> None:
+    _, _, report = made(seed)
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, Table | Figure) and section.id not in ("confidence", "method"):
+                assert block.grade is Grade.ASSUMED, block.title
+
+
+def test_same_plan_gives_the_same_report(made: Callable[[int], Made]) -> None:
+    problem, plan, report = made(1)
+    assert build(problem, plan, None, FACTS, title="A plan") == report
+
+
+def test_a_plan_that_builds_nothing_is_told_as_such(made: Callable[[int], Made]) -> None:
+    problem, _, _ = made(2)
+    data = problem.data.copy(deep=True)
+    for name in ("orders_max", "fleet"):
+        data[name].values[:] = 0.0
+    bare = Problem(data)
+    report = build(bare, solve(bare), title="Nothing")
+    told = {section.id: section.lead for section in report.sections}
+    assert told["built"] == "The plan buys no accelerators."
+    assert told["chain"].startswith("No accelerator is in place")
