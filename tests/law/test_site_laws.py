@@ -203,7 +203,7 @@ def test_every_constant_of_the_plant_has_a_source_or_a_reason_and_lies_in_its_ra
     for path, fact in facts().items():
         assert fact.sources or (fact.grade is Grade.ASSUMED and fact.note), path
         assert fact.si_low <= fact.si <= fact.si_high, path
-        assert fact.place.startswith("plant.yaml:"), path
+        assert fact.place.startswith(("plant.yaml:", "facility.yaml:")), path
 
 
 def test_a_plant_names_the_constants_it_was_made_from() -> None:

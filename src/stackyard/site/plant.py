@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stackyard.catalog.load import load
 from stackyard.files import read_yaml
 from stackyard.site.climate import FREEZING, over_month
 from stackyard.site.cooling import Chiller, chiller_work, cooling_power, free_share, tower_water
@@ -29,15 +30,21 @@ WATER_DENSITY = 1000.0  # kg/m3, rounded: 998 at 20 deg C
 
 @lru_cache(maxsize=1)
 def facts() -> Mapping[str, Fact]:
-    """The constants of the plant by path ('plant.tower.approach'), each with its range, grade and source."""
+    """The constants of the plant by path ('plant.tower.approach'), each with its range, grade and source.
+
+    A row of the table that names a `fact` is that fact of the catalogue.
+    """
     located = read_yaml(_TABLE, _TABLE.name)
     sources = {key: Source(id=key, **fields) for key, fields in located.data["sources"].items()}
     found: dict[str, Fact] = {}
     for part, entries in located.data["plant"].items():
         for name, row in entries.items():
+            path = f"plant.{part}.{name}"
+            if "fact" in row:
+                found[path] = load().fact(row["fact"])
+                continue
             row = dict(row)
             cited = (sources[row.pop("source")],) if "source" in row else ()
-            path = f"plant.{part}.{name}"
             place = f"{located.file}:{located.line(('plant', part, name))}"
             grade = Grade.named(row.pop("grade"))
             found[path] = Fact(path=path, grade=grade, sources=cited, place=place, **row)
