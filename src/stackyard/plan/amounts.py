@@ -11,6 +11,7 @@ grows by a factor a year, or a column of a CSV file; `times` multiplies any of t
 
     {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
     {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
+    {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
     {csv: demand.csv, column: chat, unit: token/day}
 """
 
@@ -154,26 +155,36 @@ class Series(Door):
     """A number for every month: straight lines between points, or growth from one, times constant factors."""
 
     points: dict[Month, Fact] = {}
-    growth: Fact | None = None  # factor per year, from the first point on
+    growth: dict[Month, Fact] = {}  # factor per year, each from its month on; before the first, the first
     factors: tuple[Series, ...] = ()
     table: Fact | None = None  # a column of a CSV file, one value a month from `table_start` on
     table_start: Month = 0
 
-    def by_month(self, months: range) -> Months:
-        """SI values on the months given; flat before the first and after the last point."""
+    def by_month(self, months: range, krw_per_usd: float = math.nan) -> Months:
+        """SI values on the months given; flat before the first and after the last point; won become dollars."""
         clock = np.array(months, dtype=float)
         at = sorted(self.points)
         shape: Months
         if self.table is not None:
             values = self.table.si_series
             shape = np.interp(clock, self.table_start + np.arange(len(values)), values)
-        elif self.growth is not None:
-            shape = self.points[at[0]].si * self.growth.si ** ((clock - at[0]) / 12)
+        elif self.growth:
+            shape = usd(self.points[at[0]], krw_per_usd) * (self._grown(clock) / self._grown(np.array([at[0]])))
         else:
-            shape = np.interp(clock, at, [self.points[month].si for month in at])
+            shape = np.interp(clock, at, [usd(self.points[month], krw_per_usd) for month in at])
         for factor in self.factors:
             shape = shape * factor.by_month(months)
         return shape
+
+    def _grown(self, clock: Months) -> Months:
+        """Growth since the first month of `growth`: the product of each period's factor to the years spent in it."""
+        begins = sorted(self.growth)
+        ends = [*begins[1:], np.inf]
+        grown: Months = np.ones_like(clock, dtype=float)
+        for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+            spent = np.minimum(clock, end) - begin if i == 0 else np.clip(clock, begin, end) - begin
+            grown = grown * self.growth[begin].si ** (spent / 12)
+        return grown
 
 
 def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Series:
@@ -240,13 +251,23 @@ def read_series(raw: Any, like: str, info: ValidationInfo) -> Series:
         _known(raw, ("from", "value", "growth", "times"))
         if "value" not in raw:
             raise refuse("has no value", "{from: 2026-03, value: ..., growth: ...}")
-        growth = read_amount(raw["growth"], "", info) if "growth" in raw else None
-        if growth is not None and growth.si <= 0:
-            raise refuse("growth is a factor per year and must be above 0", "3 means three times as much each year")
-        point = {month_number(raw["from"]): read_amount(raw["value"], like, info)}
-        return Series(points=point, growth=growth, factors=_factors(raw, info))
+        start = month_number(raw["from"])
+        point = {start: read_amount(raw["value"], like, info)}
+        return Series(points=point, growth=_growth(raw.get("growth"), start, info), factors=_factors(raw, info))
     constant = {key: value for key, value in raw.items() if key != "times"}
     return Series(points={0: read_amount(constant, like, info)}, factors=_factors(raw, info))
+
+
+def _growth(raw: Any, start: Month, info: ValidationInfo) -> dict[Month, Fact]:
+    """One factor per year, or one from each of several months on."""
+    if raw is None:
+        return {}
+    several = isinstance(raw, dict) and not {"value", "fact"} & set(raw)
+    written = {month_number(key): value for key, value in raw.items()} if several else {start: raw}
+    growth = {month: read_amount(value, "", info) for month, value in written.items()}
+    if any(factor.si <= 0 for factor in growth.values()):
+        raise refuse("growth is a factor per year and must be above 0", "3 means three times as much each year")
+    return growth
 
 
 def _factors(raw: dict[str, Any], info: ValidationInfo) -> tuple[Series, ...]:
@@ -279,5 +300,5 @@ def preset(written: str | float) -> Any:
 
 
 def usd(fact: Fact, krw_per_usd: float) -> float:
-    """SI value of a money fact in USD: a fact in KRW is divided by the exchange rate."""
+    """SI value of a fact; one in won is divided by the exchange rate, all others are left as they are."""
     return fact.si / krw_per_usd if "KRW" in fact.unit else fact.si

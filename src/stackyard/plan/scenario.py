@@ -81,6 +81,7 @@ class Service(Door):
     tpot: Annotated[Fact, Unit("s")]
     demand: Annotated[Series, Unit("token/day")]
     peak_to_mean: Annotated[Fact, Unit("")] = preset(1.0)
+    usable: Annotated[Fact, Unit("")] = preset(1.0)  # share of the full-load rate that tail latency leaves usable
     unserved_price: Annotated[Series, Unit("USD/token")]
 
 
@@ -88,6 +89,8 @@ class Wafers(Door):
     """A supply derived from wafer starts: the chain of yields and lead times from wafer to shipped stack."""
 
     starts: Annotated[Series, Unit("wafer/month")]
+    wafer_diameter: Annotated[Fact, Unit("mm")] = preset("300 mm")
+    edge_exclusion: Annotated[Fact, Unit("mm")] = preset("3 mm")
     die_area: Annotated[Fact, Unit("mm^2")] | None = None
     die_yield: Annotated[Fact, Unit("")]
     bond_yield: Annotated[Fact, Unit("")]
@@ -304,15 +307,29 @@ def _cross_checks(inputs: Inputs, located: Located) -> Iterator[Any]:
         if not inputs.horizon.start // 12 <= year <= inputs.horizon.end // 12:
             add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
     for key, service in inputs.services.items():
-        if not any(service.demand.by_month(inputs.horizon.months) > 0):
-            add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
-        if service.peak_to_mean.si < 1:
-            add(("services", key, "peak_to_mean"), "is below 1", "the peak of a day is never below its mean")
+        _check_service(key, service, inputs, add)
+    if inputs.money.krw_per_usd is None:
+        for where, fact in facts_of(inputs):
+            if "KRW" in fact.unit:
+                hint = "add money.krw_per_usd, for example {fact: costs.exchange-rates.2026-07}"
+                faults.add(located.file, 0, where, "is in won, and there is no exchange rate", hint)
     yield from faults
 
 
 def _horizon_text(inputs: Inputs) -> str:
     return f"the plan runs from {show_month(inputs.horizon.start)} to {show_month(inputs.horizon.end)}"
+
+
+def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None:
+    if not any(service.demand.by_month(inputs.horizon.months) > 0):
+        add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
+    if not 0 < service.usable.si <= 1:
+        add(("services", key, "usable"), "is not between 0 and 1", "for example 50%")
+    if service.peak_to_mean.si < 1:
+        add(("services", key, "peak_to_mean"), "is below 1", "the peak of a day is never below its mean")
+    for field in ("prompt", "output", "ttft", "tpot"):
+        if getattr(service, field).si <= 0:
+            add(("services", key, field), "must be above 0", "for example 1000 token, or 50 ms")
 
 
 def _check_chip(key: str, chip: Chip, inputs: Inputs, add: Any) -> None:

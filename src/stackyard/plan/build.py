@@ -1,0 +1,369 @@
+"""Scenario and Catalog -> Problem: every coefficient the planner uses, from performance, HBM supply and site physics.
+
+One function for each part of `SCHEMA`; each returns plain arrays on the axes of the Problem. What the numbers were made
+of is kept beside them as `Built.used`, and what a reader should know about the making as `Built.remarks`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stackyard.catalog import Catalog
+from stackyard.catalog.entries import Accelerator, Phase, System
+from stackyard.hbm.geometry import gross_dies
+from stackyard.hbm.ramp import slip
+from stackyard.hbm.supply import Line, flow
+from stackyard.months import seconds_in, show_month, year_of
+from stackyard.perf.search import Best, best
+from stackyard.plan.amounts import Months, usd
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.scenario import Chip, Scenario, SitePlan, Supply, facts_of
+from stackyard.quantity import DAY, MONTH, YEAR
+from stackyard.site import plant as plants
+from stackyard.site.phases import power_by_month, residual
+from stackyard.site.power import fits_rack, system_power
+from stackyard.source import Fact
+
+Array = NDArray[np.float64]
+Coefficients = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Used:
+    """A number behind a problem: the fact, and which part of the problem it went into."""
+
+    fact: Fact
+    where: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A Problem with what it was made of: the best operating points, the facts used, and remarks for the reader."""
+
+    problem: Problem
+    points: Mapping[tuple[str, str], Best]  # (accelerator, service) -> operating point
+    used: tuple[Used, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What every part of the building needs."""
+
+    scenario: Scenario
+    catalog: Catalog
+
+    @property
+    def months(self) -> range:
+        return self.scenario.months
+
+    @property
+    def seconds(self) -> Array:
+        return np.array([seconds_in(month) for month in self.months])
+
+    @property
+    def krw(self) -> float:
+        rate = self.scenario.inputs.money.krw_per_usd
+        return rate.si if rate is not None else float("nan")
+
+    def series(self, value: Any) -> Months:
+        """SI values by month; won are converted to dollars."""
+        by_month: Months = value.by_month(self.months, self.krw)
+        return by_month
+
+
+def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] | None = None) -> Built:
+    """The Problem of a scenario. `progress` is told what is being done."""
+    tell = progress or (lambda text: None)
+    here = _Context(scenario, catalog)
+    inputs = scenario.inputs
+    axes: dict[str, Any] = {
+        V: list(inputs.services),
+        S: list(inputs.supplies),
+        K: list(inputs.packaging),
+        A: list(inputs.accelerators),
+        SITE: list(inputs.sites),
+        T: [show_month(month) for month in here.months],
+        Y: sorted({year_of(month) for month in here.months}),
+    }
+    chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
+    systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
+    tell("Rating each accelerator on each service")
+    points = _points(here, chips, systems)
+    tell("Adding up HBM, packaging, sites and money")
+    values: Coefficients = {}
+    values |= _demand(here)
+    values |= _rates(here, chips, systems, points)
+    values |= _supply(here, chips)
+    values |= _accelerators(here, chips, systems)
+    values |= _sites(here, systems)
+    values |= _money(here)
+    data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
+    data.attrs["labels"] = json.dumps(_labels(scenario), ensure_ascii=False)
+    data.attrs["name"] = scenario.name
+    return Built(Problem(data), points, tuple(_used(here, chips)), tuple(_remarks(points, data)))
+
+
+def _labels(scenario: Scenario) -> dict[str, str]:
+    inputs = scenario.inputs
+    groups: tuple[Mapping[str, Any], ...] = (
+        inputs.services,
+        inputs.supplies,
+        inputs.packaging,
+        inputs.accelerators,
+        inputs.sites,
+    )
+    return {key: entry.name for group in groups for key, entry in group.items()}
+
+
+def _chip(chip: Chip, catalog: Catalog) -> Accelerator:
+    """The catalogue's accelerator, with the throughput that the scenario states instead of the published one."""
+    entry = catalog.accelerator(chip.chip)
+    stated: dict[str, float] = {precision: fact.si for precision, fact in chip.flops.items()}
+    return replace(entry, flops={**entry.flops, **stated})
+
+
+def _system(chip: Chip, catalog: Catalog) -> System:
+    """The system the accelerator comes in: the catalogue's, or the one that the scenario states."""
+    if chip.system is not None:
+        return catalog.system(chip.system)
+    assert chip.system_size is not None
+    assert chip.system_power is not None
+    facts = {"accelerators": chip.system_size, "max_power": chip.system_power}
+    return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, "liquid")
+
+
+def _points(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> dict[Any, Best]:
+    """The best operating point of each accelerator on each service, within the scale-up domain of its system."""
+    found: dict[tuple[str, str], Best] = {}
+    for key, chip in chips.items():
+        domain = min(chip.scale_up_domain, systems[key].accelerators)
+        for name, service in here.scenario.inputs.services.items():
+            found[key, name] = best(
+                here.catalog.model(service.model),
+                chip,
+                service.prompt.si,
+                service.output.si,
+                ttft=service.ttft.si,
+                tpot=service.tpot.si,
+                precision=service.precision,
+                domain=domain,
+            )
+    return found
+
+
+def _demand(here: _Context) -> Coefficients:
+    services = here.scenario.inputs.services.values()
+    return {
+        "demand": [here.series(service.demand) * DAY for service in services],
+        "unserved_price": [here.series(service.unserved_price) for service in services],
+        "peak_to_mean": [service.peak_to_mean.si for service in services],
+    }
+
+
+def _rates(
+    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], points: Mapping[Any, Best]
+) -> Coefficients:
+    """Tokens per second and IT watts of one accelerator at its operating point, its share of the system in."""
+    services = here.scenario.inputs.services
+    used = plants.facts()["plant.power.rating_used"].si
+    rate = np.zeros((len(chips), len(services)))
+    busy = np.zeros_like(rate)
+    idle = np.zeros(len(chips))
+    for i, (key, chip) in enumerate(chips.items()):
+        system = systems[key]
+        with_host = system_power(1.0, chip.tdp, system.max_power, system.accelerators, used)
+        idle[i] = chip.idle * with_host
+        for j, name in enumerate(services):
+            point = points[key, name].estimate
+            if point is not None:
+                rate[i, j] = points[key, name].token_rate * services[name].usable.si
+                busy[i, j] = max(point.watts, chip.idle) * with_host
+    return {"rate": rate, "power_busy": busy, "power_idle": idle}
+
+
+def _supply(here: _Context, chips: Mapping[str, Accelerator]) -> Coefficients:
+    supplies = here.scenario.inputs.supplies
+    price = np.array([here.series(supply.price) for supply in supplies.values()])
+    holding = np.array([[supply.holding.si] for supply in supplies.values()])
+    fits = np.array([[_fits(supply, chip) for chip in chips.values()] for supply in supplies.values()])
+    packaging = here.scenario.inputs.packaging
+    per_package = [
+        [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
+        for line in packaging
+    ]
+    return {
+        "stacks_delivered": [_delivered(here, key, supply) for key, supply in supplies.items()],
+        "stacks_start": [supply.stock.si for supply in supplies.values()],
+        "stack_price": price,
+        "stack_holding": price * holding * here.seconds,
+        "fits_stack": fits,
+        "stacks_per_package": [chip.stacks for chip in chips.values()],
+        "packaging_wafers": [here.series(line.wafers) * MONTH for line in packaging.values()],
+        "wafers_per_package": per_package,
+    }
+
+
+def _orders(here: _Context) -> Mapping[str, Chip]:
+    return here.scenario.inputs.accelerators
+
+
+def _fits(supply: Supply, chip: Accelerator) -> bool:
+    """An accelerator takes a stack of its own generation and height."""
+    return supply.product == chip.hbm and supply.height == chip.stack_height
+
+
+def _delivered(here: _Context, key: str, supply: Supply) -> Array:
+    """Stacks by month: as promised, or what the wafers started come to after yields and lead times."""
+    if supply.deliveries is not None:
+        return here.series(supply.deliveries) * MONTH
+    wafers = supply.wafers
+    assert wafers is not None
+    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment
+    months = range(here.months.start - lead - wafers.slip, here.months.stop)
+    generation = here.catalog.generation(supply.product)
+    area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
+    starts = wafers.starts.by_month(months, here.krw) * MONTH
+    line = Line(
+        wafers=starts,
+        dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
+        die_yield=wafers.die_yield.si,
+        height=supply.height,
+        bond_yield=wafers.bond_yield.si,
+        test_yield=wafers.test_yield.si,
+        lead_fab=wafers.wafer_to_die,
+        lead_stack=wafers.die_to_stack,
+        lead_ship=wafers.stack_to_shipment,
+        maker=supply.maker,
+        product=key,
+    )
+    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :]
+
+
+def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:
+    orders = _orders(here)
+    end = here.months.stop
+    limit, price, left, upkeep = [], [], [], []
+    for key, chip in orders.items():
+        life = chip.life.si
+        most = np.full(len(here.months), np.inf) if chip.limit is None else here.series(chip.limit) * MONTH
+        limit.append(np.where(np.array(here.months) >= chip.available, most, 0.0))
+        own = here.series(chip.system_price) / systems[key].accelerators + here.series(chip.network_price)
+        price.append(np.maximum(own - chips[key].stacks * usd(chip.hbm_in_price, here.krw), 0.0))
+        ready = np.array(here.months) + chip.lead_months
+        left.append(residual((end - ready) * MONTH, life))
+        upkeep.append(own * chip.upkeep.si * here.seconds)
+    return {
+        "orders_max": limit,
+        "lead_months": [chip.lead_months for chip in orders.values()],
+        "life_months": [max(1, round(chip.life.si / MONTH)) for chip in orders.values()],
+        "availability": [chip.working.si for chip in orders.values()],
+        "accelerator_price": price,
+        "accelerator_residual": left,
+        "upkeep": upkeep,
+        "fleet": _fleet(here),
+    }
+
+
+def _fleet(here: _Context) -> Array:
+    orders, sites = _orders(here), here.scenario.inputs.sites
+    fleet = np.zeros((len(orders), len(sites), len(here.months)))
+    index = {key: i for i, key in enumerate(orders)}
+    for j, site in enumerate(sites.values()):
+        for group in site.fleet:
+            i = index[group.accelerator]
+            until = group.since + round(orders[group.accelerator].life.si / MONTH)
+            fleet[i, j] += np.where(np.array(here.months) < until, group.count.si, 0.0)
+    return fleet
+
+
+def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
+    sites = here.scenario.inputs.sites.values()
+    clock = np.array(here.months)
+    power = np.array([_power(site, here.months) for site in sites])
+    conditions = [_conditions(here, site) for site in sites]
+    end = here.months.stop
+    return {
+        "site_power": power,
+        "fitted_start": [min(site.fitted.si, p[0]) for site, p in zip(sites, power, strict=True)],
+        "fitout_price": [here.series(site.fitout) for site in sites],
+        "fitout_residual": [residual((end - clock) * MONTH, site.fitout_life.si) for site in sites],
+        "pue": [found.pue[clock % 12] for found in conditions],
+        "water": [found.water[clock % 12] for found in conditions],
+        "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],
+        "electricity_price": [here.series(site.electricity) for site in sites],
+        "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],
+    }
+
+
+def _power(site: SitePlan, months: range) -> Array:
+    phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
+    return power_by_month(phases, months) * site.share.si
+
+
+def _conditions(here: _Context, site: SitePlan) -> plants.Conditions:
+    """PUE and water for January to December."""
+    climate = here.catalog.climate(site.climate)
+    return plants.conditions(plants.plant(site.cooling, site.heat_rejection), climate.dry_bulb, climate.wet_bulb)
+
+
+def _may_stand(system: System, site: SitePlan) -> bool:
+    """Whether a hall takes the system: its power within the rack limit, and liquid where it needs liquid."""
+    cooled = system.cooling != "liquid" or site.cooling != "air"
+    return bool(cooled and fits_rack(system.max_power, site.rack_limit.si))
+
+
+def _money(here: _Context) -> Coefficients:
+    money = here.scenario.inputs.money
+    years = sorted({year_of(month) for month in here.months})
+    elapsed = np.arange(len(here.months)) * MONTH / YEAR
+    return {
+        "seconds": here.seconds,
+        "discount": (1 + money.discount_rate.si) ** -elapsed,
+        "carbon_price": here.series(money.carbon_price),
+        "budget": [usd(money.budget[year], here.krw) if year in money.budget else np.inf for year in years],
+    }
+
+
+def _used(here: _Context, chips: Mapping[str, Accelerator]) -> list[Used]:
+    """Every fact behind the problem: the scenario's own numbers, and the catalogue's that it computes with."""
+    inputs = here.scenario.inputs
+    used = [Used(fact, where) for where, fact in facts_of(inputs)]
+    entries: list[tuple[str, Mapping[str, Fact]]] = []
+    for key, chip in inputs.accelerators.items():
+        entries.append((f"accelerators.{key}", chips[key].facts))
+        if chip.system is not None:
+            entries.append((f"accelerators.{key}", here.catalog.system(chip.system).facts))
+    for key, service in inputs.services.items():
+        entries.append((f"services.{key}", here.catalog.model(service.model).facts))
+    for key, site in inputs.sites.items():
+        entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
+        entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
+    used += [Used(fact, where) for where, facts in entries for fact in facts.values()]
+    used += [Used(fact, "sites") for fact in plants.facts().values()]
+    return used
+
+
+def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
+    """What a reader should know: which pairs cannot run and why, which accelerators have no memory or no hall."""
+    names: dict[str, str] = json.loads(data.attrs["labels"])
+    remarks = [
+        f"{names[chip]} cannot serve {names[service]}: {'; '.join(point.why)}."
+        for (chip, service), point in points.items()
+        if point.estimate is None
+    ]
+    for key in data[A].values:
+        if not bool(data["fits_stack"].sel({A: key}).any()):
+            remarks.append(f"No supply has the HBM that {names[str(key)]} takes, so none can be ordered.")
+        halls = data["allowed"].sel({A: key})
+        closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
+        if closed:
+            remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
+    return remarks

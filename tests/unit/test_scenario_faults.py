@@ -1,0 +1,155 @@
+"""Bad scenarios are refused once, with every problem, its file, line, key and next step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackyard import catalog
+from stackyard.errors import Fault, InputErrors
+from stackyard.plan import scenario as scenarios
+
+FIRST_PLAN = Path(__file__).parents[2] / "examples" / "first-plan.yaml"
+
+
+def faults(tmp_path: Path, *changes: tuple[str, str], append: str = "") -> list[Fault]:
+    text = FIRST_PLAN.read_text()
+    for old, new in changes:
+        assert old in text, f"the example no longer has: {old}"
+        text = text.replace(old, new, 1)
+    file = tmp_path / "scenario.yaml"
+    file.write_text(text + append)
+    with pytest.raises(InputErrors) as caught:
+        scenarios.load(file, catalog.load())
+    found = list(caught.value.faults)
+    assert all(fault.file for fault in found)
+    return found
+
+
+def line_of(text: str) -> int:
+    return next(i for i, line in enumerate(FIRST_PLAN.read_text().splitlines(), 1) if text in line)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("tpot: 50 ms", "tpot: 50 GB", "'50 GB' has 'GB'", "1 s"),
+        ("tpot: 50 ms", "tpot: fast", "is not a number", "1 s"),
+        ("tpot: 50 ms", "tpot: -50 ms", "negative", "zero or more"),
+        ("tpot: 50 ms", "tpot: .nan", "not a finite number", ""),
+        ("tpot: 50 ms", "tpot: inf s", "not a finite number", ""),
+        ("tpot: 50 ms", "tpott: 50 ms", "unknown key", "'tpot'"),
+        ("model: llama-3.1-70b", "model: lama-3.1-70b", "has no model", "'llama-3.1-70b'"),
+        ("chip: h200", "chip: h20o", "has no accelerator", ""),
+        ("precision: fp8", "precision: fp9", "Input should be 'bf16', 'fp8' or 'fp4'", ""),
+        ("peak_to_mean: 1.6", "peak_to_mean: 0.6", "below 1", ""),
+        ("packaging: cowos\n", "packaging: cowoss\n", "no packaging line 'cowoss'", "'cowos'"),
+        ("month: 2027-01", "month: 2031-01", "2031-01 is after the horizon", "2026-01 to 2027-12"),
+        ("month: 2027-01", "month: 2027-13", "not a month", "2026-09"),
+        ("end: 2027-12", "end: 2025-12", "before it starts", ""),
+        ("value: 200 Gtoken/day", "value: 0 token/day", "zero in every month", ""),
+        ("electricity: 120 USD/MWh", "electricity: 120000 KRW/MWh", "no exchange rate", "krw_per_usd"),
+        ("power: 30 MW", "power: 3 MW", "power falls", "cumulative"),
+        ("{fact: hbm.hbm3e.price}", "{fact: hbm.prices.hbm3e.pric}", "no fact", "hbm.hbm3e.price"),
+    ],
+)
+def test_each_kind_of_mistake_is_told_with_its_line_and_the_next_step(
+    tmp_path: Path, old: str, new: str, message: str, hint: str
+) -> None:
+    found = faults(tmp_path, (old, new))
+    told = [fault for fault in found if message in str(fault)]
+    assert told, [str(fault) for fault in found]
+    assert any(hint in fault.hint for fault in told)
+
+
+def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path, ("tpot: 50 ms", "tpot: 50 GB"), ("life: 5 year", "life: 5 kg"), ("cooling: air", "cooling: ice")
+    )
+    assert {(fault.line, fault.key) for fault in found} == {
+        (line_of("tpot: 50 ms"), "services.assistant.tpot"),
+        (line_of("life: 5 year"), "accelerators.h200.life"),
+        (line_of("cooling: air"), "sites.frankfurt.cooling"),
+    }
+
+
+def test_duplicate_keys_and_syntax_errors_have_lines(tmp_path: Path) -> None:
+    twice = faults(tmp_path, ("    fitout: 11.6 USD/W", "    fitout: 11.6 USD/W\n    fitout: 12 USD/W"))
+    assert [fault.message for fault in twice] == ["key given twice"]
+    assert twice[0].line == line_of("fitout: 11.6 USD/W") + 1
+    broken = faults(tmp_path, ("    cooling: air", "   cooling: air"))
+    assert "not valid YAML" in broken[0].message
+    assert broken[0].line
+
+
+def test_a_missing_empty_or_foreign_file_is_told(tmp_path: Path) -> None:
+    for text, message in ((None, "No such file"), ("", "is empty"), ("- 1\n", "not a mapping")):
+        file = tmp_path / "other.yaml"
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(InputErrors, match=message):
+            scenarios.load(file, catalog.load())
+
+
+TABLE = (
+    "deliveries: {points: {2026-01: 20 kstack/month, 2027-12: 60 kstack/month}}",
+    "deliveries: {csv: d.csv, column: n}",
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "No such file"),
+        ("month,m\n2026-01,1\n", "column is missing"),
+        ("month,n\n", "has no rows"),
+        ("month,n\n2026-01,1,2\n", "has 3 cells"),
+        ("month,n\n2026-01,many\n", "not a month and a number"),
+        ("month,n\n2026-01,-4\n", "zero or more"),
+        ("month,n\n2026-01,1\n2026-01,2\n", "twice"),
+        ("month,n\n2031-01,1\n", "outside the horizon"),
+        ("month,n\n2026-01,1\n", "no row for 2026-02"),
+    ],
+)
+def test_tables_are_held_to_the_same_standard(tmp_path: Path, rows: str | None, message: str) -> None:
+    if rows is not None:
+        (tmp_path / "d.csv").write_text(rows)
+    found = faults(tmp_path, TABLE)
+    assert any(message in str(fault) and fault.file == "d.csv" for fault in found), [str(fault) for fault in found]
+
+
+def test_a_good_table_reads_as_its_rows_say(tmp_path: Path) -> None:
+    months = [f"{2026 + m // 12}-{m % 12 + 1:02d}" for m in range(24)]
+    (tmp_path / "d.csv").write_text("month,n\n" + "".join(f"{month},{1000 + i}\n" for i, month in enumerate(months)))
+    file = tmp_path / "scenario.yaml"
+    file.write_text(FIRST_PLAN.read_text().replace(*TABLE))
+    read = scenarios.load(file, catalog.load())
+    from stackyard.quantity import MONTH
+
+    series = read.inputs.supplies["memory"].deliveries
+    assert series is not None
+    assert (series.by_month(read.months) * MONTH).round(6).tolist() == [1000.0 + i for i in range(24)]
+
+
+def test_a_scenario_round_trips_and_its_digest_follows_every_change(tmp_path: Path) -> None:
+    import yaml
+
+    first = scenarios.load(FIRST_PLAN, catalog.load())
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(first.located.data))
+    assert scenarios.load(again, catalog.load()).digest == first.digest
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(FIRST_PLAN.read_text().replace("growth: 4", "growth: 3"))
+    assert scenarios.load(changed, catalog.load()).digest != first.digest
+
+
+def test_unmarked_numbers_count_as_assumed_and_graded_ones_need_a_source(tmp_path: Path) -> None:
+    from stackyard.source import Grade
+
+    read = scenarios.load(FIRST_PLAN, catalog.load())
+    grades = {key: fact.grade for key, fact in scenarios.facts_of(read.inputs)}
+    assert grades["services.assistant.tpot"] is Grade.ASSUMED
+    assert grades["accelerators.h200.hbm_in_price"] is not Grade.ASSUMED
+    found = faults(tmp_path, ("tpot: 50 ms", "tpot: {value: 50 ms, grade: published}"))
+    assert "names no source" in found[0].message
