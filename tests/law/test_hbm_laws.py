@@ -111,7 +111,7 @@ def test_a_higher_stack_never_yields_more(height: int, bond: float, test: float)
 def test_the_scarcer_die_sets_the_number_of_stacks(core: float, base: float, height: int) -> None:
     stacks = stacks_from(core, height, base)
     assert stacks <= base
-    assert stacks * height <= core * (1 + 1e-12)
+    assert stacks * height <= core * (1 + 1e-12) + 1e-300  # the smallest numbers have no digits left to divide
     assert stacks in (base, core / height)
 
 
