@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stackyard.plan.problem import SITE, A, S, V
-from stackyard.report.document import Block, Figure, Node, Note, Sankey, Section
+from stackyard.report.document import Figure, Node, Note, Sankey, Section
 from stackyard.report.scale import say, scale, share
 from stackyard.report.view import Array, View
 
@@ -28,13 +28,12 @@ def chain(view: View, year: str = "") -> Section:
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
     figure = _figure(view, month, made, by_site, serving, spare)
     idle = float(spare.sum()) / total
+    tokens = float(view.array("served")[:, month].sum())
     lead = (
-        f"In December {chosen} {say(total, 'stacks')} are in place and serve {say(float(served.max()), 'tokens/day')}; "
-        if not year
-        else f"In December {chosen} {say(total, 'stacks')} are in place; "
-    ) + f"{share(idle)} of them are spares, in repair or without work at the day's peak."
-    blocks: tuple[Block, ...] = (figure,)
-    return Section("chain", "From stacks to tokens", lead, blocks)
+        f"In December {chosen}, {say(total, 'stacks')} are in place and serve {say(tokens, 'tokens/day')}; "
+        f"{share(idle)} of them are spares, in repair or without work at the day's peak."
+    )
+    return Section("chain", "From stacks to tokens", lead, (figure,))
 
 
 def _by_supply(view: View, month: int, stacks: Array) -> Array:

@@ -146,7 +146,7 @@ def _table(table: Table, caption: str = "") -> str:
     title = caption or table.title
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'
-        f"<caption>{_text(title)}{'' if caption else ' ' + _mark(table.grade)}</caption>"
+        f"<caption><span>{_text(title)} {'' if caption else _mark(table.grade)}</span></caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
     )
 

@@ -35,6 +35,7 @@ class Scale(NamedTuple):
 _MONEY = ((TERA, "USD trillion"), (GIGA, "USD bn"), (MEGA, "USD m"), (KILO, "USD k"), (1.0, "USD"))
 _ENERGY = tuple((float(factor * KWH / KILO), f"{prefix}Wh") for factor, prefix in _PREFIXES)
 _MASS = ((GIGA, "Mt"), (MEGA, "kt"), (KILO, "t"), (1.0, "kg"))
+_VOLUME = ((GIGA, "billion m³"), (MEGA, "million m³"), (KILO, "thousand m³"), (1.0, "m³"))
 _SYMBOLS = ("W", "J", "g")
 
 
@@ -59,6 +60,8 @@ def _steps(unit: str) -> tuple[tuple[float, str], ...]:
         return _MONEY
     if unit == "J":
         return _ENERGY
+    if unit == "m³":
+        return _VOLUME
     if unit.startswith("kg"):
         return tuple((factor, label + unit.removeprefix("kg")) for factor, label in _MASS)
     prefixes = [step for step in _PREFIXES if step[0] < PETA or unit in _SYMBOLS]  # nobody counts in quadrillions

@@ -312,7 +312,7 @@ def money(view: View) -> Section:
 
 def footprint(view: View) -> Section:
     """Energy, carbon and water by year and site."""
-    kinds = (("energy", "Energy", "J"), ("carbon", "CO2e", "kg CO2e"), ("water_used", "Water", "m³"))
+    kinds = (("energy", "Energy", "J"), ("carbon", "Carbon", "kg CO₂e"), ("water_used", "Water", "m³"))
     yearly = {name: view.yearly(view.array(name)) for name, _, _ in kinds}
     units = {name: scale(yearly[name].sum(axis=0), unit) for name, _, unit in kinds}
     rows: list[tuple[Cell, ...]] = []
