@@ -79,6 +79,13 @@ def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figur
     return drawn
 
 
+def library() -> str:
+    """Plotly's JavaScript as it ships in its wheel, to be put into a page once."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
 def _lines(data: Lines, palette: Colours) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)

@@ -150,6 +150,7 @@ def _tame(text: str) -> str:
 def to_xlsx(report: Report) -> bytes:
     """A workbook: contents, one sheet a table (a figure counts as its numbers), and the sources."""
     from openpyxl import Workbook
+    from openpyxl.styles import Font
 
     book = Workbook()
     first = book.worksheets[0]
@@ -157,12 +158,15 @@ def to_xlsx(report: Report) -> bytes:
     rows: list[tuple[Cell, ...]] = []
     taken = {"contents", "sources"}
     for section, table in report.tables:
-        name = _sheet_name(table.title, taken)
-        rows.append((name, section.title, table.title, section.lead, marked(table.grade) or None))
+        name = _sheet_name(section.title, taken)
+        rows.append((name, table.title, section.lead, marked(table.grade) or None))
         _sheet(book.create_sheet(name), table)
-    heads = tuple(map(Column, ("Sheet", "Section", "Table", "Finding", "Mark")))
+    heads = tuple(map(Column, ("Sheet", "Table", "Finding", "Mark")))
     note = " · ".join(part for part in (report.subtitle, report.date, *map(" ".join, report.digests)) if part)
     _sheet(first, Table(report.title, heads, tuple(rows), note))
+    for row in first.iter_rows(min_row=first.max_row - len(rows) + 1, max_col=1):
+        row[0].hyperlink = f"#'{row[0].value}'!A1"
+        row[0].font = Font(color="1F4E79", underline="single")
     cited = tuple((source.title, source.date, source.url, source.kind) for source in report.sources)
     _sheet(
         book.create_sheet("Sources"), Table("Sources", tuple(map(Column, ("Title", "Date", "Address", "Kind"))), cited)

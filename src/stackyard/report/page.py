@@ -30,7 +30,7 @@ def page(report: Report) -> str:
     """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
     figure to draw."""
     figures = report.figures
-    script = _scripts(report) if figures else ""
+    script = _scripts() if figures else ""
     sections = "\n".join(_section(number, section, report) for number, section in enumerate(report.sections, 1))
     return f"""<!doctype html>
 <html lang="en">
@@ -239,7 +239,7 @@ def _figure(figure: Figure, palette: dict[str, str]) -> str:
 </figure>"""
 
 
-def _scripts(report: Report) -> str:
-    from plotly.offline import get_plotlyjs
+def _scripts() -> str:
+    from stackyard.report import chart
 
-    return f"<script>{get_plotlyjs()}</script>\n<script>{_file('page.js')}</script>"
+    return f"<script>{chart.library()}</script>\n<script>{_file('page.js')}</script>"
