@@ -95,6 +95,25 @@ def test_throughput_at_full_load_is_within_15_percent_in_the_middle():
     assert 0.9 < np.median(ratios) < 1.15
 
 
+# The same overview (v1.0 of 2025-08, v1.2 of 2026): experts in NVFP4 or MXFP4 on B200, spread over the group.
+# (model, group width, prompt, output, measured of the group). Small grouped matmuls reach far less than a roofline says:
+# we are 1.1 to 1.7 times too fast, the known weakness of this version.
+SPARSE = [
+    ("deepseek-r1", 4, 1024, 8192, 16912.0),
+    ("gpt-oss-120b", 2, 1024, 1024, 58122.0),
+    ("qwen3-30b-a3b", 1, 1000, 1000, 25828.0),
+]
+
+
+@pytest.mark.parametrize("row", SPARSE, ids=lambda row: row[0])
+def test_throughput_of_experts_in_fp4_is_within_a_factor_of_two(row):
+    model, width, prompt, output, measured = row
+    batch = width * np.unique(np.round(2 ** np.arange(0, 12.01, 0.25)))
+    chip = KNOWN.accelerator("b200")
+    found = estimate(KNOWN.model(model), chip, Layout(data=width, expert=width), batch, prompt, output, "fp4")
+    assert 0.5 < float(np.max(found.output_rate[found.fits])) / measured < 2.0
+
+
 # InferenceX closed-loop runs as kept by ai-dynamo/aiconfigurator (silicon_sample.csv @095f58a51c4c, 2025-10-29): mean
 # time per output token in ms at a fixed concurrency; lengths are 0.9 of the nominal 1024 and 8192. FP8.
 ONLINE = [

@@ -79,6 +79,17 @@ def test_a_family_that_is_not_modelled_says_so():
     assert math.isnan(found.memory.weights)
 
 
+def test_a_figure_that_is_not_on_record_is_a_reason_where_it_is_needed():
+    silent = replace(H200, scale_up=math.nan, scale_out=math.nan)
+    assert estimate(LLAMA, silent, Layout(), 8, 100, 100, "fp8").fits
+    shared = estimate(LLAMA, silent, Layout(tensor=8), 8, 100, 100, "fp8")
+    assert shared.why == ["the scale-up bandwidth of H200 SXM 141GB is not on record"]
+    wide = estimate(LLAMA, silent, Layout(tensor=8, pipeline=2), 8, 100, 100, "fp8")
+    assert len(wide.why) == 2
+    bare = estimate(LLAMA, replace(H200, memory=math.nan), Layout(), 8, 100, 100, "fp8")
+    assert bare.why == ["the memory of H200 SXM 141GB is not on record"]
+
+
 def test_no_best_has_reasons_and_a_rate_of_nothing():
     slow = best(LLAMA, H200, 1000, 1000, ttft=1e-3, tpot=1e-3, precision="fp8")
     assert slow.estimate is None

@@ -189,12 +189,22 @@ def _counted(model: Model, experts_each: float) -> float:
 
 
 def parameters(model: Model) -> float:
-    """Parameters of the whole model; nan for a family that is not modelled. Draft layers and vision towers are out."""
+    """Parameters of the whole model; nan for a family that is not modelled. Draft layers and vision towers are out.
+
+    >>> from stackyard import catalog
+    >>> parameters(catalog.load().model("llama-3.1-8b"))
+    8030261248.0
+    """
     return _counted(model, model.experts.routed if model.experts else 0)
 
 
 def active_parameters(model: Model) -> float:
-    """Parameters that one token uses, input embedding in; nan for a family that is not modelled."""
+    """Parameters that one token uses, input embedding in; nan for a family that is not modelled.
+
+    >>> from stackyard import catalog
+    >>> active_parameters(catalog.load().model("mixtral-8x7b"))
+    12879925248.0
+    """
     return _counted(model, model.experts.active if model.experts else 0)
 
 
@@ -225,6 +235,10 @@ def cache_bytes(model: Model, context: Token, bytes_per_element: Byte) -> Byte:
     """Bytes of one sequence's cache at a context length: layers with a window keep at most the window.
 
     sum over spans of layers min(context, window) cache_width bytes, plus the indexer's keys where attention is sparse.
+
+    >>> from stackyard import catalog
+    >>> float(cache_bytes(catalog.load().model("gpt-oss-120b"), 1000.0, 1.0))
+    20791296.0
     """
     tokens: Numeric = sum(span.layers * np.minimum(context, span.window) for span in spans(model))
     index = sparse(model)

@@ -33,7 +33,12 @@ def watts(
 
     `busy_compute` is arithmetic done over what the chip's best kernels sustain, so that a chip that only multiplies
     draws its rated power (published matmul benchmarks are power-limited). Valid for one package; host, network and
-    conversion losses are the system's.
+    conversion losses are the system's. Where the sum passes the rated power, the cap holds but the rate is not lowered.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> float(watts(catalog.load().accelerator("h200"), 1.0, 0.0, constants.values()))
+    700.0
     """
     idle = idle_watts(chip, values)
     drawn = idle + (chip.tdp - idle) * busy_compute + traffic * traffic_energy(hbm, values)

@@ -199,6 +199,13 @@ def estimate(
     shape. What cannot be is said in `why`; numbers that are not finite or negative raise ValueError, as does an unknown
     precision. Decode is timed at the mean context, prompt + output / 2; memory is kept for full length,
     prompt + output, so that no request is ever evicted. Experts are taken to be chosen evenly.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("llama-3.1-70b"), known.accelerator("h200")
+    >>> found = estimate(model, chip, Layout(tensor=8), batch=64, prompt=1000, output=1000, precision="fp8")
+    >>> found.fits, round(found.tpot * 1e3)
+    (True, 11)
     """
     chosen, source = precision_of(precision), provider or Roofline()
     sizes, size = _plain(layout, batch, prompt, output)
@@ -301,13 +308,15 @@ def _solve(
     reasons: dict[str, Mask] = dict.fromkeys((*missing, *unsupported(chip, precision)), True)
     layout = Layout(tensor, pipeline, data, expert)
     reasons |= _bad_sizes(model, layout, batch, prompt, output)
+    reasons |= _unrecorded(chip, layout)
     layout, batch, prompt, output = _at_least_one(layout, batch, prompt, output)
     reasons |= divides(model, layout)
 
     cut, filling, stepping = _lowered(model, layout, precision, batch, prompt, output)
     known, wait = np.nan if missing else 1.0, values["overhead.step"]
     stage_prefill = known * (sum(_seconds(provider, op, chip) for op in filling) + wait)
-    stage_decode = known * (sum(_seconds(provider, op, chip) for op in stepping) + wait / layout.pipeline)
+    host = wait + values["overhead.sequence"] * cut.group
+    stage_decode = known * (sum(_seconds(provider, op, chip) for op in stepping) + host / layout.pipeline)
     served = schedule.serve(layout, cut, batch, prompt, output, stage_prefill, stage_decode)
     pass_tokens = np.minimum(cut.prompts * prompt, values["prefill.tokens"])
     held = memory(model, chip, layout, precision, batch, prompt + output, pass_tokens, values)
@@ -367,6 +376,24 @@ def _bad_sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output
     return found
 
 
+def _unrecorded(chip: Accelerator, layout: Layout) -> dict[str, Mask]:
+    """Figures that the layout needs and the chip has not on record."""
+    names = {"memory": "memory", "bandwidth": "memory bandwidth", "tdp": "rated power"}
+    found: dict[str, Any] = {
+        f"the {word} of {chip.name} is not on record": True
+        for name, word in names.items()
+        if np.isnan(getattr(chip, name))
+    }
+    span = np.maximum(layout.tensor * layout.data * layout.pipeline, 1.0)
+    alone = np.maximum(layout.tensor * layout.pipeline * layout.expert, 1.0) <= 1
+    if np.isnan(chip.scale_up):
+        found[f"the scale-up bandwidth of {chip.name} is not on record"] = np.logical_not(alone)
+    if np.isnan(chip.scale_out):
+        wide = np.greater(span, max(chip.scale_up_domain, 1)) & np.logical_not(alone)
+        found[f"the scale-out bandwidth of {chip.name} is not on record"] = wide
+    return found
+
+
 def _memory_reasons(held: Memory) -> dict[str, Mask]:
     """Reasons with their figures for one estimate, plain for arrays."""
     short, bare = held.total > held.available, held.total - held.cache > held.available
@@ -404,7 +431,15 @@ def _watts(
 
 
 def _basis(provider: Provider, model: Model, chip: Accelerator, ops: Iterable[Op]) -> Basis:
-    names = {"overhead.step", "memory.usable", "memory.runtime", "prefill.tokens", "energy.hbm", "energy.path"}
+    names = {
+        "overhead.step",
+        "overhead.sequence",
+        "memory.usable",
+        "memory.runtime",
+        "prefill.tokens",
+        "energy.hbm",
+        "energy.path",
+    }
     for op in ops:
         names.add(f"overhead.{op.kind}")
         if op.kind == "collective":

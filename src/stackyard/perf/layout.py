@@ -48,7 +48,13 @@ def stage_share(model: Model, layout: Layout) -> Numeric:
 
 
 def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]:
-    """Reason -> where it holds: everything that keeps the model from being laid out so. Widths must be at least 1."""
+    """Reason -> where it holds: everything that keeps the model from being laid out so. Widths must be at least 1.
+
+    >>> from stackyard import catalog
+    >>> found = divides(catalog.load().model("llama-3.1-70b"), Layout(tensor=3))
+    >>> [reason for reason, holds in found.items() if holds]
+    ['tensor width does not divide the attention heads', 'tensor width does not divide the feed-forward width']
+    """
     t, e = layout.tensor, layout.expert
     group = t * layout.data
     a = model.attention
@@ -76,6 +82,11 @@ def layouts(model: Model, chip: Accelerator, domain: int | None = None, pipeline
     Tensor widths: powers of two and divisors of the heads, up to `domain` (default: the chip's scale-up domain).
     Pipelines: powers of two up to `pipeline`. Models with experts also get expert and data widths that fill the
     domain. Layouts that do not divide are left out; the narrowest come first.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> layouts(known.model("llama-3.1-8b"), known.accelerator("h100"), pipeline=1).tensor
+    array([1., 2., 4., 8.])
     """
     limit = int(domain or chip.scale_up_domain or 1)
     powers = [2**i for i in range(limit.bit_length()) if 2**i <= limit]

@@ -18,7 +18,14 @@ from stackyard.quantity import Byte, Count, Numeric, Token
 
 
 def decode(model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token) -> list[Op]:
-    """One new token for each of `sequences`, each with `context` tokens in its cache."""
+    """One new token for each of `sequences`, each with `context` tokens in its cache.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> ops = decode(catalog.load().model("llama-3.1-8b"), Layout(), PRESETS["bf16"], 1.0, 1000.0)
+    >>> [op.name for op in ops if op.kind == "matmul"]
+    ['qkv', 'attention_out', 'gate_up', 'down', 'head']
+    """
     return _pass(model, layout, precision, sequences, 1.0, context)
 
 
@@ -48,6 +55,7 @@ def _pass(
     found.append(op.embedding("embedding", tokens, hidden, part))
     found.append(op.matmul("head", sequences, hidden, model.vocabulary / t, ACTIVATION, "bf16", part))
     found.append(op.all_gather("head_gather", sequences * model.vocabulary * ACTIVATION, t, part))
+    found.append(op.sample("sample", sequences, model.vocabulary / t, part))
     found.append(op.send("stage_send", tokens * hidden * ACTIVATION / t, layout.pipeline, span))
     return found
 
@@ -114,6 +122,7 @@ def _experts(
     peers = np.where(np.greater(groups, 1), spread, 1.0)
     return [
         op.router("router", tokens, hidden, routed, layers),
+        op.permute("permute", tokens, hidden, active, t, layers),
         op.experts("experts", *sizes, precision.weight_bytes, precision.compute, layers),
         op.all_to_all("dispatch", size * _activation(precision), peers, layers),
         op.all_to_all("combine", size * ACTIVATION, peers, layers),

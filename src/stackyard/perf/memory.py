@@ -42,6 +42,12 @@ def weight_bytes(model: Model, layout: Layout, precision: Precision) -> Byte:
 
     Matrices split by tensor width, experts by their spread, layers by ceil(layers / pipeline), and the embedding and
     output tables by tensor x pipeline.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> bytes_each = weight_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"])
+    >>> round(float(bytes_each) / 1e9, 1)
+    17.6
     """
     t, share = layout.tensor, stage_share(model, layout)
     elements: Numeric = 0.0
@@ -60,6 +66,11 @@ def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: 
     """Cache of one sequence of `context` tokens on one accelerator of its tensor group.
 
     Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> float(sequence_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"], 1000.0))
+    40960000.0
     """
     whole = architecture.cache_bytes(model, context, precision.cache_bytes)
     split = 1.0 if architecture.is_latent(model) else np.minimum(layout.tensor, model.attention.kv_heads)

@@ -169,6 +169,27 @@ def experts(
     return Op(name, "experts", precision, 6 * rows * hidden * width, moved, count=count)
 
 
+def permute(name: str, tokens: Token, hidden: Count, active: Count, tensor: Count, count: Count = 1.0) -> Op:
+    """Gathering rows by expert before the experts and adding them up after: tokens active / tensor rows each way.
+
+    bytes = (2 rows + rows + tokens) hidden activation: gather reads and writes, the sum reads rows and writes tokens.
+
+    >>> permute("permute", 10, 100, 4, 1).bytes
+    26000.0
+    """
+    rows = tokens * active / tensor
+    return Op(name, "elementwise", "bf16", rows * hidden, (3 * rows + tokens) * hidden * ACTIVATION, count=count)
+
+
+def sample(name: str, sequences: Count, vocabulary: Count, count: Count = 1.0) -> Op:
+    """Choosing a token from each sequence's scores: one write and three reads of 4-byte scores; 5 FLOP a score.
+
+    >>> sample("sample", 1, 1000).bytes
+    16000.0
+    """
+    return Op(name, "elementwise", "bf16", 5 * sequences * vocabulary, 16.0 * sequences * vocabulary, count=count)
+
+
 def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     """Sum of `size` bytes held by each of `peers`: each sends 2 (peers - 1) / peers size. One peer sends nothing.
 

@@ -43,7 +43,7 @@ PRESETS: dict[str, Precision] = {
     "fp8": Precision("fp8", "fp8", "fp8"),
     "int8": Precision("int8", "fp8", "int8"),
     "fp4": Precision("fp4", "fp8", "fp4"),
-    "fp4-weights": Precision("fp4", "fp8", "bf16"),  # weight-only: for chips without fp4 arithmetic
+    "fp4-weights": Precision("fp4", "fp8", "bf16"),  # for chips without fp4 arithmetic
 }
 
 
@@ -64,9 +64,13 @@ def unsupported(chip: Accelerator, precision: Precision) -> list[str]:
     """Why the chip cannot compute in this precision; empty where it can.
 
     bf16 is needed in any case: for attention and the output head.
+
+    >>> from stackyard import catalog
+    >>> unsupported(catalog.load().accelerator("a100"), PRESETS["fp8"])
+    ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16)']
     """
     needed = dict.fromkeys((precision.compute, "bf16"))
-    known = ", ".join(sorted(chip.flops))
+    known = ", ".join(sorted(chip.flops)) or "none"
     return [
         f"{chip.name} has no {name} arithmetic on record (it has {known})" for name in needed if name not in chip.flops
     ]

@@ -54,6 +54,11 @@ def serve(
     it, r / (2 (1 - r)) stage_prefill with r the share of time in prefill (Pollaczek-Khinchine for even service times,
     at most the prefill of the whole group), and its own pass through all stages. Valid at steady load with requests of
     one length; the first token comes from the prefill, so one-token outputs have no decode steps.
+
+    >>> one = Layout()
+    >>> found = serve(one, shape(one, 10.0, 100.0, 100.0), 10.0, 100.0, 101.0, stage_prefill=0.1, stage_decode=0.01)
+    >>> float(found.cycle), round(float(found.tpot), 3), float(found.output_rate)
+    (2.0, 0.019, 505.0)
     """
     step = layout.pipeline * stage_decode
     steps = np.maximum(output - 1.0, 0.0)
@@ -61,9 +66,10 @@ def serve(
     filling = cut.group * each
     cycle = steps * step + filling
     rest = np.maximum(cut.group - 1.0, 0.0) * each
-    tpot = step + rest / np.maximum(steps, 1.0)
+    decodes = np.greater(steps, 0)
+    tpot = step + rest / np.maximum(steps, 1.0) * decodes
     share = filling / cycle
     idle = np.maximum(1.0 - share, 1e-9)
     queue = np.minimum(share / (2.0 * idle) * stage_prefill, rest)
-    ttft = layout.pipeline * stage_prefill + queue + step / 2.0 * np.greater(steps, 0)
+    ttft = layout.pipeline * stage_prefill + queue + step / 2.0 * decodes
     return Service(cycle, ttft, tpot, batch * output / cycle, batch * (prompt + output) / cycle, share)

@@ -72,6 +72,12 @@ def best(
     Tries tensor, pipeline and expert widths inside the scale-up domain (`domain` accelerators if given) times batches
     up to the memory, all in one call of `estimate`; among equal rates the smallest replica wins. `ttft` and `tpot` are
     upper limits on the means in seconds. Raises ValueError for numbers that are not positive.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> found = best(known.model("llama-3.1-70b"), known.accelerator("h200"), 1000, 1000, 2.0, 0.05, "fp8")
+    >>> int(found.estimate.accelerators), found.token_rate > 1000
+    (1, True)
     """
     for name, limit in (("ttft", ttft), ("tpot", tpot)):
         if not limit > 0:
