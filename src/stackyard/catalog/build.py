@@ -266,7 +266,7 @@ class Builder:
         return found
 
     def _known(self, axis: str, path: Path_, id_: str, other: str) -> None:
-        if id_ not in self._rows[other]:
+        if other in self._files and id_ not in self._files[other].data:  # a faulty entry counts as known
             self._fault(axis, path, f"no entry '{id_}' in {other}", nearest(id_, self._rows[other]))
 
     def _fault(self, axis: str, path: Path_, message: str, hint: str = "") -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from stackyard.catalog.build import Builder
 from stackyard.catalog.catalog import Catalog, Caveat
-from stackyard.catalog.rows import ROWS, TABLES, CaveatRow, FactRow, Row, SourceRow
+from stackyard.catalog.rows import NOT_A_FACT, ROWS, TABLES, CaveatRow, FactRow, Row, SourceRow
 from stackyard.errors import Faults, InputErrors, nearest
 from stackyard.files import Located, Path_, dotted, faults_of, read_yaml
 from stackyard.source import Fact, Grade, Source
@@ -56,6 +56,7 @@ def _load(folder: Path) -> Catalog:
     caveats = reading.caveats()
     builder = Builder(rows, reading.facts, reading.sources, reading.files, reading.faults)
     entries = {name: MappingProxyType(builder.entries(name)) for name in ROWS}
+    aliases = {name: MappingProxyType(builder.aliases(name)) for name in ROWS}
     reading.faults.raise_any()
     return Catalog(
         **entries,
@@ -63,7 +64,7 @@ def _load(folder: Path) -> Catalog:
         labels=MappingProxyType(reading.labels),
         sources=MappingProxyType(reading.sources),
         caveats=caveats,
-        aliases=MappingProxyType({name: MappingProxyType(builder.aliases(name)) for name in ROWS}),
+        aliases=MappingProxyType(aliases),
     )
 
 
@@ -76,6 +77,12 @@ class _Reading:
     facts: dict[str, Fact] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
+    told: set[str] = field(default_factory=set)  # keys of facts and entries whose faults are told already
+
+    @property
+    def complete(self) -> bool:
+        """False where a file could not be read: a source may then be missing only because of that."""
+        return len(self.files) == len(ROWS) + len(TABLES) + 1
 
     def open(self, folder: Path, name: str) -> None:
         """Reads one file; it must be a mapping."""
@@ -136,7 +143,7 @@ class _Reading:
             if not row:
                 continue
             for place, fact in enumerate(row.facts):
-                if fact not in self.facts:
+                if fact not in self.facts and not self.faults:  # else the fact may be among the faulty ones
                     hint = nearest(fact, self.facts)
                     self.faults.add(located.file, located.line((*path, "facts", place)), fact, "no such fact", hint)
             kept.append(Caveat(row.topic, row.kind, tuple(row.claims), row.kept, tuple(row.facts)))
@@ -146,17 +153,16 @@ class _Reading:
         row = self._check(FactRow, raw, located, path)
         if not row:
             return None
-        value = tuple(row.value) if isinstance(row.value, list) else row.value
         sources = self._cited(located, path, row.src)
         place = f"{located.file}:{located.line(path)}"
         grade = Grade.named(row.grade)
         return Fact(
-            _path(name, path), value, row.unit, grade, sources, row.low, row.high, row.date, row.note, place=place
+            _path(name, path), row.value, row.unit, grade, sources, row.low, row.high, row.date, row.note, place=place
         )
 
     def _cited(self, located: Located, path: Path_, ids: Any) -> tuple[Source, ...]:
         for id_ in ids:
-            if id_ not in self.sources:
+            if id_ not in self.sources and self.complete:
                 hint = nearest(str(id_), self.sources)
                 self.faults.add(located.file, located.line((*path, "src")), dotted(path), f"no source '{id_}'", hint)
         return tuple(self.sources[id_] for id_ in ids if id_ in self.sources)
@@ -166,6 +172,9 @@ class _Reading:
             return kind.model_validate(raw)
         except ValidationError as error:
             for fault in faults_of(error, located, path):
+                if fault.message == NOT_A_FACT and fault.key in self.told:
+                    continue
+                self.told.add(dotted(path))
                 hint = fault.hint or (_nearest_key(kind, fault.key) if fault.message == "unknown key" else "")
                 self.faults.add(fault.file, fault.line, fault.key, fault.message, hint)
             return None

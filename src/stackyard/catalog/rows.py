@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -10,13 +11,25 @@ from pydantic_core import PydanticCustomError
 from stackyard.source import Fact
 
 GradeLabel = Literal["measured", "published", "reported", "estimated", "assumed"]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _is_number(value: Any) -> Any:
+    numbers = value if isinstance(value, list) and value else [value]
+    if not all(isinstance(n, float | int) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
+        raise PydanticCustomError("not_a_number", "is not a finite number", {"hint": "write a number without its unit"})
+    return tuple(map(float, value)) if isinstance(value, list) else float(value)
+
+
+Number = Annotated[float | tuple[float, ...], BeforeValidator(_is_number)]
+
+
+NOT_A_FACT: LiteralString = "is not a number with unit, grade and source"
 
 
 def _is_fact(value: Any) -> Any:
     if not isinstance(value, Fact):
         hint = "write it as {value: 8, unit: TB/s, grade: published, src: [id of a source]}"
-        raise PydanticCustomError("not_a_fact", "is not a number with unit, grade and source", {"hint": hint})
+        raise PydanticCustomError("not_a_fact", NOT_A_FACT, {"hint": hint})
     return value
 
 
@@ -33,12 +46,12 @@ class Row(BaseModel):
 class FactRow(Row):
     """One number as written: its value in its unit, its range, grade, date, sources and note."""
 
-    value: Finite | list[Finite] | None
+    value: Number | None
     unit: str
     grade: GradeLabel
     src: list[str] = []
-    low: Finite | None = None
-    high: Finite | None = None
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
     date: str = ""
     note: str = ""
 
