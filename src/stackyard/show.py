@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from stackyard.source import Fact, Grade
 if TYPE_CHECKING:
     from stackyard.api import Result
     from stackyard.catalog import Catalog
+    from stackyard.perf.estimate import Estimate
     from stackyard.plan.build import Built
 
 GRADE_STYLE = {Grade.MEASURED: "green", Grade.PUBLISHED: "green", Grade.REPORTED: "yellow"}
@@ -50,13 +52,12 @@ def number(fact: Fact) -> str:
         return "not known"
     if isinstance(fact.value, tuple):
         return f"{', '.join(f'{value:g}' for value in fact.value)} {fact.unit}".rstrip()
-    text = f"{fact.value:,.6g}" if abs(fact.value) < 1e7 else f"{fact.value:.4g}"
-    text = f"{text} {fact.unit}".rstrip()
-    if fact.low is not None or fact.high is not None:
-        low = "" if fact.low is None else f"{fact.low:,.6g}"
-        high = "" if fact.high is None else f"{fact.high:,.6g}"
-        text += f"  [{low}–{high}]"
-    return text
+
+    def brief(value: float | None) -> str:
+        return "" if value is None else f"{value:,.6g}" if abs(value) < 1e7 else f"{value:.4g}"
+
+    text = f"{brief(fact.value)} {fact.unit}".rstrip()
+    return text if fact.low is None and fact.high is None else f"{text} [{brief(fact.low)}–{brief(fact.high)}]"
 
 
 def grade(value: Grade) -> Text:
@@ -64,45 +65,83 @@ def grade(value: Grade) -> Text:
     return Text(value.label, style=GRADE_STYLE.get(value, ASSUMED_STYLE))
 
 
+_PATH = re.compile(r"(\w+)\.(.+?)\.([a-z].*)")  # section, entry (its id may hold dots before digits), attribute
+
+
+def _parted(path: str) -> tuple[str, str, str]:
+    match = _PATH.fullmatch(path)
+    if match:
+        return match[1], match[2], match[3]
+    section, _, rest = path.partition(".")
+    entry, _, attribute = rest.partition(".")
+    return section, entry, attribute or entry
+
+
 def sections(catalog: Catalog) -> None:
     """What the catalogue holds, by section, with examples of ids."""
-    table = Table(title=f"{len(catalog.facts)} facts from {len(catalog.sources)} sources", title_justify="left")
-    table.add_column("section")
-    table.add_column("facts", justify="right")
-    table.add_column("for example", overflow="fold")
-    paths: dict[str, list[str]] = {}
-    for path in catalog.facts:
-        paths.setdefault(path.split(".")[0], []).append(path)
-    for section, found in paths.items():
-        ids = list(dict.fromkeys(path.split(".")[1] for path in found))
-        table.add_row(section, str(len(found)), ", ".join(ids[:8]) + (" …" if len(ids) > 8 else ""))
     screen = console()
+    screen.print(f"[bold]{len(catalog.facts)} facts from {len(catalog.sources)} sources[/bold]")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("section", style="cyan")
+    table.add_column("facts", justify="right")
+    table.add_column("entries", overflow="fold")
+    entries: dict[str, dict[str, int]] = {}
+    for path in catalog.facts:
+        section, entry, _ = _parted(path)
+        counts = entries.setdefault(section, {})
+        counts[entry] = counts.get(entry, 0) + 1
+    for section, counts in entries.items():
+        shown = ", ".join(list(counts)[:9]) + (f" and {len(counts) - 9} more" if len(counts) > 9 else "")
+        table.add_row(section, str(sum(counts.values())), shown)
     screen.print(table)
-    screen.print("Find one:  stackyard facts h200    stackyard facts hbm4 --sources    stackyard facts --grade assumed")
+    screen.print(
+        "\nTry:  stackyard facts h200\n      stackyard facts hbm4 --sources\n      stackyard facts --grade assumed"
+    )
 
 
 def facts(found: Sequence[Fact], sources: bool) -> None:
-    """Facts as a table; with `sources`, each followed by where it was read."""
+    """Facts by entry; with `sources`, numbered notes say where each was read."""
     screen = console()
     if not found:
         screen.print("No fact matches. `stackyard facts` lists the sections.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("fact", style="cyan", overflow="fold", ratio=5)
-    table.add_column("value", overflow="fold", ratio=4)
-    table.add_column("grade", no_wrap=True)
-    table.add_column("date", no_wrap=True)
-    table.add_column("sources" if sources else "source", overflow="fold", ratio=5, style="dim")
+    cited: dict[str, int] = {}
+    groups: dict[tuple[str, str], list[tuple[str, Fact]]] = {}
     for fact in found:
-        if sources:
-            cited = "\n".join(f"{s}{f' <{s.url}>' if s.url else ''}" for s in fact.sources) or "–"
-        else:
-            cited = fact.sources[0].title if fact.sources else "–"
-            cited += f" (+{len(fact.sources) - 1})" if len(fact.sources) > 1 else ""
-        note = f"\n{fact.note}" if fact.note else ""
-        table.add_row(fact.path, number(fact), grade(fact.grade), fact.date, cited + (note if sources else ""))
-    screen.print(table)
-    screen.print(f"{len(found)} fact{'s' if len(found) != 1 else ''}", style="dim")
+        section, entry, attribute = _parted(fact.path)
+        groups.setdefault((section, entry), []).append((attribute, fact))
+    width = max(len(attribute) for group in groups.values() for attribute, _ in group)
+    for (section, entry), group in groups.items():
+        screen.print(f"\n[bold cyan]{section}.{entry}[/bold cyan]")
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        table.add_column(overflow="fold", width=min(width, 26))
+        table.add_column(overflow="fold", ratio=3)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold" if sources else "ellipsis", no_wrap=not sources, style="dim", ratio=4)
+        for attribute, fact in group:
+            dated = grade(fact.grade).append(f" {fact.date}" if fact.date else "", style="dim")
+            table.add_row(attribute, number(fact), dated, _cited(fact, cited) if sources else _first(fact))
+        screen.print(table)
+    if sources:
+        screen.print()
+        known = {source.id: source for fact in found for source in fact.sources}
+        for id_, index in cited.items():
+            source = known[id_]
+            screen.print(
+                f"[{index}] {source}" + (f"\n    {source.url}" if source.url else ""), markup=False, style="dim"
+            )
+    screen.print(f"\n{len(found)} fact{'s' if len(found) != 1 else ''}", style="dim")
+
+
+def _first(fact: Fact) -> str:
+    more = f" +{len(fact.sources) - 1}" if len(fact.sources) > 1 else ""
+    return (fact.sources[0].title + more) if fact.sources else fact.note
+
+
+def _cited(fact: Fact, cited: dict[str, int]) -> str:
+    """The numbers of a fact's sources, given out in the order of first use, and its note."""
+    marks = "".join(f"[{cited.setdefault(source.id, len(cited) + 1)}]" for source in fact.sources)
+    return " ".join(part for part in (marks, fact.note) if part).replace("[", r"\[")
 
 
 def findings(found: Sequence[Any], count: int) -> None:
@@ -131,7 +170,7 @@ def problem(built: Built) -> None:
     """What a scenario comes to before it is solved."""
     screen = console()
     data = built.problem.data
-    sizes = ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in data.sizes.items())
+    sizes = ", ".join(f"{name} {count}" for name, count in data.sizes.items())
     screen.print(f"[bold]{data.attrs['name']}[/bold]: {sizes}; problem {built.problem.digest}")
     table = Table(title="Tokens per second of one accelerator (watts with its share of the system)")
     table.add_column("accelerator", style="cyan")
@@ -158,3 +197,56 @@ def result(answer: Result, written: Sequence[Path]) -> None:
     screen.print(summary(answer.report))
     for path in written:
         screen.print(f"  {path}", style="cyan")
+
+
+def estimate(answer: Estimate) -> None:
+    """One estimate: rate, latency, memory, power, what limits, and what it rests on."""
+    screen = console()
+    said = answer.summary()
+    layout, memory = said["layout"], said["memory_bytes"]
+    widths = ", ".join(f"{name} {width}" for name, width in layout.items() if width > 1) or "one accelerator"
+    head = f"{answer.model.name} on {answer.chip.name}: {said['accelerators']} accelerator(s) ({widths})"
+    screen.print(f"[bold]{head}[/bold], {said['batch']:,.0f} requests at once")
+    screen.print(
+        f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens; "
+        + ", ".join(f"{part} in {kind}" for part, kind in said["precision"].items())
+    )
+    if not answer.fits:
+        screen.print("Does not fit:", style="bold red")
+        for reason in said["why"]:
+            screen.print(f"  • {reason}")
+    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in memory.items() if size)
+    used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
+    own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
+    figures = {
+        "rate of one accelerator": f"{own} ({said['tokens_per_s_per_accelerator']:,.0f} with prompts)",
+        "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
+        "time to first token": show(said["ttft_s"], "s"),
+        "time per output token": show(said["tpot_s"], "s"),
+        "memory of one accelerator": f"{used} of {whole} ({held})",
+        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
+        "energy": f"{show(said['joules_per_token'], 'J')} a token",
+    }
+    screen.print(rows("", figures))
+    screen.print(_parts(said))
+    basis = said["basis"]
+    screen.print(
+        f"Basis: {basis['provider']}, {len(basis['constants'])} constants, weakest grade ",
+        grade(Grade.named(basis["grade"])),
+        ". Rates are means at full load, not yet calibrated.",
+        sep="",
+    )
+
+
+def _parts(said: Mapping[str, Any], count: int = 6) -> Table:
+    """Where the time goes: the longest operations of each phase, and what each waits for."""
+    table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
+    for name in ("phase", "operation", "time", "share", "waits for"):
+        table.add_column(name, justify="right" if name in ("time", "share") else "left")
+    for phase in ("prefill", "decode"):
+        parts = sorted((p for p in said["parts"] if p["phase"] == phase), key=lambda p: -p["seconds"])
+        total = sum(part["seconds"] for part in parts) or 1.0
+        for part in parts[:count]:
+            share = part["seconds"] / total
+            table.add_row(phase, part["name"], show(part["seconds"], "s"), f"{share:.0%}", part["limit"])
+    return table

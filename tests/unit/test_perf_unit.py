@@ -62,7 +62,7 @@ def test_what_cannot_be_is_a_reason(changes, reason):
     found = estimate(LLAMA, H200, **inputs)
     assert not found.fits
     assert any(reason in why for why in found.why), found.why
-    json.dumps(found.summary(), allow_nan=True)
+    json.dumps(found.summary(), allow_nan=False)
 
 
 def test_the_largest_batch_is_the_last_that_fits():

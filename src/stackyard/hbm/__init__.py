@@ -4,7 +4,6 @@
 - `stack`: stack_yield, stacks_from, net_bytes_per_wafer, implied_die_yield
 - `ramp`: ramp, slip, whole_months
 - `supply`: Line, flow, Flow, balance
-- `deliveries`: read_deliveries (promised stacks from a CSV table)
 - `packaging`: packages, packaging_limit
 
 Not modelled: repair and rework, part-months, limits on stacking capacity other than base dies, stocks held back.

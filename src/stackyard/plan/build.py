@@ -346,8 +346,10 @@ def _used(here: _Context, chips: Mapping[str, Accelerator]) -> list[Used]:
     for key, site in inputs.sites.items():
         entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
         entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
+        entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
+    rating = plants.facts()["plant.power.rating_used"]
+    entries.append(("accelerators", {"rating_used": rating}))
     used += [Used(fact, where) for where, facts in entries for fact in facts.values()]
-    used += [Used(fact, "sites") for fact in plants.facts().values()]
     return used
 
 
