@@ -1,0 +1,253 @@
+"""The verbs: the only door for the command line and for users.
+
+>>> from stackyard import api
+>>> answer = api.estimate("llama-3.1-70b", "h200", tensor=8, batch=64)
+>>> answer.fits
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackyard.catalog import Catalog, load
+from stackyard.errors import InputErrors, SolveError, nearest
+from stackyard.files import atomically, write_all
+from stackyard.source import Fact, Grade
+
+if TYPE_CHECKING:
+    from stackyard.catalog.audit import Finding
+    from stackyard.perf.estimate import Estimate
+    from stackyard.plan.build import Built
+    from stackyard.plan.explain import Explanation
+    from stackyard.plan.plan import Plan
+    from stackyard.plan.scenario import Scenario
+    from stackyard.report.document import Report
+
+Progress = Callable[[str], None]
+
+ABSENT = (
+    "Training campaigns: the demand is inference only.",
+    "Whole racks, phases and contracts: decisions are continuous amounts; nothing is rounded to lots.",
+    "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
+    "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
+    "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
+)
+AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
+
+
+def catalog() -> Catalog:
+    """The built-in catalogue of sourced facts."""
+    return load()
+
+
+def facts(words: str = "", grade: str | None = None) -> list[Fact]:
+    """Facts that match all words (an id, an alias, or words of path, note, unit and source), of one grade if named.
+
+    Raises InputErrors for a grade that does not exist.
+    """
+    if grade is not None and grade.upper() not in Grade.__members__:
+        raise _refused("--grade", f"no grade '{grade}'", nearest(grade, [each.label for each in Grade]))
+    found = catalog().search(words) if words else list(catalog().facts.values())
+    return [fact for fact in found if grade is None or fact.grade is Grade.named(grade)]
+
+
+def fact_row(fact: Fact) -> dict[str, Any]:
+    """A fact as plain names and values for JSON."""
+    return {
+        "path": fact.path,
+        "value": fact.value,
+        "low": fact.low,
+        "high": fact.high,
+        "unit": fact.unit,
+        "grade": fact.grade.label,
+        "date": fact.date,
+        "note": fact.note,
+        "sources": [vars(source) for source in fact.sources],
+    }
+
+
+def audit() -> list[Finding]:
+    """Every finding of the catalogue's audit, errors first."""
+    from stackyard.catalog.audit import audit as audited
+    from stackyard.perf.architecture import active_parameters, parameters
+
+    return audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
+
+
+def estimate(
+    model: str,
+    chip: str,
+    *,
+    prompt: float = 1000,
+    output: float = 1000,
+    tensor: int | None = None,
+    pipeline: int = 1,
+    expert: int = 1,
+    batch: float | None = None,
+    precision: str = "bf16",
+    ttft: str = "2 s",
+    tpot: str = "50 ms",
+) -> Estimate:
+    """What one replica of a model does on an accelerator, from first principles.
+
+    Without `tensor` the best layout and batch under the latency objective is found; with `tensor` and no `batch`, the
+    best batch of that layout. Raises InputErrors for unknown ids, units or precisions.
+    """
+    from stackyard.perf.estimate import estimate as estimated
+    from stackyard.perf.layout import Layout
+    from stackyard.perf.search import best, best_batch
+
+    known = catalog()
+    shape, part = known.model(model), known.accelerator(chip)
+    limits = {"ttft": _seconds("--ttft", ttft), "tpot": _seconds("--tpot", tpot)}
+    generation = known.hbm.get(part.hbm)
+    try:
+        layout = Layout(tensor=float(tensor or 1), pipeline=float(pipeline), data=1.0, expert=float(expert))
+        if batch is not None:
+            return estimated(shape, part, layout, float(batch), prompt, output, precision, hbm=generation)
+        if tensor is not None:
+            return best_batch(shape, part, layout, prompt, output, precision=precision, hbm=generation, **limits)
+        found = best(shape, part, prompt, output, precision=precision, hbm=generation, **limits)
+        if found.estimate is not None:
+            return found.estimate
+        return best_batch(shape, part, layout, prompt, output, precision=precision, hbm=generation, **limits)
+    except ValueError as error:
+        raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
+
+
+def scenario(path: Path | str) -> Scenario:
+    """A scenario file or folder, read and checked; raises InputErrors with every fault."""
+    from stackyard.plan.scenario import load as read
+
+    return read(Path(path), catalog())
+
+
+def problem(path: Path | str, progress: Progress | None = None) -> Built:
+    """The Problem of a scenario: every coefficient the planner uses, and where it came from."""
+    from stackyard.plan.build import build
+
+    return build(scenario(path), catalog(), progress)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A plan with everything it was made from, ready to be shown or written."""
+
+    scenario: Scenario
+    built: Built
+    plan: Plan
+    explanation: Explanation
+    report: Report
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Writes report.html, plan.xlsx, plan.nc and plan.json; all of them or none."""
+        from stackyard.report.formats import FORMATS
+
+        def content(name: str) -> Callable[[Path], None]:
+            return lambda path: _write_bytes(path, FORMATS[name](self.report))
+
+        return write_all(
+            Path(folder),
+            {
+                "report.html": content("html"),
+                "plan.xlsx": content("xlsx"),
+                "plan.nc": self._write_data,
+                "plan.json": content("json"),
+            },
+        )
+
+    def _write_data(self, path: Path) -> None:
+        from stackyard.plan.explain import store
+
+        store(path, self.built.problem, self.plan, self.explanation)
+
+
+def plan(
+    path: Path | str,
+    *,
+    time_limit: float | None = None,
+    steps: bool = True,
+    progress: Progress | None = None,
+    save_to: Path | str | None = None,
+) -> Result:
+    """Plans a scenario: reads, builds, solves, audits, explains and reports.
+
+    Raises InputErrors for bad input; SolveError when the solver stops without a plan (the Problem is then saved in
+    `save_to`), or when the plan fails the audit.
+    """
+    from stackyard.plan.check import audit as audited
+    from stackyard.plan.explain import explain
+    from stackyard.plan.solve import solve_warm
+    from stackyard.report.build import build as document
+
+    tell = progress or (lambda text: None)
+    read = scenario(path)
+    from stackyard.plan.build import build
+
+    built = build(read, catalog(), tell)
+    tell("Formulating the linear program")
+    try:
+        solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
+    except SolveError as error:
+        raise _saved(error, built, save_to) from None
+    tell("Auditing the plan")
+    violations = audited(built.problem, solved.plan)
+    if violations:
+        listed = "\n".join(f"  {violation}" for violation in violations[:20])
+        failed = SolveError(f"The plan fails its audit and is not shown ({len(violations)} violations):\n{listed}")
+        raise _saved(failed, built, save_to)
+    tell("Explaining what binds")
+    explanation = explain(built.problem, solved.plan, solved.resolve if steps else None, progress=tell)
+    tell("Writing the report")
+    report = document(
+        built.problem,
+        solved.plan,
+        explanation,
+        [used.fact for used in built.used],
+        title=read.name,
+        subtitle=read.inputs.about.strip(),
+        not_modelled=(*read.inputs.absent, *ABSENT, *built.remarks),
+        audit=AUDITED,
+        reproduce=f"stackyard plan {path}",
+        digests=(("Scenario", read.digest), ("Catalogue", catalog().digest)),
+    )
+    return Result(read, built, solved.plan, explanation, report)
+
+
+def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
+    """The error, with the Problem saved for a second look."""
+    if folder is None:
+        return error
+    target = Path(folder) / "problem.nc"
+    with atomically(target) as beside:
+        built.problem.save(beside)
+    return SolveError(f"{error}\nThe problem is saved in {target} (digest {built.problem.digest}).")
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _seconds(option: str, text: str) -> float:
+    from stackyard.quantity import UnitError, parse
+
+    try:
+        value = parse(text, "s")
+    except UnitError as error:
+        raise _refused(option, str(error), "for example '50 ms'") from None
+    if value <= 0:
+        raise _refused(option, f"'{text}' is not above 0", "for example '50 ms'")
+    return value
+
+
+def _refused(key: str, message: str, hint: str) -> InputErrors:
+    from stackyard.errors import Fault
+
+    return InputErrors([Fault("command line", 0, key, message, hint)])
+
+
+__all__ = ["Result", "audit", "catalog", "estimate", "fact_row", "facts", "plan", "problem", "scenario"]
