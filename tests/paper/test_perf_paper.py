@@ -96,8 +96,8 @@ def test_throughput_at_full_load_is_within_15_percent_in_the_middle():
 
 
 # The same overview (v1.0 of 2025-08, v1.2 of 2026): experts in NVFP4 or MXFP4 on B200, spread over the group.
-# (model, group width, prompt, output, measured of the group). Small grouped matmuls reach far less than a roofline says:
-# we are 1.1 to 1.7 times too fast, the known weakness of this version.
+# (model, group width, prompt, output, measured of the group). Small grouped matmuls reach far less than a roofline: we
+# are 1.1 to 1.7 times too fast, the known weakness of this version.
 SPARSE = [
     ("deepseek-r1", 4, 1024, 8192, 16912.0),
     ("gpt-oss-120b", 2, 1024, 1024, 58122.0),

@@ -141,45 +141,57 @@ class Estimate:
         return found
 
     def summary(self) -> dict[str, Any]:
-        """One estimate as plain names and values, ready to print or to write as JSON; SI units are in the names."""
+        """One estimate as plain names and values, ready to print or to write as JSON; SI units are in the names.
+
+        A number that is not known is None.
+        """
         if np.ndim(self.fits):
             raise ValueError("an array of estimates has no summary: take one with .at(index)")
         lay, mem, basis = self.layout, self.memory, self.basis
+        sizes = [f.name for f in fields(mem) if f.name != "largest_batch"]
         return {
             "model": self.model.id,
             "chip": self.chip.id,
             "precision": {f.name: getattr(self.precision, f.name) for f in fields(self.precision)},
-            "layout": {f.name: int(getattr(lay, f.name)) for f in fields(lay)},
-            "accelerators": int(self.accelerators),
-            "batch": float(self.batch),
-            "prompt_tokens": float(self.prompt),
-            "output_tokens": float(self.output),
+            "layout": {f.name: _told(getattr(lay, f.name)) for f in fields(lay)},
+            "accelerators": _told(self.accelerators),
+            "batch": _told(self.batch),
+            "prompt_tokens": _told(self.prompt),
+            "output_tokens": _told(self.output),
             "fits": bool(self.fits),
             "why": self.why,
-            "ttft_s": float(self.ttft),
-            "tpot_s": float(self.tpot),
-            "prefill_s": float(self.prefill_seconds),
-            "step_s": float(self.step_seconds),
-            "prefill_share": float(self.prefill_share),
-            "output_tokens_per_s": float(self.output_rate),
-            "tokens_per_s": float(self.token_rate),
-            "output_tokens_per_s_per_accelerator": float(self.output_rate_per_accelerator),
-            "tokens_per_s_per_accelerator": float(self.token_rate_per_accelerator),
-            "memory_bytes": {f.name: float(getattr(mem, f.name)) for f in fields(mem) if f.name != "largest_batch"},
-            "memory_used_bytes": float(mem.total),
-            "largest_batch": float(mem.largest_batch),
-            "watts_per_accelerator": float(self.watts),
-            "joules_per_token": float(self.joules_per_token),
+            "ttft_s": _told(self.ttft),
+            "tpot_s": _told(self.tpot),
+            "prefill_s": _told(self.prefill_seconds),
+            "step_s": _told(self.step_seconds),
+            "prefill_share": _told(self.prefill_share),
+            "output_tokens_per_s": _told(self.output_rate),
+            "tokens_per_s": _told(self.token_rate),
+            "output_tokens_per_s_per_accelerator": _told(self.output_rate_per_accelerator),
+            "tokens_per_s_per_accelerator": _told(self.token_rate_per_accelerator),
+            "memory_bytes": {name: _told(getattr(mem, name)) for name in sizes},
+            "memory_used_bytes": _told(mem.total),
+            "largest_batch": _told(mem.largest_batch),
+            "watts_per_accelerator": _told(self.watts),
+            "joules_per_token": _told(self.joules_per_token),
             "basis": {
                 "provider": basis.provider,
                 "grade": basis.grade.label,
                 "constants": {fact.path: fact.value for fact in basis.constants},
             },
             "parts": [
-                {"phase": p.phase, "name": p.op.name, "seconds": float(p.seconds), "limit": str(p.limit)}
+                {"phase": p.phase, "name": p.op.name, "seconds": _told(p.seconds), "limit": str(p.limit)}
                 for p in self.parts
             ],
         }
+
+
+def _told(value: Any) -> float | int | None:
+    """A plain number: whole ones as int, unknown ones as None."""
+    number = float(value)
+    if not np.isfinite(number):
+        return None
+    return int(number) if number == int(number) else number
 
 
 def estimate(

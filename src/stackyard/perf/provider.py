@@ -47,7 +47,7 @@ class Roofline:
     rates and c, m, l the shares of them that kernels of this kind reach (perf/data/efficiency.yaml). L is the scale-up
     link inside the scale-up domain and the scale-out link for wider groups. After Williams, Waterman and Patterson,
     Commun. ACM 52 (4), 2009. Kernels are taken to overlap perfectly inside and not at all with each other. None for a
-    precision or link that the chip has no figure for.
+    precision that the chip has no figure for; nan for a link.
     """
 
     values: Mapping[str, float] = field(default_factory=constants.values, repr=False)
