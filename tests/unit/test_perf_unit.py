@@ -12,7 +12,7 @@ from stackyard.perf import constants
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.precision import Precision
-from stackyard.perf.search import best
+from stackyard.perf.search import best, best_batch
 
 KNOWN = catalog.load()
 LLAMA, H200 = KNOWN.model("llama-3.1-70b"), KNOWN.accelerator("h200")
@@ -100,6 +100,17 @@ def test_no_best_has_reasons_and_a_rate_of_nothing():
     )
     with pytest.raises(ValueError, match="ttft must be positive"):
         best(LLAMA, H200, 1000, 1000, ttft=0)
+
+
+def test_the_best_batch_of_one_layout_meets_the_objective_or_says_what_it_misses():
+    layout = Layout(tensor=8.0)
+    chosen = best_batch(LLAMA, H200, layout, 1000, 1000, ttft=2.0, tpot=0.02, precision="fp8")
+    assert chosen.fits
+    assert chosen.tpot <= 0.02 < estimate(LLAMA, H200, layout, 1.2 * chosen.batch, 1000, 1000, "fp8").tpot
+    missed = best_batch(LLAMA, H200, layout, 1000, 1000, ttft=1e-3, tpot=1e-3, precision="fp8")
+    assert (missed.fits, missed.batch, len(missed.why)) == (False, 1, 2)
+    broken = best_batch(LLAMA, H200, Layout(tensor=3.0), 1000, 1000, precision="fp8")
+    assert "tensor width does not divide the attention heads" in broken.why
 
 
 def test_a_summary_is_plain_and_names_its_basis():

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
 from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
-from stackyard.quantity import Numeric, Second, Token, Watt, show
+from stackyard.quantity import Second, Token, Watt, show
 
 _FINENESS = 8  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
@@ -43,7 +44,7 @@ class Best:
         return self.estimate.watts if self.estimate else math.nan
 
 
-def batches(layout: Layout, largest: int = _LARGEST) -> Numeric:
+def batches(layout: Layout, largest: int = _LARGEST) -> NDArray[np.float64]:
     """Batches to try for each layout: (layouts, batches). A group's share runs from 1 in steps of about 9%.
 
     >>> batches(Layout(tensor=1.0, pipeline=2.0, data=2.0), 2)
@@ -51,7 +52,7 @@ def batches(layout: Layout, largest: int = _LARGEST) -> Numeric:
     """
     steps = np.unique(np.round(2 ** np.arange(0, math.log2(largest) + 0.5 / _FINENESS, 1 / _FINENESS)))
     groups = np.atleast_1d(np.asarray(layout.data * layout.pipeline, dtype=float))
-    grid: Numeric = groups[:, None] * steps[None, :]
+    grid: NDArray[np.float64] = groups[:, None] * steps[None, :]
     return grid
 
 
@@ -79,24 +80,64 @@ def best(
     >>> int(found.estimate.accelerators), found.token_rate > 1000
     (1, True)
     """
+    every = layouts(model, chip, domain)
+    wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
+    found = estimate(model, chip, wide, batches(every), prompt, output, precision, provider, hbm)
+    index = _fastest(found, ttft, tpot)
+    tried = int(np.size(found.fits))
+    if index is None:
+        return Best(None, _none(found, ttft, tpot), tried, (ttft, tpot))
+    return Best(found.at(index), (), tried, (ttft, tpot))
+
+
+def best_batch(
+    model: Model,
+    chip: Accelerator,
+    layout: Layout,
+    prompt: Token,
+    output: Token,
+    ttft: Second = math.inf,
+    tpot: Second = math.inf,
+    precision: str | Precision = "bf16",
+    provider: Provider | None = None,
+    hbm: HbmGeneration | None = None,
+) -> Estimate:
+    """One layout at the batch with the highest token rate that meets the objective.
+
+    Where no batch does, the smallest batch, which does not fit, with the latencies it misses among the reasons.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("llama-3.1-70b"), known.accelerator("h200")
+    >>> best_batch(model, chip, Layout(tensor=8), 1000, 1000, tpot=1e-3, precision="fp8").fits
+    False
+    """
+    found = estimate(model, chip, layout, batches(layout)[0], prompt, output, precision, provider, hbm)
+    index = _fastest(found, ttft, tpot)
+    if index is not None:
+        return found.at(index)
+    smallest = estimate(model, chip, layout, batches(layout)[0, 0], prompt, output, precision, provider, hbm)
+    if not smallest.fits:
+        return smallest
+    return replace(smallest, fits=False, reasons={**smallest.reasons, **dict.fromkeys(_none(found, ttft, tpot), True)})
+
+
+def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | None:
+    """Where the token rate per accelerator is highest among points that fit and are quick enough; None if none are."""
     for name, limit in (("ttft", ttft), ("tpot", tpot)):
         if not limit > 0:
             raise ValueError(f"{name} must be positive, not {limit}")
-    every = layouts(model, chip, domain)
-    wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
-    grid = batches(every)
-    found = estimate(model, chip, wide, grid, prompt, output, precision, provider, hbm)
-    fits, quick = np.asarray(found.fits), np.asarray((found.ttft <= ttft) & (found.tpot <= tpot))
-    good = fits & quick & np.isfinite(found.token_rate)
+    good = found.fits & np.less_equal(found.ttft, ttft) & np.less_equal(found.tpot, tpot)
+    good = np.asarray(good & np.isfinite(found.token_rate))
     if not good.any():
-        return Best(None, _none(found, fits, ttft, tpot), good.size, (ttft, tpot))
+        return None
     rate = np.where(good, found.token_rate_per_accelerator, -1.0)
-    index = np.unravel_index(int(np.argmax(rate)), rate.shape)
-    return Best(found.at(tuple(int(i) for i in index)), (), good.size, (ttft, tpot))
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(rate)), rate.shape))
 
 
-def _none(found: Estimate, fits: np.typing.NDArray[np.bool_], ttft: Second, tpot: Second) -> tuple[str, ...]:
+def _none(found: Estimate, ttft: Second, tpot: Second) -> tuple[str, ...]:
     """Why no point qualifies: what keeps every layout out, or how far the latencies are from the objective."""
+    fits = np.asarray(found.fits)
     if not fits.any():
         masks = {reason: np.asarray(mask) for reason, mask in found.reasons.items()}
         always = [reason for reason, mask in masks.items() if mask.all()]
