@@ -103,6 +103,24 @@ def test_every_fault_of_every_file_is_told_at_once_with_place_and_next_step(edit
         assert about[0].line > 0 and hint in about[0].hint
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("hbm", "^hbm2:", "hbm0: 5\\nhbm2:"),
+        ("hbm", r"heights: \{value: \[2, 4, 8\], unit: die", "heights: {value: 8, unit: zz"),
+        ("supply", "^sources:", "sources: []\\nothers:"),
+        ("supply", r"src: \[peregrin\]|src: \[tf-2024-die\]", "src: 5"),
+        ("caveats", "^caveats:", "caveats: 3\\nothers:"),
+        ("models", "attention: {.*}", "attention: [1, {}]"),
+        ("makers", "2024-12: {.*}", "2024-12: null"),
+        ("grids", r"\A(.|\n)*\Z", "- a list"),
+    ],
+)
+def test_nonsense_anywhere_is_refused_not_a_crash(edited, change):
+    with pytest.raises(InputErrors):
+        load(edited([change]))
+
+
 def test_a_caveat_must_be_about_facts_that_exist(edited):
     with pytest.raises(InputErrors, match=r"no such fact\n +did you mean 'supply.capacity.industry"):
         load(edited([("caveats", r"facts: \[supply.cap", "facts: [supply.kap")]))

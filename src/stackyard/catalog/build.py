@@ -72,8 +72,12 @@ class Builder:
 
     def _hbm(self, id_: str, row: r.HbmRow) -> e.HbmGeneration:
         die = self._si(row.die_capacity, "B")
-        heights = tuple(int(height) for height in row.heights.si_series)
-        stated = {int(height): self._si(fact, "B/stack") for height, fact in row.capacity.items() if height.isdigit()}
+        heights = self._heights(row)
+        stated = {str(height): height * die for height in heights}
+        for height, fact in row.capacity.items():
+            if height not in stated:
+                self._fault("hbm", (id_, "capacity", height), f"{height} is not among the heights")
+            stated[height] = self._si(fact, "B/stack")
         return e.HbmGeneration(
             **self._head("hbm", id_, row),
             standard=row.standard,
@@ -82,7 +86,7 @@ class Builder:
             interface_width=round(self._si(row.interface_width, "B") * 8),
             heights=heights,
             die_capacity=die,
-            capacity=MappingProxyType({height: stated.get(height, height * die) for height in heights}),
+            capacity=MappingProxyType({height: stated[str(height)] for height in heights}),
             bandwidth=self._si(row.bandwidth, "B/s/stack"),
             energy=self._si(row.energy, "J/B"),
             die_area=self._si(row.die_area, "m^2"),
@@ -101,7 +105,7 @@ class Builder:
     def _accelerator(self, id_: str, row: r.AcceleratorRow) -> e.Accelerator:
         generation = self._rows["hbm"].get(row.hbm)
         self._known("accelerators", (id_, "hbm"), row.hbm, "hbm")
-        if isinstance(generation, r.HbmRow) and row.stack_height not in generation.heights.si_series:
+        if isinstance(generation, r.HbmRow) and row.stack_height not in self._heights(generation):
             self._fault("accelerators", (id_, "stack_height"), f"{row.hbm} has no {row.stack_height}-high stack")
         if row.system:
             self._known("accelerators", (id_, "system"), row.system, "systems")
@@ -155,8 +159,8 @@ class Builder:
     def _climate(self, id_: str, row: r.ClimateRow) -> e.Climate:
         return e.Climate(
             **self._head("climates", id_, row),
-            dry_bulb=self._monthly(id_, row.dry_bulb),
-            wet_bulb=self._monthly(id_, row.wet_bulb) if row.wet_bulb else (),
+            dry_bulb=self._monthly(row.dry_bulb),
+            wet_bulb=self._monthly(row.wet_bulb) if row.wet_bulb else (),
         )
 
     def _grid(self, id_: str, row: r.GridRow) -> e.Grid:
@@ -250,7 +254,13 @@ class Builder:
             self._at(fact, "is a series", "expected one number")
         return math.nan
 
-    def _monthly(self, id_: str, fact: Fact) -> tuple[float, ...]:
+    def _heights(self, row: r.HbmRow) -> tuple[int, ...]:
+        if row.heights.unit != "die" or not isinstance(row.heights.value, tuple):
+            self._at(row.heights, "is not a list of heights in dies", "write value: [8, 12] and unit: die")
+            return ()
+        return tuple(round(height) for height in row.heights.value)
+
+    def _monthly(self, fact: Fact) -> tuple[float, ...]:
         values = fact.value if isinstance(fact.value, tuple) else ()
         if len(values) != 12 or fact.unit != "degC":
             self._at(fact, "is not twelve temperatures in degC", "January to December")

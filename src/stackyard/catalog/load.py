@@ -1,7 +1,8 @@
 """Reads the data files into a Catalog; everything wrong with them is told at once, by file and line.
 
 A file of entries (`ROWS`) has one entry per top-level key; a table (`TABLES`) nests as it likes. Wherever a mapping has
-a `value` it is a fact, and its path is the file's name and the keys above it, `more` left out.
+a `value` it is a fact, and its path is the file's name and the keys above it, `more` left out. A source stands in one
+file, the first that cites it, and serves all of them.
 """
 
 from __future__ import annotations
@@ -99,7 +100,13 @@ class _Reading:
 
     def take_sources(self, located: Located) -> None:
         """The file's table of sources; an id stands for one document in all files."""
-        for id_, raw in (located.data.get("sources") or {}).items():
+        table = located.data.get("sources") or {}
+        if not isinstance(table, dict):
+            self.faults.add(
+                located.file, located.line(("sources",)), "sources", "is not a table of sources", "id: {title: ...}"
+            )
+            return
+        for id_, raw in table.items():
             path: Path_ = ("sources", id_)
             row = self._check(SourceRow, raw, located, path)
             if id_ in self.sources:
@@ -137,7 +144,11 @@ class _Reading:
         if "caveats" not in self.files:
             return ()
         located, kept = self.files["caveats"], []
-        for index, raw in enumerate(located.data.get("caveats") or []):
+        table = located.data.get("caveats")
+        if not isinstance(table, list):
+            self.faults.add(located.file, 1, "caveats", "is not a list", "start with 'caveats:' and a list below")
+            return ()
+        for index, raw in enumerate(table):
             path: Path_ = ("caveats", index)
             row = self._check(CaveatRow, raw, located, path)
             if not row:
@@ -161,10 +172,13 @@ class _Reading:
         )
 
     def _cited(self, located: Located, path: Path_, ids: Any) -> tuple[Source, ...]:
+        line = located.line((*path, "src"))
+        if not _texts(ids) and ids != []:
+            self.faults.add(located.file, line, dotted((*path, "src")), "is not a list of sources", "src: [id, id]")
+            return ()
         for id_ in ids:
             if id_ not in self.sources and self.complete:
-                hint = nearest(str(id_), self.sources)
-                self.faults.add(located.file, located.line((*path, "src")), dotted(path), f"no source '{id_}'", hint)
+                self.faults.add(located.file, line, dotted(path), f"no source '{id_}'", nearest(id_, self.sources))
         return tuple(self.sources[id_] for id_ in ids if id_ in self.sources)
 
     def _check(self, kind: type[R], raw: Any, located: Located, path: Path_) -> R | None:
