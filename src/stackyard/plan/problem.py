@@ -90,11 +90,11 @@ class Problem:
         return digest(self.data)
 
     def save(self, path: Path) -> None:
-        self.data.to_netcdf(path, engine="h5netcdf")
+        self.data.to_netcdf(path, engine="netcdf4")
 
     @classmethod
     def load(cls, path: Path) -> Problem:
-        return cls(xr.load_dataset(path, engine="h5netcdf"))
+        return cls(xr.load_dataset(path, engine="netcdf4"))
 
 
 def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:

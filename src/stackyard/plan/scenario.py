@@ -363,19 +363,25 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
             add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
 
 
+def _keyed(path: Path_, key: Any) -> Path_:
+    """The key path of a mapping's item as it stands in the file: months as text, and a constant as the series itself."""
+    if not isinstance(key, int) or key in range(1900, 2200):
+        return (*path, key)
+    return path[:-1] if key == 0 else (*path, show_month(key))
+
+
 def _with_paths(inputs: Inputs, located: Located) -> Inputs:
     """The same inputs, every Fact knowing its key and its line."""
 
     def name(value: Any, path: Path_) -> Any:
         if isinstance(value, Fact):
-            own = value.path == ""
             place = f"{located.file}:{located.line(path)}"
-            return replace(value, path=dotted(path), place=place) if own else replace(value, place=place)
+            return replace(value, path=value.path or dotted(path), place=place)
         if isinstance(value, Door):
             fields = {key: name(getattr(value, key), (*path, key)) for key in type(value).model_fields}
             return value.model_copy(update=fields)
         if isinstance(value, Mapping):
-            return {key: name(item, (*path, key)) for key, item in value.items()}
+            return {key: name(item, _keyed(path, key)) for key, item in value.items()}
         if isinstance(value, tuple):
             return tuple(name(item, (*path, i)) for i, item in enumerate(value))
         return value
@@ -395,7 +401,7 @@ def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
                 yield from walk(getattr(value, key), (*path, key))
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                yield from walk(item, (*path, show_month(key) if isinstance(key, int) and key > 22800 else key))
+                yield from walk(item, _keyed(path, key))
         elif isinstance(value, tuple):
             for i, item in enumerate(value):
                 yield from walk(item, (*path, i))
