@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.plan.plan import DECISIONS, PRICES, in_year
-from stackyard.plan.problem import SCHEMA, SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.problem import SCHEMA, SITE, A, Problem, S, T, V, Y, array
 from stackyard.quantity import DAY
 
 Terms = Mapping[str, Any]  # decision -> linopy expression over its axes, 0 where it cannot be non-zero
@@ -177,7 +177,7 @@ def scaled(data: xr.Dataset, units: Mapping[str, float]) -> xr.Dataset:
 
 
 def possible(data: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Where each decision can be non-zero: what fits, may be ordered and arrives within the horizon, is allowed, runs."""
+    """Where each decision can be non-zero: what fits, may be ordered and arrives in the horizon, is allowed, runs."""
     month = _month_numbers(data)
     bought = (data["orders_max"] > 0) & (month + data["lead_months"] < data.sizes[T])
     earlier, since = _earlier(bought), month - _earlier(month)
@@ -262,7 +262,7 @@ def _stacks(data: xr.Dataset, x: Terms) -> Any:
 
 
 def _packages(data: xr.Dataset, x: Terms) -> Any:
-    return x["draw"].sum(S) - x["bought"] * data["stacks_per_package"]
+    return x["bought"] * data["stacks_per_package"] - x["draw"].sum(S)
 
 
 def _packaging(data: xr.Dataset, x: Terms) -> Any:
@@ -328,9 +328,7 @@ def _opening(data: xr.Dataset, amount: xr.DataArray) -> xr.DataArray:
 
 
 FAMILIES: dict[str, Family] = {
-    "stacks": Family(
-        _stacks, "=", lambda d: d["stacks_delivered"] + _opening(d, d["stacks_start"]), "price_stack"
-    ),
+    "stacks": Family(_stacks, "=", lambda d: d["stacks_delivered"] + _opening(d, d["stacks_start"]), "price_stack"),
     "packages": Family(_packages, "=", None, "price_package"),
     "packaging": Family(_packaging, "<=", lambda d: d["packaging_wafers"], "price_packaging"),
     "orders": Family(_orders, "<=", lambda d: d["orders_max"], "price_orders"),

@@ -27,10 +27,10 @@ DECISIONS: dict[str, Column] = {
 }
 
 # Shadow prices, one for each constraint family: what one more unit on the right-hand side would save (for demand:
-# cost), in USD of the month in question (not discounted). Prices of limits are >= 0; those of balances may have any sign.
+# cost), in USD of the month in question (not discounted). Those of limits are >= 0, those of balances of either sign.
 PRICES: dict[str, Column] = {
     "price_stack": Column((S, T), "USD/stack", "worth of one more stack delivered, above its price"),
-    "price_package": Column((A, T), "USD/stack", "worth of one more stack at the packaging line, above its price"),
+    "price_package": Column((A, T), "USD/stack", "worth of one more stack at the packaging line"),
     "price_packaging": Column((K, T), "USD/wafer", "worth of one more packaging wafer"),
     "price_orders": Column((A, T), "USD/package", "worth of being allowed one more accelerator"),
     "price_ready": Column((A, T), "USD/package", "worth of one more accelerator ready to install"),

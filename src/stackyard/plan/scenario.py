@@ -364,7 +364,7 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
 
 
 def _keyed(path: Path_, key: Any) -> Path_:
-    """The key path of a mapping's item as it stands in the file: months as text, and a constant as the series itself."""
+    """The key path of a mapping's item as it stands in the file: months as text, a constant as the series itself."""
     if not isinstance(key, int) or key in range(1900, 2200):
         return (*path, key)
     return path[:-1] if key == 0 else (*path, show_month(key))

@@ -15,8 +15,8 @@ import xarray as xr
 from stackyard.errors import SolveError
 from stackyard.plan.formulate import FAMILIES, Formulation, formulate, right_sides, scaled
 from stackyard.plan.plan import FLOWS, Plan
-from stackyard.plan.problem import SITE, A, Problem, S, T, V, array
-from stackyard.quantity import DAY, Second
+from stackyard.plan.problem import SITE, A, Problem, S, V, array
+from stackyard.quantity import DAY
 
 Progress = Callable[[str], None]
 Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
@@ -36,12 +36,12 @@ class Solved:
     resolve: Resolve
 
 
-def solve(problem: Problem, *, time_limit: Second | None = None, progress: Progress | None = None) -> Plan:
+def solve(problem: Problem, *, time_limit: float | None = None, progress: Progress | None = None) -> Plan:
     """The plan of least net present cost; SolveError says what was reached when the solver stops without one."""
     return solve_warm(problem, time_limit=time_limit, progress=progress).plan
 
 
-def solve_warm(problem: Problem, *, time_limit: Second | None = None, progress: Progress | None = None) -> Solved:
+def solve_warm(problem: Problem, *, time_limit: float | None = None, progress: Progress | None = None) -> Solved:
     """As `solve`, with the solver kept for re-solves."""
     tell = progress or (lambda text: None)
     start = time.perf_counter()
@@ -74,14 +74,15 @@ def _hand_over(model: Any) -> Any:
     """The linopy model as a HiGHS program."""
     import highspy
 
-    class Silent(highspy.Highs):  # type: ignore[misc]
+    class Silent(highspy.Highs):
         """HiGHS without the banner that it prints when callbacks are switched on."""
 
         def enableCallbacks(self) -> None:  # noqa: N802
             self.setOptionValue("output_flag", False)
-            super().enableCallbacks()
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
 
-    highs, program = Silent(), model.matrices
+    highs: Any = Silent()  # type: ignore[no-untyped-call]
+    program = model.matrices
     highs.addVars(program.lb.size, program.lb, program.ub)
     highs.changeColsCost(program.c.size, np.arange(program.c.size, dtype=np.int32), program.c)
     lower = np.where(program.sense != "<", program.b, -np.inf)
@@ -92,7 +93,7 @@ def _hand_over(model: Any) -> Any:
 
 
 def _run(highs: Any) -> None:
-    """Run so that Ctrl-C stops the solver: it is noted, HiGHS is asked to stop at its next step, and then it is raised."""
+    """Run so that Ctrl-C stops the solver: it is noted, HiGHS is asked to stop at its next step, then it is raised."""
     pressed: list[int] = []
 
     def stop(event: Any) -> None:
@@ -139,7 +140,7 @@ def _iterations(info: Any) -> int:
     return int(sum(max(getattr(info, f"{kind}_iteration_count"), 0) for kind in ("simplex", "ipm", "crossover")))
 
 
-def _plan(highs: Any, formulation: Formulation, problem: Problem, seconds: Second) -> Plan:
+def _plan(highs: Any, formulation: Formulation, problem: Problem, seconds: float) -> Plan:
     info, solution = highs.getInfo(), highs.getSolution()
     decisions = formulation.decisions(np.asarray(solution.col_value))
     return Plan(
@@ -186,7 +187,9 @@ def _resolver(highs: Any, formulation: Formulation) -> Resolve:
 
 def _moved(formulation: Formulation, rights: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Rows whose right-hand side differs, with their new and old (lower, upper) bounds."""
-    rows, new, old = [], [], []
+    rows: list[Any] = []
+    new: list[Any] = []
+    old: list[Any] = []
     for name, right in rights.items():
         before, position = formulation.rights[name], formulation.rows[name]
         differs = right != before
