@@ -69,7 +69,7 @@ def estimate(
     pipeline: Annotated[int, typer.Option("--pp", help="Pipeline stages.")] = 1,
     expert: Annotated[int, typer.Option("--ep", help="Expert-parallel width.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Requests at once; the best is found when left out.")] = None,
-    precision: Annotated[str, typer.Option(help="bf16, fp8 or fp4.")] = "fp8",
+    precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
     ttft: Annotated[str, typer.Option(help="Objective: time to first token.")] = "2 s",
     tpot: Annotated[str, typer.Option(help="Objective: time per output token.")] = "50 ms",
     as_json: Json = False,
