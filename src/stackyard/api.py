@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.catalog import Catalog, load
-from stackyard.errors import InputErrors, SolveError, nearest
+from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.source import Fact, Grade
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
+    from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
     from stackyard.report.document import Report
 
@@ -103,18 +104,17 @@ def estimate(
 
     known = catalog()
     shape, part = known.model(model), known.accelerator(chip)
-    limits = {"ttft": _seconds("--ttft", ttft), "tpot": _seconds("--tpot", tpot)}
+    first, each = _seconds("--ttft", ttft), _seconds("--tpot", tpot)
     generation = known.hbm.get(part.hbm)
     try:
         layout = Layout(tensor=float(tensor or 1), pipeline=float(pipeline), data=1.0, expert=float(expert))
         if batch is not None:
             return estimated(shape, part, layout, float(batch), prompt, output, precision, hbm=generation)
-        if tensor is not None:
-            return best_batch(shape, part, layout, prompt, output, precision=precision, hbm=generation, **limits)
-        found = best(shape, part, prompt, output, precision=precision, hbm=generation, **limits)
-        if found.estimate is not None:
-            return found.estimate
-        return best_batch(shape, part, layout, prompt, output, precision=precision, hbm=generation, **limits)
+        if tensor is None:
+            found = best(shape, part, prompt, output, first, each, precision, hbm=generation)
+            if found.estimate is not None:
+                return found.estimate
+        return best_batch(shape, part, layout, prompt, output, first, each, precision, hbm=generation)
     except ValueError as error:
         raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
 
@@ -218,6 +218,18 @@ def plan(
     return Result(read, built, solved.plan, explanation, report)
 
 
+def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
+    """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is."""
+    from stackyard.plan.explain import load as read
+
+    path = Path(folder) / "plan.nc" if Path(folder).is_dir() else Path(folder)
+    try:
+        return read(path)
+    except (OSError, KeyError, ValueError) as error:
+        hint = "name the folder that `stackyard plan SCENARIO -o FOLDER` wrote"
+        raise InputErrors([Fault(str(path), 0, "", f"is not a saved plan ({type(error).__name__})", hint)]) from None
+
+
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -245,9 +257,7 @@ def _seconds(option: str, text: str) -> float:
 
 
 def _refused(key: str, message: str, hint: str) -> InputErrors:
-    from stackyard.errors import Fault
-
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
-__all__ = ["Result", "audit", "catalog", "estimate", "fact_row", "facts", "plan", "problem", "scenario"]
+__all__ = ["Result", "audit", "catalog", "estimate", "explained", "fact_row", "facts", "plan", "problem", "scenario"]

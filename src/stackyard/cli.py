@@ -124,10 +124,10 @@ def explain(
     folder: Annotated[Path, typer.Argument(help="The folder that `stackyard plan -o` wrote.")] = Path("out"),
     month: Annotated[str | None, typer.Option(help="One month, for example 2028-03; all years when left out.")] = None,
 ) -> None:
-    """Say what binds, month by month, and what one more unit of it would be worth, from a saved plan."""
+    """Say what binds, and what one more unit of it would be worth, from a saved plan: every year, or one month."""
     from stackyard import api, show
 
-    show.explanation(api.explained(folder, month))
+    show.explanation(*api.explained(folder), month)
 
 
 def print_json(value: Any) -> None:

@@ -140,8 +140,8 @@ def parse(text: str | float, like: str) -> float:
 
     >>> parse("8 TB/s", "B/s")
     8000000000000.0
-    >>> parse("35%", "")
-    0.35
+    >>> parse("50%", "")
+    0.5
     """
     number, unit = split(text)
     if not math.isfinite(number):

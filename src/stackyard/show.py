@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stackyard.errors import Fault, InputErrors
 from stackyard.quantity import show
 from stackyard.source import Fact, Grade
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from stackyard.catalog import Catalog
     from stackyard.perf.estimate import Estimate
     from stackyard.plan.build import Built
+    from stackyard.plan.explain import Explanation
+    from stackyard.plan.plan import Plan
+    from stackyard.plan.problem import Problem
 
 GRADE_STYLE = {Grade.MEASURED: "green", Grade.PUBLISHED: "green", Grade.REPORTED: "yellow"}
 ASSUMED_STYLE = "magenta"
@@ -250,3 +255,65 @@ def _parts(said: Mapping[str, Any], count: int = 6) -> Table:
             share = part["seconds"] / total
             table.add_row(phase, part["name"], show(part["seconds"], "s"), f"{share:.0%}", part["limit"])
     return table
+
+
+def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | None) -> None:
+    """What limits each year and what a step of each limit is worth; or the same for one month."""
+    screen = console()
+    if month is not None:
+        _month(problem, plan, said, month)
+        return
+    for year in said.years:
+        screen.print(f"• {year.sentence}")
+    table = Table(title="One percent more of one limit in one year", title_justify="left", box=None, pad_edge=False)
+    for name in ("year", "limit", "step", "saves", "a unit saves", "serves more"):
+        table.add_column(name, justify="left" if name in ("year", "limit") else "right")
+    for worth in sorted(said.worths, key=lambda w: (w.year, -w.predicted)):
+        if worth.predicted <= 0:
+            continue
+        unit = "USD" if worth.unit == "USD" else worth.unit
+        solved = worth.saved == worth.saved  # nan where no step was solved for
+        saved = worth.saved if solved else worth.predicted
+        table.add_row(
+            str(worth.year),
+            worth.resource,
+            show(worth.step, unit),
+            ("" if solved else "at most ") + show(saved, "USD"),
+            f"{show(saved / worth.step, 'USD')}/{unit}",
+            f"{show(worth.tokens, 'token/day')} in {worth.tokens_year}" if worth.tokens > 0 else "–",
+        )
+    screen.print(table)
+    for note in said.notes:
+        screen.print(note, style="dim")
+
+
+def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
+    """What binds in one month, the price of every limit that has one, and who is short."""
+    months = [str(known) for known in problem.data["month"].values]
+    if month not in months:
+        raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", f"{months[0]} to {months[-1]}")])
+    screen = console()
+    at = {"month": month}
+    names: Mapping[str, str] = json.loads(problem.data.attrs["labels"])
+    screen.print(f"[bold]{month}[/bold]: {said.data['binds'].sel(at).item()} binds")
+    table = Table(box=None, pad_edge=False)
+    for name in ("limit", "available", "one more is worth"):
+        table.add_column(name, justify="left" if name == "limit" else "right")
+    limits = {
+        "price_stack": ("stacks_delivered", "supply", "stack"),
+        "price_packaging": ("packaging_wafers", "packaging", "wafer"),
+        "price_power": ("site_power", "site", "W"),
+    }
+    for price, (amount, axis, unit) in limits.items():
+        for key in problem.data[axis].values:
+            worth = float(plan.prices[price].sel({axis: key, **at}))
+            if worth > 0:
+                there = float(problem.data[amount].sel({axis: key, **at}))
+                table.add_row(names[str(key)], show(there, unit), f"{show(worth, 'USD')}/{unit}")
+    screen.print(table)
+    for service in problem.data["service"].values:
+        here = {"service": service, **at}
+        left = float(plan.decisions["unserved"].sel(here))
+        asked = float(problem.data["demand"].sel(here))
+        if left > 1e-6 * asked:
+            screen.print(f"{names[str(service)]}: {left / asked:.0%} of {show(asked, 'token/day')} is not served")
