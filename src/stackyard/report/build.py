@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackyard.plan.explain import Explanation
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
+from stackyard.report import limits
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
@@ -18,7 +20,7 @@ from stackyard.source import Fact, weakest
 def build(
     problem: Problem,
     plan: Plan,
-    explanation: None = None,
+    explanation: Explanation | None = None,
     provenance: Sequence[Fact] = (),
     *,
     title: str,
@@ -40,10 +42,11 @@ def build(
         ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
     ]
     sections = [
-        headline(view, plan),
+        headline(view, plan, explanation),
         demand(view),
         memory(view),
         power(view),
+        *([limits.binds(view, explanation)] if explanation is not None else []),
         chain(view, year),
         built(view),
         money(view),
@@ -55,18 +58,21 @@ def build(
     return Report(title, subtitle, date, tuple(sections), cited, tuple(made))
 
 
-def headline(view: View, plan: Plan) -> Section:
+def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section:
     """What limits the alliance in each year and why, and the figures to remember."""
-    blocks: list[Block] = [key_figures(view, plan), by_year_table(view)]
-    return Section("headline", "In one minute", _answer(view), tuple(blocks))
+    blocks: list[Block] = [key_figures(view, plan)]
+    if explanation is not None:
+        blocks += [limits.by_year_table(view, explanation), *limits.reasons(explanation)]
+    blocks.append(by_year_table(view))
+    return Section("headline", "In one minute", _answer(view, explanation), tuple(blocks))
 
 
-def _answer(view: View) -> str:
+def _answer(view: View, explanation: Explanation | None) -> str:
     served, asked = (view.array(name).sum(axis=0) for name in ("served", "demand"))
     part = share(float(served[-1] / asked[-1])) if asked[-1] > 0 else "–"
-    return (
-        f"By {view.months[-1]} the alliance serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
-    )
+    who = "the alliance" if explanation is None else "it"
+    end = f"{view.months[-1]} {who} serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
+    return f"By {end}" if explanation is None else f"{limits.answer(explanation.years)}; by {end}"
 
 
 def key_figures(view: View, plan: Plan) -> KeyFigures:

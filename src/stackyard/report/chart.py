@@ -208,6 +208,10 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
             hovertemplate="%{x|%B %Y}<br>%{customdata}<extra></extra>",
         )
     )
+    if data.binding:
+        marked = [rows[i] for i in data.binding]
+        dot = {"size": 5, "color": INK, "line": {"color": "#ffffff", "width": 1}}
+        drawn.add_scatter(x=data.x, y=marked, mode="markers", marker=dot, hoverinfo="skip")
     drawn.update_layout(
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         height=70 + 38 * len(rows),

@@ -77,13 +77,14 @@ class Bars(Lines):
 
 @dataclass(frozen=True)
 class Strip:
-    """How strongly each row (resource) binds in each month: `share` in 0 to 1 colours, `text` tells on hover."""
+    """How strongly each row binds in each month: `share` in 0 to 1 colours, `text` tells, `binding` marks one row."""
 
     x: tuple[str, ...]
     rows: tuple[str, ...]
     share: tuple[tuple[float, ...], ...]
     text: tuple[tuple[str, ...], ...]
     unit: str
+    binding: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -152,10 +152,13 @@ def _table(table: Table, caption: str = "") -> str:
 
 
 def _kind(cells: list[Cell]) -> str:
-    """How a column is set: numbers to the right, long words with room to wrap."""
+    """How a column is set: numbers to the right, short words on one line, long words with room to wrap."""
     if any(isinstance(cell, int | float) for cell in cells):
         return "n"
-    return "w" if any(isinstance(cell, tuple) or (isinstance(cell, str) and len(cell) > 40) for cell in cells) else ""
+    if any(isinstance(cell, tuple) for cell in cells):
+        return "w"
+    longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+    return "w" if longest > 40 else "s" if longest < 30 else ""
 
 
 def _heading(column: Column, kind: str) -> str:

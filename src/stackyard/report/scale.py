@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
 # How a prefix is written in front of each unit: 'T tokens/day' is a prefixed count, 'GW' a prefixed symbol, and money
 # and energy have habits of their own.
-_MONEY = ((TERA, "USD trillion"), (GIGA, "USD bn"), (MEGA, "USD m"), (KILO, "USD k"), (1.0, "USD"))
+_MONEY = ((TERA, "USD trillion"), (GIGA, "USD bn"), (MEGA, "USD m"), (1.0, "USD"))
 _ENERGY = tuple((float(factor * KWH / KILO), f"{prefix}Wh") for factor, prefix in _PREFIXES)
 _MASS = ((GIGA, "Mt"), (MEGA, "kt"), (KILO, "t"), (1.0, "kg"))
 _VOLUME = ((GIGA, "billion m³"), (MEGA, "million m³"), (KILO, "thousand m³"), (1.0, "m³"))
@@ -86,14 +86,14 @@ def plain(value: float, digits: int = 3) -> str:
     """A number with so many significant digits, never in powers of ten, with thousands separated.
 
     >>> plain(1234.5), plain(0.01234), plain(41.0), plain(0)
-    ('1,234', '0.0123', '41', '0')
+    ('1,230', '0.0123', '41', '0')
     """
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "no limit"
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(places, 12)}f}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{round(value, places):,.{min(max(places, 0), 12)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -1,0 +1,192 @@
+"""What limits the plan: the answer of the first minute, and the section of what binds when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+
+from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Binding, Explanation, Worth
+from stackyard.quantity import DAY, MEGA
+from stackyard.report.document import Block, Cell, Column, Figure, Note, Paragraph, Section, Strip, Table
+from stackyard.report.scale import decimals, say, scale, share
+from stackyard.report.view import View, listed
+
+_NO_LIMIT = "No limit"
+# One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
+_ONE = {
+    "stack": ("stack", 1.0),
+    "wafer": ("wafer", 1.0),
+    "package": ("accelerator", 1.0),
+    "W": ("MW", MEGA),
+    "USD": ("dollar", 1.0),
+}
+
+
+def name(resource: str) -> str:
+    """What a reader calls a resource, or the reason why none limits."""
+    return RESOURCES[resource].name if resource in RESOURCES else f"{_NO_LIMIT}: {NOTHING[resource]}"
+
+
+def answer(years: Sequence[Binding]) -> str:
+    """'HBM limits the alliance in 2026–2027 and Power in 2028–2030': runs of years with the same limit."""
+    runs = [(key, [b.year for b in run]) for key, run in groupby(years, lambda binding: binding.resource)]
+    spans = [(key, f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}") for key, run in runs]
+    limited = [
+        f"{_within(RESOURCES[key].name, i)} in {span}" for i, (key, span) in enumerate(spans) if key in RESOURCES
+    ]
+    if not limited:
+        return f"No limit binds: {listed(sorted({NOTHING[key] for key, _ in spans}))}"
+    first, *rest = limited
+    words = listed([first.replace(" in ", " limits the alliance in ", 1), *rest])
+    return words[0].upper() + words[1:]
+
+
+def _within(word: str, position: int) -> str:
+    return word if position == 0 or word.isupper() else word[0].lower() + word[1:]
+
+
+def by_year_table(view: View, explanation: Explanation) -> Table:
+    """Year by year: the limit, what one more of it is worth, and the tokens left unserved."""
+    worths = {(worth.resource, worth.year): worth for worth in explanation.worths}
+    unserved = view.yearly(view.tokens(view.array("unserved").sum(axis=0))) / view.yearly(view.seconds / DAY)
+    unit = scale(unserved, "tokens/day")
+    rows: list[tuple[Cell, ...]] = []
+    for binding, left in zip(explanation.years, unserved, strict=True):
+        worth = worths.get((binding.resource, binding.year))
+        told = _one_more(worth) if worth is not None else (None, None, None)
+        part = 100 * binding.share if binding.resource in RESOURCES else None
+        rows.append((str(binding.year), name(binding.resource), part, *told, left / unit.factor))
+    columns = (
+        Column("Year"),
+        Column("What limits"),
+        Column("Share of the worth of all limits", "%"),
+        Column("One more saves"),
+        Column("and serves more"),
+        Column("in"),
+        Column("Left unserved", unit.unit, decimals(unit.of(unserved))),
+    )
+    solved = any(np.isfinite(worth.saved) for worth in explanation.worths)
+    end = "USD of today, the price of unserved tokens included."
+    how = f"From solving again with {STEP:.0%} more of the limit in that year, divided by the step; {end}"
+    if not solved:
+        how = f"Price of the limit, an upper bound; {end}"
+    return Table("What limits the alliance, year by year", columns, tuple(rows), how, view.grade)
+
+
+def _one_more(worth: Worth) -> tuple[str, str | None, str | None]:
+    """('USD 1,240 a stack', '2.1 M tokens/day a stack', '2028'); None where no step was solved for."""
+    word, size = _ONE[worth.unit]
+    each = f"{'an' if word[0] == 'a' else 'a'} {word}"
+    saved = worth.saved if np.isfinite(worth.saved) else worth.predicted
+    gain = f"{say(saved / worth.step * size, 'USD')} {each}"
+    if not np.isfinite(worth.tokens):
+        return gain, None, None
+    more = worth.tokens / worth.step * size
+    return (gain, f"{say(more, 'tokens/day')} {each}", str(worth.tokens_year)) if more > 0 else (gain, "none", None)
+
+
+def reasons(explanation: Explanation) -> tuple[Paragraph, ...]:
+    """Why, in a few sentences for each year."""
+    return tuple(Paragraph(binding.sentence) for binding in explanation.years)
+
+
+def binds(view: View, explanation: Explanation) -> Section:
+    """The strip of what binds when, what steps are worth, and which service goes short."""
+    blocks: list[Block] = [_strip(view, explanation)]
+    if explanation.worths:
+        blocks.append(_worths(view, explanation.worths))
+    if explanation.shortages:
+        blocks.append(_shortages(view, explanation))
+    blocks.append(Note(" ".join(explanation.notes)))
+    return Section("binds", "What binds when", _lead(view, explanation), tuple(blocks))
+
+
+def _lead(view: View, explanation: Explanation) -> str:
+    months = Counter(str(key) for key in explanation.data["binds"].values)
+    total = len(view.months)
+    limits = [(key, count) for key, count in months.most_common() if key in RESOURCES]
+    free = total - sum(count for _, count in limits)
+    if not limits:
+        return "No limit of memory, packaging, orders, power or money binds in any month."
+    (first, count), *others = limits
+    told = [f"{RESOURCES[first].name} is worth most in {count} of {total} months"]
+    told += [f"{_within(RESOURCES[key].name, 1)} in {count}" for key, count in others]
+    ending = f"; in {free} no limit binds" if free else ""
+    return f"{listed(told)}{ending}."
+
+
+def _strip(view: View, explanation: Explanation) -> Figure:
+    data = explanation.data
+    parts, rents = data["share"].values, data["rent"].values
+    keys = [str(key) for key in data["resource"].values]
+    kept = [i for i, row in enumerate(parts) if row.any()]
+    binding = [str(key) for key in data["binds"].values]
+    rows = [RESOURCES[keys[i]].name for i in kept] + [_NO_LIMIT]
+    text = [_told(rows[row], parts[i].tolist(), rents[i].tolist()) for row, i in enumerate(kept)]
+    text.append(tuple(NOTHING.get(key, f"{name(key)} limits") for key in binding))
+    places = {keys[i]: row for row, i in enumerate(kept)}
+    strip = Strip(
+        view.months,
+        tuple(rows),
+        (*(tuple(parts[i].tolist()) for i in kept), (0.0,) * len(view.months)),
+        tuple(text),
+        "share of the worth of all limits",
+        tuple(places.get(key, len(kept)) for key in binding),
+    )
+    return Figure(
+        "binds",
+        "Which limit the plan would pay most to lift, month by month",
+        strip,
+        f"Strip of months {view.span} by limit, darker where it carries more of the worth of all limits: "
+        f"{_lead(view, explanation)}",
+        "Worth = price of the limit (its shadow price) × what there is of it. The dot marks the greatest of the month.",
+        view.grade,
+    )
+
+
+def _told(limit: str, parts: Sequence[float], rents: Sequence[float]) -> tuple[str, ...]:
+    return tuple(
+        f"{limit}: {share(part)} of the worth of all limits, {say(rent, 'USD')}"
+        for part, rent in zip(parts, rents, strict=True)
+    )
+
+
+def _worths(view: View, worths: Sequence[Worth]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for worth in worths:
+        if worth.predicted <= 0:
+            continue
+        step = say(worth.step, worth.unit if worth.unit in ("USD", "W") else f"{_ONE[worth.unit][0]}s")
+        rows.append((str(worth.year), RESOURCES[worth.resource].name, step, *_one_more(worth)))
+    rows.sort(key=lambda row: str(row[0]))
+    heads = ("Year", "Limit", f"{STEP:.0%} more", "Each one more saves", "and serves more", "in")
+    title = f"What {STEP:.0%} more of each limit is worth"
+    return Table(title, tuple(map(Column, heads)), tuple(rows), "", view.grade, folded=True)
+
+
+def _shortages(view: View, explanation: Explanation) -> Table:
+    unit = scale([short.unserved for short in explanation.shortages], "tokens/day")
+    cost = scale([short.cost for short in explanation.shortages], "USD")
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            str(short.year),
+            view.name(short.service),
+            short.unserved / unit.factor,
+            100 * short.share,
+            short.cost / cost.factor,
+            f"{RESOURCES[short.relief].name} in {short.relief_year}" if short.relief else "–",
+        )
+        for short in sorted(explanation.shortages, key=lambda short: short.year)
+    )
+    columns = (
+        Column("Year"),
+        Column("Service"),
+        Column("Left unserved", unit.unit, decimals([short.unserved / unit.factor for short in explanation.shortages])),
+        Column("of its demand", "%"),
+        Column("Price put on it", cost.unit, decimals([short.cost / cost.factor for short in explanation.shortages])),
+        Column("What relieves it most"),
+    )
+    return Table("Which service goes short", columns, rows, "", view.grade, len(rows) > 10)
