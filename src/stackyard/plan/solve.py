@@ -67,7 +67,7 @@ CHANGEABLE = (
     "fitted_start",
     "budget",
 )
-METHOD = "ipm"  # interior point with crossover to a basis: see bench/bench_plan.py
+METHOD = "ipm"  # with crossover to a basis; simplex takes four times as long: see bench/bench_plan.py
 
 
 def _hand_over(model: Any) -> Any:

@@ -1,0 +1,102 @@
+"""What an explanation says follows from the plan, and what it says a step is worth is what the step is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Explanation, explain, load, store
+from stackyard.plan.plan import in_year
+from stackyard.plan.problem import Problem
+from stackyard.plan.solve import Solved, solve
+
+Problems = Callable[[int], Problem]
+Plans = Callable[[int], Solved]
+SEEDS = range(12)
+
+
+def explained(seed: int, problem_of: Problems, solved_of: Plans) -> Explanation:
+    solved = solved_of(seed)
+    return explain(problem_of(seed), solved.plan, solved.resolve)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_binds_has_the_greatest_rent_and_is_used_up(seed: int, problem_of: Problems, solved_of: Plans) -> None:
+    said, data = explained(seed, problem_of, solved_of), problem_of(seed).data
+    plan = solved_of(seed).plan
+    unserved = (plan.decisions["unserved"].sum("service") / data["demand"].sum("service").clip(1)).values
+    for month, binds in enumerate(said.data["binds"].values):
+        rents = said.data["rent"][:, month]
+        if binds in RESOURCES:
+            assert float(rents.sel(resource=binds)) == float(rents.max()) > 0
+            assert float(said.data["share"][:, month].sum()) == pytest.approx(1)
+        else:
+            assert binds in NOTHING and float(rents.max()) == 0
+            assert (binds == "demand") == (unserved[month] <= 1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of: Plans) -> None:
+    said, data, prices = explained(seed, problem_of, solved_of), problem_of(seed).data, solved_of(seed).plan.prices
+    total = float(abs(said.data["rent_present"]).sum())
+    stacks = float((prices["price_stack"] * data["stacks_delivered"] * data["discount"]).sum())
+    assert float(said.data["rent_present"].sel(resource="hbm").sum()) == pytest.approx(stacks, abs=1e-5 * total + 1)
+    member = in_year(data)
+    present = (member * data["discount"]).sum("month") / member.sum("month")
+    money = float((prices["price_budget"] * data["budget"].where(np.isfinite(data["budget"]), 0) * present).sum())
+    assert float(said.data["rent_present"].sel(resource="money").sum()) == pytest.approx(money, abs=1e-5 * total + 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_step_saves_no_more_than_its_price_says(seed: int, problem_of: Problems, solved_of: Plans) -> None:
+    size = solved_of(seed).plan.objective
+    for worth in explained(seed, problem_of, solved_of).worths:
+        assert -1e-9 * size <= worth.saved <= worth.predicted + 1e-9 * size
+
+
+def test_a_step_is_worth_what_a_new_problem_says(problem_of: Problems, solved_of: Plans) -> None:
+    data = problem_of(5).data
+    worth = next(w for w in explained(5, problem_of, solved_of).worths if w.resource == "hbm" and w.saved > 0)
+    inside = in_year(data).sel(year=worth.year, drop=True)
+    more = data["stacks_delivered"] * (1 + STEP * inside)
+    plan = solve(Problem(data.assign(stacks_delivered=more.assign_attrs(data["stacks_delivered"].attrs))))
+    assert solved_of(5).plan.objective - plan.objective == pytest.approx(worth.saved, rel=1e-6)
+    assert worth.step == pytest.approx(float((more - data["stacks_delivered"]).sum()))
+
+
+def test_sentences_name_the_limit_and_what_is_left(problem_of: Problems, solved_of: Plans) -> None:
+    for seed in SEEDS:
+        said = explained(seed, problem_of, solved_of)
+        for year in said.years:
+            name = RESOURCES[year.resource].name if year.resource in RESOURCES else "no limit binds"
+            assert year.sentence.startswith(f"{year.year}: {name}")
+            assert "nan" not in year.sentence and "inf" not in year.sentence
+        for shortage in said.shortages:
+            assert 0 < shortage.share <= 1 + 1e-9 and (shortage.relief in RESOURCES or not shortage.relief)
+
+
+def test_without_a_solver_steps_are_not_guessed(problem_of: Problems, solved_of: Plans) -> None:
+    said = explain(problem_of(5), solved_of(5).plan)
+    assert said.worths and all(np.isnan(worth.saved) for worth in said.worths)
+    assert said.data["served_more"].isnull().all()
+
+
+def test_a_stored_plan_comes_back_as_it_was(tmp_path: Path, problem_of: Problems, solved_of: Plans) -> None:
+    problem, plan, said = problem_of(5), solved_of(5).plan, explained(5, problem_of, solved_of)
+    store(tmp_path / "plan.nc", problem, plan, said)
+    found_problem, found_plan, found = load(tmp_path / "plan.nc")
+    assert found_problem.digest == problem.digest
+    assert found_plan.objective == plan.objective and found_plan.notes == plan.notes
+    for name in ("decisions", "flows", "prices"):
+        xr.testing.assert_identical(getattr(found_plan, name), getattr(plan, name))
+    assert (found.years, found.worths, found.shortages, found.notes) == (
+        said.years,
+        said.worths,
+        said.shortages,
+        said.notes,
+    )
+    xr.testing.assert_equal(found.data, said.data)

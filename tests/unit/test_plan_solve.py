@@ -1,0 +1,102 @@
+"""How the solver is driven: what is refused, what is said, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from stackyard.errors import SolveError
+from stackyard.plan.formulate import formulate, scale, scales
+from stackyard.plan.plan import in_year
+from stackyard.plan.problem import Problem
+from stackyard.plan.solve import Solved, _run, solve
+
+Problems = Callable[[int], Problem]
+Plans = Callable[[int], Solved]
+
+
+def test_a_time_limit_says_what_was_reached(problem_of: Problems) -> None:
+    with pytest.raises(SolveError, match="time limit reached after"):
+        solve(problem_of(0), time_limit=1e-9)
+
+
+def test_an_impossible_problem_is_an_error_not_a_plan(problem_of: Problems) -> None:
+    data = problem_of(0).data
+    with pytest.raises(SolveError, match="infeasible"):
+        solve(Problem(data.assign(demand=data["demand"].copy(data=-data["demand"].values - 1))))
+
+
+class Pressed:
+    """A solver during which somebody presses Ctrl-C: it calls back, and stops when asked to."""
+
+    def __init__(self) -> None:
+        self.cbIpmInterrupt = self.cbSimplexInterrupt = self
+        self.subscribed: list[Callable[[Pressed], None]] = []
+        self.interrupted = 0
+
+    def subscribe(self, callback: Callable[[Pressed], None]) -> None:
+        self.subscribed.append(callback)
+
+    def unsubscribe(self, callback: Callable[[Pressed], None]) -> None:
+        self.subscribed.remove(callback)
+
+    def interrupt(self) -> None:
+        self.interrupted += 1
+
+    def run(self) -> None:
+        self.subscribed[0](self)
+        assert not self.interrupted
+        signal.raise_signal(signal.SIGINT)
+        self.subscribed[0](self)
+
+
+def test_ctrl_c_stops_the_solver_and_is_raised() -> None:
+    before, solver = signal.getsignal(signal.SIGINT), Pressed()
+    with pytest.raises(KeyboardInterrupt):
+        _run(solver)
+    assert solver.interrupted == 1 and not solver.subscribed
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_only_right_hand_sides_can_be_resolved(problem_of: Problems, solved_of: Plans) -> None:
+    data = problem_of(0).data
+    with pytest.raises(ValueError, match="stand on no right-hand side"):
+        solved_of(0).resolve({"pue": data["pue"]})
+    unlimited = next(seed for seed in range(40) if np.isinf(problem_of(seed).data["budget"]).any())
+    budget = problem_of(unlimited).data["budget"]
+    with pytest.raises(ValueError, match="formulate the changed problem"):
+        solved_of(unlimited).resolve({"budget": xr.zeros_like(budget)})
+
+
+def test_scales_are_powers_of_two_and_undo_exactly(problem_of: Problems) -> None:
+    units = scales(problem_of(0).data)
+    assert all(np.log2(value) == round(np.log2(value)) for value in units.values())
+    assert scale("USD/token", units) * scale("token/day", units) == units["USD"]
+
+
+def test_a_problem_with_nothing_to_decide_is_solved(problem_of: Problems) -> None:
+    data = problem_of(0).data
+    nothing = {name: data[name].copy(data=0 * data[name].fillna(0).values) for name in ("rate", "demand", "fleet")}
+    nothing["orders_max"] = xr.zeros_like(data["orders_max"])
+    assert solve(Problem(data.assign(nothing))).objective == 0
+
+
+def test_what_cannot_be_is_not_in_the_program(problem_of: Problems) -> None:
+    data = problem_of(0).data
+    columns = formulate(problem_of(0)).columns
+    assert (columns["draw"][data["fits_stack"].values == 0] < 0).all()
+    assert (columns["placed"][data["allowed"].values == 0] < 0).all()
+    assert (columns["run"].swapaxes(1, 2)[data["rate"].values == 0] < 0).all()
+    late = np.arange(data.sizes["month"]) + data["lead_months"].values[:, None] >= data.sizes["month"]
+    assert (columns["bought"][late] < 0).all() and (columns["bought"] >= 0).any()
+
+
+def test_months_belong_to_their_years(problem_of: Problems) -> None:
+    data = problem_of(0).data
+    member = in_year(data)
+    assert (member.sum("year") == 1).all()
+    assert str(data["month"].values[0]).startswith(str(data["year"].values[0])) and member[0, 0] == 1
