@@ -1,6 +1,6 @@
 """How long the planner takes on a problem of the size of a large alliance, and how much memory: build, solve, re-solve.
 
-Two cores, shared, three seeds: interior point with crossover 6 to 11 s, dual simplex 25 to 42 s; re-solves 0.1 to 0.8 s.
+Two shared cores, three seeds: interior point with crossover 6 to 11 s, dual simplex 25 to 42 s; re-solves 0.1 to 0.8 s.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,20 @@ from stackyard.plan.solve import Solved, solve
 
 Problems = Callable[[int], Problem]
 Plans = Callable[[int], Solved]
+Explained = Callable[[int], Explanation]
 SEEDS = range(12)
 
 
-def explained(seed: int, problem_of: Problems, solved_of: Plans) -> Explanation:
-    solved = solved_of(seed)
-    return explain(problem_of(seed), solved.plan, solved.resolve)
+@pytest.fixture(scope="module")
+def explained(problem_of: Problems, solved_of: Plans) -> Callable[[int], Explanation]:
+    return cache(lambda seed: explain(problem_of(seed), solved_of(seed).plan, solved_of(seed).resolve))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_binds_has_the_greatest_rent_and_is_used_up(seed: int, problem_of: Problems, solved_of: Plans) -> None:
-    said, data = explained(seed, problem_of, solved_of), problem_of(seed).data
+def test_what_binds_has_the_greatest_rent(
+    seed: int, problem_of: Problems, solved_of: Plans, explained: Explained
+) -> None:
+    said, data = explained(seed), problem_of(seed).data
     plan = solved_of(seed).plan
     unserved = (plan.decisions["unserved"].sum("service") / data["demand"].sum("service").clip(1)).values
     for month, binds in enumerate(said.data["binds"].values):
@@ -40,8 +44,8 @@ def test_what_binds_has_the_greatest_rent_and_is_used_up(seed: int, problem_of: 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of: Plans) -> None:
-    said, data, prices = explained(seed, problem_of, solved_of), problem_of(seed).data, solved_of(seed).plan.prices
+def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of: Plans, explained: Explained) -> None:
+    said, data, prices = explained(seed), problem_of(seed).data, solved_of(seed).plan.prices
     total = float(abs(said.data["rent_present"]).sum())
     stacks = float((prices["price_stack"] * data["stacks_delivered"] * data["discount"]).sum())
     assert float(said.data["rent_present"].sel(resource="hbm").sum()) == pytest.approx(stacks, abs=1e-5 * total + 1)
@@ -52,15 +56,15 @@ def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_step_saves_no_more_than_its_price_says(seed: int, problem_of: Problems, solved_of: Plans) -> None:
+def test_a_step_saves_no_more_than_its_price_says(seed: int, solved_of: Plans, explained: Explained) -> None:
     size = solved_of(seed).plan.objective
-    for worth in explained(seed, problem_of, solved_of).worths:
+    for worth in explained(seed).worths:
         assert -1e-9 * size <= worth.saved <= worth.predicted + 1e-9 * size
 
 
-def test_a_step_is_worth_what_a_new_problem_says(problem_of: Problems, solved_of: Plans) -> None:
+def test_a_step_is_worth_what_a_new_problem_says(problem_of: Problems, solved_of: Plans, explained: Explained) -> None:
     data = problem_of(5).data
-    worth = next(w for w in explained(5, problem_of, solved_of).worths if w.resource == "hbm" and w.saved > 0)
+    worth = next(w for w in explained(5).worths if w.resource == "hbm" and w.saved > 0)
     inside = in_year(data).sel(year=worth.year, drop=True)
     more = data["stacks_delivered"] * (1 + STEP * inside)
     plan = solve(Problem(data.assign(stacks_delivered=more.assign_attrs(data["stacks_delivered"].attrs))))
@@ -68,9 +72,9 @@ def test_a_step_is_worth_what_a_new_problem_says(problem_of: Problems, solved_of
     assert worth.step == pytest.approx(float((more - data["stacks_delivered"]).sum()))
 
 
-def test_sentences_name_the_limit_and_what_is_left(problem_of: Problems, solved_of: Plans) -> None:
+def test_sentences_name_the_limit_and_what_is_left(explained: Explained) -> None:
     for seed in SEEDS:
-        said = explained(seed, problem_of, solved_of)
+        said = explained(seed)
         for year in said.years:
             name = RESOURCES[year.resource].name if year.resource in RESOURCES else "no limit binds"
             assert year.sentence.startswith(f"{year.year}: {name}")
@@ -85,8 +89,10 @@ def test_without_a_solver_steps_are_not_guessed(problem_of: Problems, solved_of:
     assert said.data["served_more"].isnull().all()
 
 
-def test_a_stored_plan_comes_back_as_it_was(tmp_path: Path, problem_of: Problems, solved_of: Plans) -> None:
-    problem, plan, said = problem_of(5), solved_of(5).plan, explained(5, problem_of, solved_of)
+def test_a_stored_plan_comes_back_as_it_was(
+    tmp_path: Path, problem_of: Problems, solved_of: Plans, explained: Explained
+) -> None:
+    problem, plan, said = problem_of(5), solved_of(5).plan, explained(5)
     store(tmp_path / "plan.nc", problem, plan, said)
     found_problem, found_plan, found = load(tmp_path / "plan.nc")
     assert found_problem.digest == problem.digest

@@ -225,9 +225,8 @@ def _worths(
 def _step(d: xr.Dataset, resource: Resource, year: int) -> xr.DataArray:
     """STEP more of a limit in one year."""
     amount = d[resource.amount].where(np.isfinite(d[resource.amount]), 0.0)
-    if resource.axis is None:
-        return amount * STEP * (np.arange(d.sizes[Y]) == year)
-    step: xr.DataArray = amount * in_year(d).isel({Y: year}, drop=True) * STEP
+    inside = in_year(d).isel({Y: year}, drop=True) if resource.axis else xr.DataArray(d[Y] == d[Y][year])
+    step: xr.DataArray = amount * inside * STEP
     return step.transpose(*amount.dims)
 
 
@@ -257,7 +256,7 @@ def _solved(
 def _by_year(d: xr.Dataset, daily: xr.DataArray) -> xr.DataArray:
     """Mean over each year of an amount per day."""
     seconds = in_year(d) * d["seconds"]
-    mean = (daily * seconds).sum(T) / seconds.sum(T)
+    mean: xr.DataArray = (daily * seconds).sum(T) / seconds.sum(T)
     return mean.transpose(..., Y)
 
 

@@ -91,11 +91,7 @@ def formulate(problem: Problem) -> Formulation:
         kept &= left.has_terms
         if kept.any():
             model.add_constraints(left, family.sign, rights[name].where(kept, 0.0), name=name, mask=kept)
-    present, credit = data["discount"], data["discount"][-1]
-    objective = sum((x[name] * (cost * present)).sum() for name, cost in costs(data).items())
-    objective += (x["unserved"] * (data["unserved_price"] * data["seconds"] / DAY * present)).sum()
-    objective -= sum((x[name] * (value * credit)).sum() for name, value in residuals(data).items())
-    model.add_objective(objective)
+    model.add_objective(sum((x[name] * cost).sum() for name, cost in present_costs(data).items()))
     return Formulation(model, problem, units, *_positions(model, rights), {n: r.values for n, r in rights.items()})
 
 
@@ -247,6 +243,13 @@ def residuals(data: xr.Dataset) -> dict[str, xr.DataArray]:
 def _running(data: xr.Dataset) -> xr.DataArray:
     """Watts that running adds to an installed accelerator."""
     return data["power_busy"] - data["power_idle"]
+
+
+def present_costs(data: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What one unit of each decision adds to the objective: costs, or unserved demand, less residual values."""
+    found = costs(data) | {"unserved": data["unserved_price"] * data["seconds"] / DAY}
+    found = {name: cost * data["discount"] for name, cost in found.items()}
+    return found | {name: found[name] - value * data["discount"][-1] for name, value in residuals(data).items()}
 
 
 # --- constraint families ---
