@@ -156,7 +156,7 @@ class Series(Door):
 
     points: dict[Month, Fact] = {}
     growth: dict[Month, Fact] = {}  # factor per year, each from its month on; before the first, the first
-    factors: tuple[Series, ...] = ()
+    times: tuple[Series, ...] = ()
     table: Fact | None = None  # a column of a CSV file, one value a month from `table_start` on
     table_start: Month = 0
 
@@ -172,7 +172,7 @@ class Series(Door):
             shape = usd(self.points[at[0]], krw_per_usd) * (self._grown(clock) / self._grown(np.array([at[0]])))
         else:
             shape = np.interp(clock, at, [usd(self.points[month], krw_per_usd) for month in at])
-        for factor in self.factors:
+        for factor in self.times:
             shape = shape * factor.by_month(months)
         return shape
 
@@ -240,22 +240,22 @@ def read_series(raw: Any, like: str, info: ValidationInfo) -> Series:
     if not isinstance(raw, dict):
         return Series(points={0: read_amount(raw, like, info)})
     if "csv" in raw:
-        return _table_series(raw, like, info).model_copy(update={"factors": _factors(raw, info)})
+        return _table_series(raw, like, info).model_copy(update={"times": _times(raw, info)})
     if "points" in raw:
         _known(raw, ("points", "times"))
         if not isinstance(raw["points"], dict) or not raw["points"]:
             raise refuse("has no points", "points: {2026-01: ..., 2030-12: ...}")
         points = {month_number(key): read_amount(value, like, info) for key, value in raw["points"].items()}
-        return Series(points=points, factors=_factors(raw, info))
+        return Series(points=points, times=_times(raw, info))
     if "from" in raw:
         _known(raw, ("from", "value", "growth", "times"))
         if "value" not in raw:
             raise refuse("has no value", "{from: 2026-03, value: ..., growth: ...}")
         start = month_number(raw["from"])
         point = {start: read_amount(raw["value"], like, info)}
-        return Series(points=point, growth=_growth(raw.get("growth"), start, info), factors=_factors(raw, info))
+        return Series(points=point, growth=_growth(raw.get("growth"), start, info), times=_times(raw, info))
     constant = {key: value for key, value in raw.items() if key != "times"}
-    return Series(points={0: read_amount(constant, like, info)}, factors=_factors(raw, info))
+    return Series(points={0: read_amount(constant, like, info)}, times=_times(raw, info))
 
 
 def _growth(raw: Any, start: Month, info: ValidationInfo) -> dict[Month, Fact]:
@@ -270,7 +270,7 @@ def _growth(raw: Any, start: Month, info: ValidationInfo) -> dict[Month, Fact]:
     return growth
 
 
-def _factors(raw: dict[str, Any], info: ValidationInfo) -> tuple[Series, ...]:
+def _times(raw: dict[str, Any], info: ValidationInfo) -> tuple[Series, ...]:
     times = raw.get("times", [])
     if not isinstance(times, list):
         raise refuse("times is not a list", "times: [10%, {fact: ...}]")

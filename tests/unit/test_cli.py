@@ -1,0 +1,124 @@
+"""The command line as a user meets it: answers, exit codes, refusals without tracebacks, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIRST_PLAN = ROOT / "examples" / "first-plan.yaml"
+
+
+def run(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stackyard", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"}, check=False)
+    assert done.returncode == expect, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_facts_lists_searches_and_shows_sources() -> None:
+    assert "accelerators" in run("facts").stdout
+    found = run("facts", "h200").stdout
+    assert "accelerators.h200-sxm" in found
+    assert "published" in found
+    assert "http" in run("facts", "hbm4", "--sources").stdout
+    rows = json.loads(run("facts", "h200", "--json").stdout)
+    bandwidth = next(row for row in rows if row["path"] == "accelerators.h200-sxm.bandwidth")
+    assert (bandwidth["value"], bandwidth["unit"], bandwidth["grade"]) == (4800, "GB/s", "published")
+    assert bandwidth["sources"]
+    assert all(row["grade"] == "assumed" for row in json.loads(run("facts", "--grade", "assumed", "--json").stdout))
+    assert "No fact matches" in run("facts", "unobtainium", expect=1).stdout
+    assert "did you mean 'assumed'" in run("facts", "--grade", "asumed", expect=2).stderr
+
+
+def test_the_catalogue_s_audit_is_clean_with_the_parameter_counts_of_every_architecture() -> None:
+    assert " 0 errors" in run("audit").stdout
+
+
+def test_estimate_answers_and_says_what_limits() -> None:
+    said = run("estimate", "llama-3.1-70b", "h200", "--tp", "8", "--in", "1000", "--out", "1000").stdout
+    assert "output tokens/s" in said
+    assert "waits for" in said
+    answer = json.loads(run("estimate", "deepseek-v3", "gb300", "--precision", "fp8", "--json").stdout)
+    assert answer["fits"]
+    assert answer["tokens_per_s_per_accelerator"] > 0
+
+
+def test_an_estimate_that_does_not_fit_says_why_and_exits_1() -> None:
+    assert "exceed the memory" in run("estimate", "llama-3.1-405b", "h100", "--tp", "1", expect=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("estimate", "lama-3.1-70b", "h200"), "did you mean 'llama-3.1-70b'"),
+        (("estimate", "llama-3.1-70b", "mi355"), "did you mean 'mi355x'"),
+        (("estimate", "llama-3.1-70b", "h200", "--tpot", "5 GB"), "'5 GB' has 'GB'"),
+        (("estimate", "llama-3.1-70b", "h200", "--precision", "fp9"), "fp9"),
+        (("plan", "no-such.yaml"), "No such file"),
+        (("explain", "no-such-folder"), "is not a saved plan"),
+    ],
+)
+def test_bad_input_is_refused_with_the_next_step_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
+    assert told in run(*arguments, expect=2).stderr
+
+
+def test_a_plan_writes_its_four_files_and_explain_reads_them(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = run("plan", FIRST_PLAN, "-o", out).stdout
+    assert sorted(path.name for path in out.iterdir()) == ["plan.json", "plan.nc", "plan.xlsx", "report.html"]
+    assert "What limits" in said
+    assert "2026:" in run("explain", out).stdout
+    assert "binds" in run("explain", out, "--month", "2026-06").stdout
+    assert "2026-01 to 2027-12" in run("explain", out, "--month", "2031-01", expect=2).stderr
+
+
+def test_a_refused_scenario_leaves_an_earlier_report_alone(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(FIRST_PLAN.read_text().replace("life: 5 year", "life: 5 kg"))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("yesterday's")
+    run("plan", bad, "-o", out, expect=2)
+    assert [path.name for path in out.iterdir()] == ["report.html"]
+    assert (out / "report.html").read_text() == "yesterday's"
+
+
+def test_a_solver_that_runs_out_of_time_exits_3_and_saves_the_problem(tmp_path: Path) -> None:
+    told = run("plan", ROOT / "examples" / "openai-sk", "-o", tmp_path, "--time-limit", "0.01", expect=3).stderr
+    assert "problem.nc" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["problem.nc"]
+    from stackyard.plan.problem import Problem
+
+    assert Problem.load(tmp_path / "problem.nc").digest in told
+
+
+def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "stackyard", "plan", str(ROOT / "examples" / "openai-sk"), "-o", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "solving" in line:
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = "('numpy', 'pint', 'xarray', 'linopy', 'plotly', 'pydantic')"
+    code = f"import sys, stackyard, stackyard.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
