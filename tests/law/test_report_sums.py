@@ -8,18 +8,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from stackyard.plan.explain import RESOURCES, Explanation, explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
-from stackyard.plan.solve import solve
+from stackyard.plan.solve import solve, solve_warm
 from stackyard.quantity import DAY
 from stackyard.report.build import build
-from stackyard.report.document import Figure, Report, Sankey, StackedArea, Table
+from stackyard.report.document import Figure, Report, Sankey, StackedArea, Strip, Table
 from stackyard.report.scale import scale
 from stackyard.source import Fact, Grade
 
 FACTS = (Fact("a", 1.0, "W", Grade.PUBLISHED), Fact("b", 4.0, "", Grade.ASSUMED, (), 2.0, 8.0))
 SEEDS = range(5)
-Made = tuple[Problem, Plan, Report]
+Made = tuple[Problem, Plan, Explanation, Report]
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,9 @@ def made(problem_of: Callable[[int], Problem]) -> Callable[[int], Made]:
     @functools.cache
     def make(seed: int) -> Made:
         problem = problem_of(seed)
-        plan = solve(problem)
-        return problem, plan, build(problem, plan, None, FACTS, title="A plan")
+        solved = solve_warm(problem)
+        why = explain(problem, solved.plan, solved.resolve)
+        return problem, solved.plan, why, build(problem, solved.plan, why, FACTS, title="A plan")
 
     return make
 
@@ -50,7 +52,7 @@ def factor(unit: str, of: str) -> float:
 def test_stacked_areas_add_up_to_the_plan(
     seed: int, id_: str, variable: str, axis: str, unit: str, made: Callable[[int], Made]
 ) -> None:
-    _, plan, report = made(seed)
+    _, plan, _, report = made(seed)
     data = figure(report, id_).data
     assert isinstance(data, StackedArea)
     total = np.sum([series.values for series in data.series], axis=0) * factor(data.unit, unit)
@@ -60,7 +62,7 @@ def test_stacked_areas_add_up_to_the_plan(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sankey_loses_no_stack(seed: int, made: Callable[[int], Made]) -> None:
-    _, _, report = made(seed)
+    _, _, _, report = made(seed)
     data = figure(report, "chain").data
     assert isinstance(data, Sankey)
     stage = {node.id: node.stage for node in data.nodes}
@@ -73,7 +75,7 @@ def test_sankey_loses_no_stack(seed: int, made: Callable[[int], Made]) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_yearly_table_adds_up_to_the_plan(seed: int, made: Callable[[int], Made]) -> None:
-    problem, plan, report = made(seed)
+    problem, plan, _, report = made(seed)
     table = next(table for _, table in report.tables if table.title == "The plan by year")
 
     def total(title: str, unit: str) -> float:
@@ -88,7 +90,7 @@ def test_yearly_table_adds_up_to_the_plan(seed: int, made: Callable[[int], Made]
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_share_served_is_tokens_over_tokens(seed: int, made: Callable[[int], Made]) -> None:
-    problem, plan, report = made(seed)
+    problem, plan, _, report = made(seed)
     days = problem.data["seconds"] / DAY
     part = float((plan.decisions["served"] * days).sum() / (problem.data["demand"] * days).sum())
     table = next(table for _, table in report.tables if table.title.startswith("Share of demand served"))
@@ -97,8 +99,30 @@ def test_share_served_is_tokens_over_tokens(seed: int, made: Callable[[int], Mad
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_the_first_sentence_names_every_limit_of_every_year(seed: int, made: Callable[[int], Made]) -> None:
+    _, _, why, report = made(seed)
+    head = report.sections[0]
+    for binding in why.years:
+        word = RESOURCES[binding.resource].name if binding.resource in RESOURCES else "No limit"
+        table = next(b for b in head.blocks if isinstance(b, Table) and b.title.startswith("What limits"))
+        row = next(row for row in table.rows if row[0] == str(binding.year))
+        assert str(row[1]).startswith(word)
+        assert word.lower() in head.lead.lower() or word == "No limit"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_strip_marks_the_greatest_share_of_each_month(seed: int, made: Callable[[int], Made]) -> None:
+    _, _, _, report = made(seed)
+    data = figure(report, "binds").data
+    assert isinstance(data, Strip)
+    shares = np.array(data.share)
+    for month, row in enumerate(data.binding):
+        assert shares[row, month] == pytest.approx(shares[:, month].max())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_weakest_grade_marks_every_table_and_figure_of_the_plan(seed: int, made: Callable[[int], Made]) -> None:
-    _, _, report = made(seed)
+    _, _, _, report = made(seed)
     for section in report.sections:
         for block in section.blocks:
             if isinstance(block, Table | Figure) and section.id not in ("confidence", "method"):
@@ -106,12 +130,13 @@ def test_weakest_grade_marks_every_table_and_figure_of_the_plan(seed: int, made:
 
 
 def test_same_plan_gives_the_same_report(made: Callable[[int], Made]) -> None:
-    problem, plan, report = made(1)
-    assert build(problem, plan, None, FACTS, title="A plan") == report
+    problem, plan, why, report = made(1)
+    assert build(problem, plan, why, FACTS, title="A plan") == report
+    assert "binds" not in {section.id for section in build(problem, plan, None, FACTS, title="A plan").sections}
 
 
 def test_a_plan_that_builds_nothing_is_told_as_such(made: Callable[[int], Made]) -> None:
-    problem, _, _ = made(2)
+    problem, _, _, _ = made(2)
     data = problem.data.copy(deep=True)
     for name in ("orders_max", "fleet"):
         data[name].values[:] = 0.0

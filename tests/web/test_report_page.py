@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from stackyard.plan.explain import explain
 from stackyard.plan.problem import Problem
-from stackyard.plan.solve import solve
+from stackyard.plan.solve import solve_warm
 from stackyard.report.build import build
 from stackyard.report.formats import FORMATS
 from stackyard.source import Fact, Grade, Source
@@ -40,7 +41,9 @@ def report_file(problem_of: Callable[[int], Problem], tmp_path_factory: pytest.T
         Fact("hbm.prices.stack", 560.0, "USD/stack", Grade.REPORTED, (document,), 500.0, 650.0),
         Fact("services.a.growth", 4.0, "", Grade.ASSUMED, (), 2.0, 8.0, note="our own judgement"),
     ]
-    report = build(problem, solve(problem), None, facts, title="A plan", not_modelled=("training",), audit="passed")
+    solved = solve_warm(problem)
+    why = explain(problem, solved.plan, solved.resolve)
+    report = build(problem, solved.plan, why, facts, title="A plan", not_modelled=("training",), audit="passed")
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_bytes(FORMATS["html"](report))
     return path
@@ -97,7 +100,7 @@ def test_every_figure_is_drawn_inside_its_box(visit: Visit) -> None:
             named: (c.getAttribute('aria-label') || '').length > 20,
         }))"""
     )
-    assert len(drawn) >= 5
+    assert len(drawn) >= 6
     assert all(figure["marks"] > 0 and figure["inside"] and figure["named"] for figure in drawn), drawn
 
 

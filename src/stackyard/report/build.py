@@ -28,6 +28,7 @@ def build(
     date: str = "",
     year: str = "",
     not_modelled: Sequence[str] = (),
+    remarks: Sequence[str] = (),
     audit: str = "",
     reproduce: str = "",
     digests: Sequence[tuple[str, str]] = (),
@@ -54,12 +55,12 @@ def build(
     ]
     if facts:
         sections.append(confidence(facts, len(cited)))
-    sections.append(method(not_modelled, audit, solver, made, reproduce))
+    sections.append(method(not_modelled, remarks, audit, solver, made, reproduce))
     return Report(title, subtitle, date, tuple(sections), cited, tuple(made))
 
 
 def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section:
-    """What limits the alliance in each year and why, and the figures to remember."""
+    """What limits the plan in each year and why, and the figures to remember."""
     blocks: list[Block] = [key_figures(view, plan)]
     if explanation is not None:
         blocks += [limits.by_year_table(view, explanation), *limits.reasons(explanation)]
@@ -70,7 +71,7 @@ def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section
 def _answer(view: View, explanation: Explanation | None) -> str:
     served, asked = (view.array(name).sum(axis=0) for name in ("served", "demand"))
     part = share(float(served[-1] / asked[-1])) if asked[-1] > 0 else "–"
-    who = "the alliance" if explanation is None else "it"
+    who = "the plan" if explanation is None else "it"
     end = f"{view.months[-1]} {who} serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
     return f"By {end}" if explanation is None else f"{limits.answer(explanation.years)}; by {end}"
 

@@ -25,6 +25,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 _OTHER = ("#9aa1ab", "#c9ced6")
 _DASHES = ("dash", "dot")
+_PAD, _MARGIN = 20, 16  # px between the boxes of a Sankey diagram, and above and below them
 INK, QUIET, RULE = "#15181d", "#5b6270", "#e3e6eb"
 FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", sans-serif'
 
@@ -192,7 +193,7 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
 
 
 def _strip(data: Strip, palette: Colours) -> go.Figure:
-    rows = ["<br>".join(_html(part) for part in textwrap.wrap(row, 16)) or " " for row in data.rows]
+    rows = [_wrapped(row, 16) or " " for row in data.rows]
     drawn = go.Figure(
         go.Heatmap(
             x=data.x,
@@ -234,15 +235,17 @@ def _sankey(data: Sankey, palette: Colours) -> go.Figure:
     place = {node.id: i for i, node in enumerate(data.nodes)}
     unit = _html(data.unit)
     stages = max((node.stage for node in data.nodes), default=0)
+    most = max((sum(node.stage == k for node in data.nodes) for k in range(stages + 1)), default=1)
+    height = max(460, 68 * most)
     drawn = go.Figure(
         go.Sankey(
             arrangement="snap",
             node={
-                "label": [_html(node.name) for node in data.nodes],
+                "label": [_wrapped(node.name, 24) for node in data.nodes],
                 "color": [palette[node.id] for node in data.nodes],
                 "x": [min(0.999, max(0.001, node.stage / max(stages, 1))) for node in data.nodes],
-                "y": _heights(data),
-                "pad": 18,
+                "y": _heights(data, height - 2 * _MARGIN),
+                "pad": _PAD,
                 "thickness": 14,
                 "line": {"width": 0},
                 "hovertemplate": f"%{{label}}<br>%{{value:,.3~f}} {unit}<extra></extra>",
@@ -257,30 +260,33 @@ def _sankey(data: Sankey, palette: Colours) -> go.Figure:
             textfont={"color": INK, "size": 12, "family": FONT, "shadow": "0 0 3px #ffffff, 0 0 3px #ffffff"},
         )
     )
-    drawn.update_layout(margin={"l": 8, "r": 8, "t": 12, "b": 12}, height=460)
+    drawn.update_layout(margin={"l": 8, "r": 8, "t": _MARGIN, "b": _MARGIN}, height=height)
     return drawn
 
 
-def _heights(data: Sankey) -> list[float]:
-    """Middle of each node from the top, so that every stage keeps the order in which it is listed."""
-    amounts = {
-        node.id: max(
-            sum(a for start, _, a in data.links if start == node.id),
-            sum(a for _, stop, a in data.links if stop == node.id),
-        )
-        for node in data.nodes
-    }
-    total: dict[int, float] = {}
-    for node in data.nodes:
-        total[node.stage] = total.get(node.stage, 0.0) + amounts[node.id]
-    above: dict[int, float] = {}
-    middles = []
-    for node in data.nodes:
-        start = above.get(node.stage, 0.0)
-        above[node.stage] = start + amounts[node.id]
-        middle = (start + amounts[node.id] / 2) / max(total[node.stage], 1e-30)
-        middles.append(min(0.999, max(0.001, middle)))
-    return middles
+def _heights(data: Sankey, height: float) -> list[float]:
+    """Middle of each node from the top, 0 to 1: every stage in the order in which it is listed, and centred."""
+    stages = max(node.stage for node in data.nodes) + 1
+    members = [[node for node in data.nodes if node.stage == k] for k in range(stages)]
+    most = max(len(stage) for stage in members)
+    pad = _PAD / height
+    amounts = {node.id: _through(data, node.id) for node in data.nodes}
+    total = max(sum(amounts[node.id] for node in stage) for stage in members)
+    scale = (1 - (most - 1) * pad) / max(total, 1e-30)
+    middles = {}
+    for stage in members:
+        top = (1 - (len(stage) - 1) * pad - scale * sum(amounts[node.id] for node in stage)) / 2
+        for node in stage:
+            size = scale * amounts[node.id]
+            middles[node.id] = min(0.999, max(0.001, top + size / 2))
+            top += size + pad
+    return [middles[node.id] for node in data.nodes]
+
+
+def _through(data: Sankey, id_: str) -> float:
+    """What flows through a node."""
+    incoming = sum(amount for _, stop, amount in data.links if stop == id_)
+    return max(incoming, sum(amount for start, _, amount in data.links if start == id_))
 
 
 def _faint(colour: str) -> str:
@@ -292,6 +298,10 @@ def _html(text: str) -> str:
     """Plotly reads a little HTML in its texts: what was not meant as such is shown as written."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\n", " ").replace("%{", "%&#123;")
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "<br>".join(_html(line) for line in textwrap.wrap(text, width))
 
 
 KINDS: Mapping[type, Callable[..., go.Figure]] = {

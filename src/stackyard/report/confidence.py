@@ -55,12 +55,10 @@ def _lead(facts: Sequence[Fact], assumed: Sequence[Fact], ranged: Sequence[Fact]
     judged = (
         f"{len(assumed)} of the {len(facts)} numbers used are our own judgement"
         if assumed
-        else (f"None of the {len(facts)} numbers used is a mere judgement")
+        else (f"None of the {len(facts)} numbers used is our own judgement")
     )
-    if not ranged:
-        return f"{judged}; none states a range."
-    widest = ranged[0]
-    return f"{judged}; the widest range is that of {_named(widest)}, from {_ends(widest)}."
+    wide = sum(_range(fact) > 1 for fact in ranged)
+    return f"{judged}; {len(ranged)} state a range, {wide} of them wider than the number itself."
 
 
 _COLUMNS = (
@@ -112,6 +110,7 @@ def _ends(fact: Fact) -> str:
 
 def method(
     not_modelled: Sequence[str],
+    remarks: Sequence[str],
     audit: str,
     solver: Sequence[tuple[str, str]],
     digests: Sequence[tuple[str, str]],
@@ -121,6 +120,8 @@ def method(
     blocks: list[Block] = []
     if not_modelled:
         blocks.append(Table("Not modelled yet", (Column("Left out of this plan"),), tuple((t,) for t in not_modelled)))
+    if remarks:
+        blocks.append(Table("Remarks on this plan", (Column("Remark"),), tuple((text,) for text in remarks)))
     if audit:
         blocks.append(Paragraph(f"Audit: {audit}"))
     rows = tuple((what, value) for what, value in (*solver, *digests) if value)

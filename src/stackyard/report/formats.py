@@ -260,13 +260,19 @@ def summary(report: Report) -> Group:
 
 
 def _grid(table: Table) -> Any:
+    """The table for a terminal; one that is wider than long is turned, so that its years stand side by side."""
     from rich.table import Table as Grid
     from rich.text import Text
 
+    cells = [[words(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    lines = [[column.heading for column in table.columns], *cells]
+    turned = len(table.columns) > len(lines) + 2
+    if turned:
+        lines = [list(line) for line in zip(*lines, strict=True)]
     grid = Grid(title=Text(table.title), title_justify="left", box=None, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        right = any(isinstance(row[i], int | float) for row in table.rows)
-        grid.add_column(Text(column.heading), justify="right" if right else "left")
-    for row in table.rows:
-        grid.add_row(*(Text(words(cell, column)) for cell, column in zip(row, table.columns, strict=True)))
+    for i, heading in enumerate(lines[0]):
+        right = i > 0 if turned else any(isinstance(row[i], int | float) for row in table.rows)
+        grid.add_column(Text(heading), justify="right" if right else "left")
+    for line in lines[1:]:
+        grid.add_row(*map(Text, line))
     return grid

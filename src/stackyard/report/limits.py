@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Binding, Explanatio
 from stackyard.quantity import DAY, MEGA
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Paragraph, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import View, listed
+from stackyard.report.view import NOTICEABLE, View, listed, spans
 
 _NO_LIMIT = "No limit"
 # One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
@@ -31,20 +30,21 @@ def name(resource: str) -> str:
 
 
 def answer(years: Sequence[Binding]) -> str:
-    """'HBM limits the alliance in 2026–2027 and Power in 2028–2030': runs of years with the same limit."""
-    runs = [(key, [b.year for b in run]) for key, run in groupby(years, lambda binding: binding.resource)]
-    spans = [(key, f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}") for key, run in runs]
-    limited = [
-        f"{_within(RESOURCES[key].name, i)} in {span}" for i, (key, span) in enumerate(spans) if key in RESOURCES
-    ]
+    """'HBM limits the plan in 2026 and 2028, power in 2029–2030; in 2027 no limit binds': each limit with its years."""
+    when: dict[str, list[int]] = {}
+    for binding in years:
+        when.setdefault(binding.resource if binding.resource in RESOURCES else "", []).append(binding.year)
+    free = when.pop("", [])
+    limited = [f"{_within(RESOURCES[key].name, i)} in {spans(at)}" for i, (key, at) in enumerate(when.items())]
     if not limited:
-        return f"No limit binds: {listed(sorted({NOTHING[key] for key, _ in spans}))}"
-    first, *rest = limited
-    words = listed([first.replace(" in ", " limits the alliance in ", 1), *rest])
-    return words[0].upper() + words[1:]
+        return "No limit binds in any year"
+    limited[0] = limited[0].replace(" in ", " limits the plan in ", 1)
+    joined = ", ".join(limited) if any(" and " in text for text in limited) else listed(limited)
+    return joined + (f"; in {spans(free)} no limit binds" if free else "")
 
 
 def _within(word: str, position: int) -> str:
+    """A name as it stands inside a sentence; acronyms stay."""
     return word if position == 0 or word.isupper() else word[0].lower() + word[1:]
 
 
@@ -56,13 +56,13 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for binding, left in zip(explanation.years, unserved, strict=True):
         worth = worths.get((binding.resource, binding.year))
-        told = _one_more(worth) if worth is not None else (None, None, None)
+        told = _one_more(view, worth) if worth is not None else (None, None, None)
         part = 100 * binding.share if binding.resource in RESOURCES else None
         rows.append((str(binding.year), name(binding.resource), part, *told, left / unit.factor))
     columns = (
         Column("Year"),
         Column("What limits"),
-        Column("Share of the worth of all limits", "%"),
+        Column("Share of worth", "%"),
         Column("One more saves"),
         Column("and serves more"),
         Column("in"),
@@ -73,10 +73,10 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     how = f"From solving again with {STEP:.0%} more of the limit in that year, divided by the step; {end}"
     if not solved:
         how = f"Price of the limit, an upper bound; {end}"
-    return Table("What limits the alliance, year by year", columns, tuple(rows), how, view.grade)
+    return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
 
 
-def _one_more(worth: Worth) -> tuple[str, str | None, str | None]:
+def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
     """('USD 1,240 a stack', '2.1 M tokens/day a stack', '2028'); None where no step was solved for."""
     word, size = _ONE[worth.unit]
     each = f"{'an' if word[0] == 'a' else 'a'} {word}"
@@ -84,8 +84,10 @@ def _one_more(worth: Worth) -> tuple[str, str | None, str | None]:
     gain = f"{say(saved / worth.step * size, 'USD')} {each}"
     if not np.isfinite(worth.tokens):
         return gain, None, None
+    if worth.tokens <= NOTICEABLE * view.array("demand").max():
+        return gain, "none", None
     more = worth.tokens / worth.step * size
-    return (gain, f"{say(more, 'tokens/day')} {each}", str(worth.tokens_year)) if more > 0 else (gain, "none", None)
+    return gain, f"{say(more, 'tokens/day')} {each}", str(worth.tokens_year)
 
 
 def reasons(explanation: Explanation) -> tuple[Paragraph, ...]:
@@ -112,10 +114,10 @@ def _lead(view: View, explanation: Explanation) -> str:
     if not limits:
         return "No limit of memory, packaging, orders, power or money binds in any month."
     (first, count), *others = limits
-    told = [f"{RESOURCES[first].name} is worth most in {count} of {total} months"]
+    told = [f"{_within(RESOURCES[first].name, 1)} in {count} of {total} months"]
     told += [f"{_within(RESOURCES[key].name, 1)} in {count}" for key, count in others]
     ending = f"; in {free} no limit binds" if free else ""
-    return f"{listed(told)}{ending}."
+    return f"The limit most worth lifting is {listed(told)}{ending}."
 
 
 def _strip(view: View, explanation: Explanation) -> Figure:
@@ -160,7 +162,7 @@ def _worths(view: View, worths: Sequence[Worth]) -> Table:
         if worth.predicted <= 0:
             continue
         step = say(worth.step, worth.unit if worth.unit in ("USD", "W") else f"{_ONE[worth.unit][0]}s")
-        rows.append((str(worth.year), RESOURCES[worth.resource].name, step, *_one_more(worth)))
+        rows.append((str(worth.year), RESOURCES[worth.resource].name, step, *_one_more(view, worth)))
     rows.sort(key=lambda row: str(row[0]))
     heads = ("Year", "Limit", f"{STEP:.0%} more", "Each one more saves", "and serves more", "in")
     title = f"What {STEP:.0%} more of each limit is worth"

@@ -179,7 +179,8 @@ def _cell(cell: Cell, column: Column) -> str:
         return "–"
     if isinstance(cell, str):
         first, _, rest = cell.partition("\n")
-        return _text(first) + (f"<small>{_text(rest)}</small>" if rest else "")
+        shown_first = _text(first) if " " in first else _text(first).replace(".", ".<wbr>")  # long paths may break
+        return shown_first + (f"<small>{_text(rest)}</small>" if rest else "")
     if isinstance(cell, tuple):
         return "; ".join(_cited(source) for source in cell)
     return _text(shown(cell, column.decimals))

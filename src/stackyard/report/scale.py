@@ -72,13 +72,15 @@ def _steps(unit: str) -> tuple[tuple[float, str], ...]:
 def say(value: float, unit: str = "") -> str:
     """A single value in words, money with its sign of currency in front.
 
-    >>> say(1.24e9, "W"), say(4.1e10, "USD"), say(3_400_000, "stacks"), say(0, "W")
-    ('1.24 GW', 'USD 41 bn', '3.4 M stacks', '0 W')
+    >>> say(1.24e9, "W"), say(4.1e10, "USD"), say(3_400_000, "stacks"), say(9_770, "stacks")
+    ('1.24 GW', 'USD 41 bn', '3.4 M stacks', '9,770 stacks')
     """
     chosen = scale([value], unit)
     if unit == "USD":
         step = chosen.unit.removeprefix("USD").strip()
         return f"USD {plain(value / chosen.factor)} {step}".rstrip()
+    if unit and unit not in _SYMBOLS and chosen.factor == KILO:
+        return f"{plain(value)} {unit}"
     return chosen.text(value)
 
 

@@ -21,7 +21,7 @@ from stackyard.report.document import (
     Table,
 )
 from stackyard.report.scale import Scale, decimals, say, scale, share
-from stackyard.report.view import Array, View, listed
+from stackyard.report.view import Array, View, listed, spans
 
 COSTS = {
     "cost_hbm": "HBM stacks",
@@ -85,16 +85,12 @@ def _share(part: Array, whole: Array) -> Array:
 
 def _demand_lead(view: View, asked: Array, served: Array) -> str:
     part = float(view.tokens(served).sum() / max(view.tokens(asked).sum(), 1e-30))
-    short = np.flatnonzero(served.sum(axis=0) < 0.995 * asked.sum(axis=0))
-    if not short.size:
-        return f"Every token asked for in {view.span} is served."
+    short = [int(year) for year, served_part in zip(view.years, view.served_share, strict=True) if served_part < 0.995]
+    if not short:
+        return f"{'All' if part > 0.999999 else 'Nearly all'} that is asked for in {view.span} is served."
     missing = (view.tokens(asked) - view.tokens(served)).sum(axis=1)
-    worst = view.name(view.ids(V)[int(missing.argmax())])
-    since = view.months[int(short[0])]
-    start = "From the first month on" if short[0] == 0 else f"From {since} on"
-    ending = "" if short[-1] == len(view.months) - 1 else f" (until {view.months[int(short[-1])]})"
-    most = f"; {worst} goes short the most" if len(missing) > 1 else ""
-    return f"{start}{ending} demand outruns capacity: {share(part)} of the tokens of {view.span} are served{most}."
+    most = f"; {view.name(view.ids(V)[int(missing.argmax())])} goes short the most" if len(missing) > 1 else ""
+    return f"Demand outruns capacity in {spans(short)}: {share(part)} of the tokens of {view.span} are served{most}."
 
 
 def memory(view: View) -> Section:
@@ -140,38 +136,38 @@ def _supply_table(view: View, columns: list[Array]) -> Table:
 
 
 def _needed(view: View) -> tuple[Figure, ...]:
-    """Stacks at work against the fewest that could serve all demand with the best accelerator on sale by then."""
-    rate = view.array("rate") * view.array("availability")[:, None]
-    per_stack = rate / view.stacks_per_package[:, None]
-    on_sale = np.cumsum(view.array("orders_max") > 0, axis=-1) > 0
-    on_sale |= view.installed > 0
-    best = np.max(per_stack[:, :, None] * on_sale[:, None, :], axis=0)
-    peak = view.array("demand") * view.array("peak_to_mean")[:, None] / DAY
-    if np.any((best == 0) & (peak > 0)):
+    """Stacks in place, and with them those that the unserved tokens would take at the plan's own tokens per stack."""
+    spp, peak = view.stacks_per_package, view.array("peak_to_mean")[:, None] / DAY
+    at_work = np.einsum("aivt,a->vt", view.array("run"), spp)
+    on_sale = (np.cumsum(view.array("orders_max") > 0, axis=-1) > 0) | (view.installed > 0)
+    best = np.max((view.array("rate") / spp[:, None])[:, :, None] * on_sale[:, None, :], axis=0)
+    own = np.divide(view.array("served") * peak, at_work, out=best, where=at_work > 0)
+    missing = view.array("unserved") * peak
+    if np.any((own <= 0) & (missing > 0)):
         return ()
-    needed = np.divide(peak, best, out=np.zeros_like(peak), where=best > 0).sum(axis=0)
-    placed = np.einsum("a,at->t", view.stacks_per_package, view.installed)
+    placed = np.einsum("a,at->t", spp, view.installed)
+    needed = placed + np.divide(missing, own, out=np.zeros_like(missing), where=own > 0).sum(axis=0)
     bought = view.array("stacks_start").sum() + np.cumsum(view.array("stacks_delivered").sum(axis=0))
     unit = scale(np.concatenate([placed, bought, needed]), "stacks")
     lines = Lines(
         view.months,
         (Series("total/installed", "In installed accelerators", unit.of(placed)),),
         (
-            Series("limit/demand", "Needed to serve all demand, at least", unit.of(needed)),
+            Series("limit/demand", "Needed to serve all demand", unit.of(needed)),
             Series("limit/delivered", "Delivered since the start", unit.of(bought)),
         ),
         "Stacks in place",
         unit.unit,
     )
-    end = f"{unit.text(placed[-1])} are in place and at least {unit.text(needed[-1])} would serve all demand"
+    end = f"{unit.text(placed[-1])} are in place and {unit.text(needed[-1])} would serve all demand"
     return (
         Figure(
             "stacks-needed",
             "Stacks in place, against what all demand would need",
             lines,
             f"Lines of HBM stacks in installed accelerators, delivered since the start and needed; at the end {end}.",
-            "The need is a lower bound: every service on the accelerator on sale that serves most tokens per stack, "
-            "without lead times, retirement or limits of power.",
+            "What is needed adds to what is in place the stacks that the unserved tokens would take at the plan's own "
+            "tokens per stack, or on the best accelerator on sale where a service is not served at all.",
             view.grade,
         ),
     )
@@ -198,8 +194,8 @@ def power(view: View) -> Section:
     blocks: list[Block] = [figure, _by_site(view, used, energised)]
     spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
     if spare:
-        idle = f"In {spare} of {len(view.months)} months more than a tenth of the energised power stands idle."
-        blocks.insert(0, Paragraph(idle))
+        when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
+        blocks.insert(0, Paragraph(f"{when} more than a tenth of the energised power stands idle."))
     return Section("power", "Power and phases", _power_lead(view, used, energised), tuple(blocks))
 
 
@@ -207,8 +203,8 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
     """Each site in December: power energised and power used at peak."""
     rows = []
     for i, id_ in enumerate(view.ids(SITE)):
-        rows.append((f"{view.name(id_)}, energised", view.year_end(energised[i])))
-        rows.append((f"{view.name(id_)}, used at peak", view.year_end(used[i])))
+        rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
+        rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
     return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
 
 
@@ -236,7 +232,7 @@ def built(view: View) -> Section:
         [(view.name(id_), bought[i]) for i, id_ in enumerate(view.ids(A)) if bought[i].any()],
     )
     pairs = [(i, j) for i in range(len(view.ids(SITE))) for j in range(len(view.ids(A))) if standing[j, i].any()]
-    names = {(i, j): f"{view.name(view.ids(SITE)[i])}, {view.name(view.ids(A)[j])}" for i, j in pairs}
+    names = {(i, j): f"{view.name(view.ids(SITE)[i])} · {view.name(view.ids(A)[j])}" for i, j in pairs}
     title = "Accelerators in place in December, by site"
     places = by_year(view, title, scale(standing, "accelerators"), [(names[i, j], standing[j, i]) for i, j in pairs])
     moves = _moves(view, placed, retired, standing)
@@ -305,8 +301,8 @@ def money(view: View) -> Section:
     most = f"; {top[0].lower()} take {share(float(top[2].sum() / total.sum()))}" if top and total.sum() else ""
     if top and top[0].startswith("HBM"):
         most = most.replace("hbm", "HBM")
-    peak = view.years[int(total.argmax())]
-    lead = f"{say(float(total.sum()), 'USD')} are spent in {view.span}, most of it in {peak}{most}."
+    peak = f"{view.years[int(total.argmax())]} ({say(float(total.max()), 'USD')})"
+    lead = f"{say(float(total.sum()), 'USD')} are spent in {view.span}, the most in {peak}{most}."
     return Section("money", "Cost", lead, (figure, table))
 
 
@@ -332,8 +328,8 @@ def footprint(view: View) -> Section:
         grade=view.grade,
     )
     totals = {name: say(float(yearly[name].sum()), unit) for name, _, unit in kinds}
-    lead = (
-        f"Serving takes {totals['energy']} over {view.span}, emits {totals['carbon']} "
-        f"and uses {totals['water_used']} of water."
-    )
+    drunk = f" and uses {totals['water_used']} of water" if yearly["water_used"].any() else ""
+    lead = f"Serving takes {totals['energy']} over {view.span}, emits {totals['carbon']}{drunk}."
+    if not drunk:
+        lead = f"Serving takes {totals['energy']} over {view.span} and emits {totals['carbon']}."
     return Section("footprint", "Energy, carbon and water", lead, (figure, *_filled(table)))

@@ -117,3 +117,14 @@ def _month_text(month: Any) -> str:
 def listed(words: Sequence[str]) -> str:
     """'a, b and c'."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+
+
+def spans(years: Sequence[int]) -> str:
+    """'2026–2027 and 2030'."""
+    runs: list[list[int]] = []
+    for year in years:
+        if runs and year == runs[-1][-1] + 1:
+            runs[-1].append(year)
+        else:
+            runs.append([year])
+    return listed([f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
