@@ -328,8 +328,8 @@ def footprint(view: View) -> Section:
         grade=view.grade,
     )
     totals = {name: say(float(yearly[name].sum()), unit) for name, _, unit in kinds}
-    drunk = f" and uses {totals['water_used']} of water" if yearly["water_used"].any() else ""
-    lead = f"Serving takes {totals['energy']} over {view.span}, emits {totals['carbon']}{drunk}."
-    if not drunk:
-        lead = f"Serving takes {totals['energy']} over {view.span} and emits {totals['carbon']}."
+    told = [f"takes {totals['energy']} over {view.span}", f"emits {totals['carbon']}"]
+    if yearly["water_used"].any():
+        told.append(f"uses {totals['water_used']} of water")
+    lead = f"Serving {listed(told)}."
     return Section("footprint", "Energy, carbon and water", lead, (figure, *_filled(table)))
