@@ -39,7 +39,7 @@ class Resource(NamedTuple):
 RESOURCES: dict[str, Resource] = {
     "hbm": Resource("HBM", "stacks_delivered", "price_stack", S, "stack"),
     "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
-    "orders": Resource("Accelerator orders", "orders_max", "price_orders", A, "package"),
+    "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
     "power": Resource("Power", "site_power", "price_power", SITE, "W"),
     "money": Resource("Money", "budget", "price_budget", None, "USD"),
 }
@@ -53,13 +53,17 @@ NOTHING: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Binding:
-    """What limits a year: a resource or a key of NOTHING, its share of the year's rents, and why, in a sentence."""
+    """What limits a year, and why, in a sentence.
+
+    `resource` is the one with the greatest rent, or a key of NOTHING where most months have no rent at all; `share` is
+    its share of the year's rents (then: of its months), `months` counts those in which it has a rent (then: holds).
+    """
 
     year: int
     resource: str
     share: float
     rent: float  # USD of the year
-    months: int  # in which it has a rent
+    months: int
     sentence: str
 
 
@@ -249,8 +253,8 @@ def _solved(
     if predicted <= NOISE * float((_costs(plan) * d["discount"]).max()):  # a step saves at most this: see the module
         return 0.0, np.zeros((d.sizes[V], d.sizes[Y]))
     other = resolve({resource.amount: d[resource.amount] + step})
-    more = _by_year(d, other.decisions["served"] - plan.decisions["served"])
-    return plan.objective - other.objective, more.transpose(V, Y).values
+    more = _by_year(d, other.decisions["served"] - plan.decisions["served"]).transpose(V, Y).values
+    return plan.objective - other.objective, np.where(abs(more) > 1e-9 * float(d["demand"].max()), more, 0.0)
 
 
 def _by_year(d: xr.Dataset, daily: xr.DataArray) -> xr.DataArray:
@@ -285,15 +289,20 @@ def _binding(problem: Problem, plan: Plan, data: xr.Dataset, worths: tuple[Worth
     d = problem.data
     year, inside = int(d[Y].values[index]), in_year(d).isel({Y: index}).values > 0
     rents = data["rent"].values[:, inside]
-    total = rents.sum()
     asked, left = (float(_by_year(d, values.sum(V))[index]) for values in (d["demand"], plan.decisions["unserved"]))
     unserved = f"{left / asked:.0%} of demand ({show(left, 'tokens/day')}) is left unserved" if asked else ""
     unserved = unserved if asked and left > 5e-3 * asked else "All demand is served"
-    if total <= 0:
-        counts = Counter(str(why) for why in data["binds"].values[inside])
-        said = ", ".join(f"{NOTHING[why]} ({_months(count)})" for why, count in counts.items())
-        (why, count), *_ = counts.most_common(1)
-        return Binding(year, why, 1.0, 0.0, count, f"{year}: no limit binds; {said}. {unserved}.")
+    counts = Counter(str(why) for why in data["binds"].values[inside])
+    if 2 * sum(count for why, count in counts.items() if why in NOTHING) > inside.sum():
+        said = ", ".join(
+            f"{NOTHING[why] if why in NOTHING else f'{RESOURCES[why].name} limits'} ({_months(count)})"
+            for why, count in counts.most_common()
+        )
+        why, count = next(item for item in counts.most_common() if item[0] in NOTHING)
+        often = "" if set(counts) <= set(NOTHING) else " in most months"
+        sentence = f"{year}: no limit binds{often}; {said}. {unserved}."
+        return Binding(year, why, count / float(inside.sum()), 0.0, count, sentence)
+    total = rents.sum()
     order = np.argsort(-rents.sum(axis=1))
     name, share = list(RESOURCES)[order[0]], float(rents[order[0]].sum() / total)
     months = int((rents[order[0]] > 0).sum())

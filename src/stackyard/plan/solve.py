@@ -48,7 +48,7 @@ def solve_warm(problem: Problem, *, time_limit: float | None = None, progress: P
     formulation = formulate(problem)
     highs = _hand_over(formulation.model)
     tell(f"{highs.getNumCol():,} decisions and {highs.getNumRow():,} balances and limits; solving")
-    _set(highs, solver=METHOD, threads=1, time_limit=time_limit or np.inf)
+    _set(highs, solver=METHOD, threads=1, time_limit=np.inf if time_limit is None else time_limit)
     _run(highs)
     _require_optimal(highs)
     plan = _plan(highs, formulation, problem, time.perf_counter() - start)
