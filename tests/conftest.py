@@ -59,6 +59,8 @@ def random_problem(seed: int, sizes: dict[str, tuple[int, int]] = SMALL, life: t
         "rate": rate,
         "stacks_delivered": stacks * uniform(0, 3, S, T),
         "stacks_start": stacks * uniform(0, 2, S),
+        "wafers_per_stack": uniform(0.03, 0.07, S),
+        "stack_lead": draw.integers(0, 7, n[S]),
         "stack_price": uniform(300, 900, S, T),
         "stack_holding": uniform(0, 10, S, T),
         "fits_stack": fits,

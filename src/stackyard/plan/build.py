@@ -19,6 +19,7 @@ from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Phase, System
 from stackyard.hbm.geometry import gross_dies
 from stackyard.hbm.ramp import slip
+from stackyard.hbm.stack import stack_yield
 from stackyard.hbm.supply import Line, flow
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
@@ -194,13 +195,16 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator]) -> Coefficients:
     price = np.array([here.series(supply.price) for supply in supplies.values()])
     holding = np.array([[supply.holding.si] for supply in supplies.values()])
     fits = np.array([[_fits(supply, chip) for chip in chips.values()] for supply in supplies.values()])
+    deliveries = [_delivered(here, supply) for supply in supplies.values()]
     packaging = here.scenario.inputs.packaging
     per_package = [
         [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
         for line in packaging
     ]
     return {
-        "stacks_delivered": [_delivered(here, key, supply) for key, supply in supplies.items()],
+        "stacks_delivered": [delivered for delivered, _, _ in deliveries],
+        "wafers_per_stack": [wafers for _, wafers, _ in deliveries],
+        "stack_lead": [lead for _, _, lead in deliveries],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
         "stack_price": price,
         "stack_holding": price * holding * here.seconds,
@@ -220,19 +224,21 @@ def _fits(supply: Supply, chip: Accelerator) -> bool:
     return supply.product == chip.hbm and supply.height == chip.stack_height
 
 
-def _delivered(here: _Context, key: str, supply: Supply) -> Array:
-    """Stacks by month: as promised, or what the wafers started come to after yields and lead times."""
+def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
+    """Stacks by month, DRAM wafers started for one of them, and months from the one to the other.
+
+    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads.
+    """
     if supply.deliveries is not None:
-        return here.series(supply.deliveries) * MONTH
+        return here.series(supply.deliveries) * MONTH, 0.0, 0
     wafers = supply.wafers
     assert wafers is not None
-    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment
-    months = range(here.months.start - lead - wafers.slip, here.months.stop)
+    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + wafers.slip
+    months = range(here.months.start - lead, here.months.stop)
     generation = here.catalog.generation(supply.product)
     area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
-    starts = wafers.starts.by_month(months, here.krw) * MONTH
     line = Line(
-        wafers=starts,
+        wafers=wafers.starts.by_month(months, here.krw) * MONTH,
         dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
         die_yield=wafers.die_yield.si,
         height=supply.height,
@@ -242,9 +248,11 @@ def _delivered(here: _Context, key: str, supply: Supply) -> Array:
         lead_stack=wafers.die_to_stack,
         lead_ship=wafers.stack_to_shipment,
         maker=supply.maker,
-        product=key,
+        product=supply.name,
     )
-    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :]
+    shipped = stack_yield(line.height, line.bond_yield, line.test_yield)
+    per_stack = line.height / (line.dies_per_wafer * line.die_yield * shipped)
+    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :], float(per_stack), lead
 
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:

@@ -34,6 +34,8 @@ SCHEMA: dict[str, Column] = {
     # memory and packages
     "stacks_delivered": Column((S, T), "stack", "HBM stacks that reach the alliance in the month"),
     "stacks_start": Column((S,), "stack", "HBM stacks in stock before the first month"),
+    "wafers_per_stack": Column((S,), "wafer/stack", "DRAM wafers started for one stack; 0 = promised as stacks"),
+    "stack_lead": Column((S,), "month", "from wafer start to the delivered stack; 0 = promised as stacks"),
     "stack_price": Column((S, T), "USD/stack", "paid when a stack is drawn"),
     "stack_holding": Column((S, T), "USD/stack", "cost of keeping a stack in stock over the month"),
     "fits_stack": Column((S, A), "", "1 where the accelerator takes this product"),
