@@ -111,7 +111,7 @@ def test_growth_by_period_multiplies_through(alliance: build.Built) -> None:
     base = demand[at["2026-03"]]
     assert base == pytest.approx(0.5 * catalog.load().facts["demand.openai.api-tokens-per-day-2026-03"].si * DAY)
     assert demand[at["2027-03"]] / base == pytest.approx(growth)
-    assert demand[at["2029-03"]] / base == pytest.approx(growth * 4 * 3)
+    assert demand[at["2029-03"]] / base == pytest.approx(growth * 3 * 2.5)
     assert demand[0] / base == pytest.approx(growth ** (-2 / 12))
 
 
