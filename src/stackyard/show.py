@@ -279,12 +279,16 @@ def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | No
             worth.resource,
             show(worth.step, unit),
             ("" if solved else "at most ") + show(saved, "USD"),
-            f"{show(saved / worth.step, 'USD')}/{unit}",
+            f"{_price(saved / worth.step)}/{unit}",
             f"{show(worth.tokens, 'token/day')} in {worth.tokens_year}" if worth.tokens > 0 else "–",
         )
     screen.print(table)
     for note in said.notes:
         screen.print(note, style="dim")
+
+
+def _price(usd: float) -> str:
+    return show(usd, "USD") if usd >= 1 else f"{usd:.3g} USD"
 
 
 def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
@@ -309,7 +313,7 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
             worth = float(plan.prices[price].sel({axis: key, **at}))
             if worth > 0:
                 there = float(problem.data[amount].sel({axis: key, **at}))
-                table.add_row(names[str(key)], show(there, unit), f"{show(worth, 'USD')}/{unit}")
+                table.add_row(names[str(key)], show(there, unit), f"{_price(worth)}/{unit}")
     screen.print(table)
     for service in problem.data["service"].values:
         here = {"service": service, **at}

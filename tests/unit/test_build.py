@@ -33,11 +33,11 @@ def test_the_first_plan_s_coefficients_are_what_its_file_says(first: build.Built
     growth = data["demand"].sel(service="assistant")
     assert float(growth[0]) == pytest.approx(200e9)
     assert float(growth[12]) == pytest.approx(800e9)
-    assert data["stacks_delivered"].sel(supply="memory").values[[0, -1]] == pytest.approx([20e3, 60e3])
-    assert data["packaging_wafers"].values == pytest.approx(500.0)
+    assert data["stacks_delivered"].sel(supply="memory").values[[0, -1]] == pytest.approx([1500.0, 4000.0])
+    assert data["packaging_wafers"].values == pytest.approx(50.0)
     assert float(data["wafers_per_package"][0, 0]) == pytest.approx(1 / 28)
     power = data["site_power"].sel(site="frankfurt").values
-    assert power[[0, 2, 11, 12]] == pytest.approx([0.0, 10e6, 10e6, 30e6])
+    assert power[[0, 2, 11, 12]] == pytest.approx([0.0, 3e6, 3e6, 8e6])
     # a server of eight at 350 kUSD, USD 5,000 of network, less six stacks at the catalogue's price
     own = 350e3 / 8 + 5e3 - 6 * catalog.load().facts["hbm.hbm3e.price"].si
     assert data["accelerator_price"].values == pytest.approx(own)

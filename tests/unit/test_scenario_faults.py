@@ -50,7 +50,7 @@ def line_of(text: str) -> int:
         ("end: 2027-12", "end: 2025-12", "before it starts", ""),
         ("value: 200 Gtoken/day", "value: 0 token/day", "zero in every month", ""),
         ("electricity: 120 USD/MWh", "electricity: 120000 KRW/MWh", "no exchange rate", "krw_per_usd"),
-        ("power: 30 MW", "power: 3 MW", "power falls", "cumulative"),
+        ("power: 8 MW", "power: 2 MW", "power falls", "cumulative"),
         ("{fact: hbm.hbm3e.price}", "{fact: hbm.prices.hbm3e.pric}", "no fact", "hbm.hbm3e.price"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_missing_empty_or_foreign_file_is_told(tmp_path: Path) -> None:
 
 
 TABLE = (
-    "deliveries: {points: {2026-01: 20 kstack/month, 2027-12: 60 kstack/month}}",
+    "deliveries: {points: {2026-01: 1500 stack/month, 2027-12: 4000 stack/month}}",
     "deliveries: {csv: d.csv, column: n}",
 )
 

@@ -47,6 +47,7 @@ RESOURCES: dict[str, Resource] = {
 NOTHING: dict[str, str] = {
     "demand": "all demand is served",
     "lead time": "nothing that is ordered can have arrived",
+    "horizon": "what is started now arrives after the horizon",
     "cost": "serving more would cost more within the horizon than leaving it unserved",
 }
 
@@ -194,9 +195,10 @@ def _without_rent(problem: Problem, plan: Plan) -> np.ndarray[tuple[int], np.dty
     d = problem.data
     asked, unserved = d["demand"].sum(V), plan.decisions["unserved"].sum(V)
     months = np.arange(d.sizes[T])
-    arrives = np.where(d["orders_max"] > 0, months + d["lead_months"].values[:, None], np.inf).min()
-    late = np.where(months < arrives, "lead time", "cost")
-    return np.where((unserved <= 1e-6 * asked).values, "demand", late)
+    arrives = np.where(d["orders_max"] > 0, months + d["lead_months"].values[:, None], np.inf)
+    why = np.where(arrives.min(axis=0) >= months.size, "horizon", "cost")
+    why = np.where(months < arrives.min(), "lead time", why)
+    return np.where((unserved <= 1e-6 * asked).values, "demand", why)
 
 
 # --- steps ---
@@ -254,7 +256,7 @@ def _solved(
         return 0.0, np.zeros((d.sizes[V], d.sizes[Y]))
     other = resolve({resource.amount: d[resource.amount] + step})
     more = _by_year(d, other.decisions["served"] - plan.decisions["served"]).transpose(V, Y).values
-    return plan.objective - other.objective, np.where(abs(more) > 1e-9 * float(d["demand"].max()), more, 0.0)
+    return plan.objective - other.objective, np.where(abs(more) > 1e-7 * float(d["demand"].max()), more, 0.0)
 
 
 def _by_year(d: xr.Dataset, daily: xr.DataArray) -> xr.DataArray:
@@ -286,37 +288,43 @@ def _shortages(problem: Problem, plan: Plan, more: xr.DataArray) -> tuple[Shorta
 
 
 def _binding(problem: Problem, plan: Plan, data: xr.Dataset, worths: tuple[Worth, ...], index: int) -> Binding:
+    """What limits one year: a resource, or nothing in most of its months."""
     d = problem.data
     year, inside = int(d[Y].values[index]), in_year(d).isel({Y: index}).values > 0
-    rents = data["rent"].values[:, inside]
-    asked, left = (float(_by_year(d, values.sum(V))[index]) for values in (d["demand"], plan.decisions["unserved"]))
-    unserved = f"{left / asked:.0%} of demand ({show(left, 'tokens/day')}) is left unserved" if asked else ""
-    unserved = unserved if asked and left > 5e-3 * asked else "All demand is served"
     counts = Counter(str(why) for why in data["binds"].values[inside])
-    if 2 * sum(count for why, count in counts.items() if why in NOTHING) > inside.sum():
+    left = _left_words(problem, plan, index)
+    limited = sum(count for why, count in counts.items() if why in RESOURCES)
+    free = counts["demand"] + counts["cost"]  # in the other months nothing that is decided now matters
+    if limited == 0 or free > limited:
+        why, count = next(item for item in counts.most_common() if item[0] in NOTHING)
+        often = "" if set(counts) <= set(NOTHING) else " in most months"
         said = ", ".join(
             f"{NOTHING[why] if why in NOTHING else f'{RESOURCES[why].name} limits'} ({_months(count)})"
             for why, count in counts.most_common()
         )
-        why, count = next(item for item in counts.most_common() if item[0] in NOTHING)
-        often = "" if set(counts) <= set(NOTHING) else " in most months"
-        sentence = f"{year}: no limit binds{often}; {said}. {unserved}."
-        return Binding(year, why, count / float(inside.sum()), 0.0, count, sentence)
-    total = rents.sum()
-    order = np.argsort(-rents.sum(axis=1))
-    name, share = list(RESOURCES)[order[0]], float(rents[order[0]].sum() / total)
-    months = int((rents[order[0]] > 0).sum())
-    parts = [
-        f"{year}: {RESOURCES[name].name} limits, in {months} of {_months(inside.sum())}",
-        f"it carries {share:.0%} of the worth of all limits ({_usd(float(rents[order[0]].sum()))})",
-    ]
+        return Binding(
+            year, why, count / float(inside.sum()), 0.0, count, f"{year}: no limit binds{often}; {said}. {left}"
+        )
+    rents = data["rent"].values[:, inside].sum(axis=1)
+    shares = rents / rents.sum()
+    first, second = np.argsort(-rents)[:2]
+    name, months = list(RESOURCES)[first], int((data["rent"].values[first, inside] > 0).sum())
+    words = f"{year}: {RESOURCES[name].name} limits in {months} of {_months(inside.sum())}"
     if places := _places(problem, plan, name, inside):
-        parts.append(f"most of it at {places}")
-    second = rents[order[1]].sum() / total
-    if second > 0.1:
-        parts.append(f"{RESOURCES[list(RESOURCES)[order[1]]].name} carries {second:.0%}")
-    sentence = "; ".join(parts) + "." + _step_words(worths, name, year) + f" {unserved}."
-    return Binding(year, name, share, float(rents[order[0]].sum()), months, sentence)
+        words += f", most of all {places}"
+    if shares[second] > 0.1:
+        other = RESOURCES[list(RESOURCES)[second]].name
+        words += f"; {other} carries {shares[second]:.0%} of the worth of all limits"
+    words += f".{_step_words(worths, name, year)} {left}"
+    return Binding(year, name, float(shares[first]), float(rents[first]), months, words)
+
+
+def _left_words(problem: Problem, plan: Plan, index: int) -> str:
+    d = problem.data
+    asked, left = (float(_by_year(d, values.sum(V))[index]) for values in (d["demand"], plan.decisions["unserved"]))
+    if left <= 5e-3 * asked:
+        return "All demand is served." if left <= 1e-6 * asked else "All but a trace of demand is served."
+    return f"{left / asked:.0%} of demand ({show(left, ' tokens/day')}) is left unserved."
 
 
 def _months(count: int) -> str:
@@ -342,9 +350,9 @@ def _step_words(worths: tuple[Worth, ...], name: str, year: int) -> str:
         return ""
     amount = _usd(worth.step) if worth.unit == "USD" else show(worth.step, worth.unit if worth.unit == "W" else "")
     unit = {"stack": " stacks", "wafer": " wafers", "package": " accelerators"}.get(worth.unit, "")
-    said = f" {STEP:.0%} more of it in that year ({amount}{unit}) would save {_usd(worth.saved)}"
+    said = f" {STEP:.0%} more of it ({amount}{unit}) would save {_usd(worth.saved)}"
     if worth.tokens > 0:
-        said += f" and serve {show(worth.tokens, 'tokens/day')} more in {worth.tokens_year}"
+        said += f" and serve {show(worth.tokens, ' tokens/day')} more in {worth.tokens_year}"
     return said + "."
 
 
