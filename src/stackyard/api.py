@@ -8,8 +8,9 @@ True
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,25 +146,19 @@ class Result:
 
     def write(self, folder: Path | str) -> list[Path]:
         """Writes report.html, plan.xlsx, plan.nc and plan.json; all of them or none."""
+        from stackyard.plan.record import plain, store
         from stackyard.report.formats import FORMATS
 
-        def content(name: str) -> Callable[[Path], None]:
-            return lambda path: _write_bytes(path, FORMATS[name](self.report))
-
-        return write_all(
-            Path(folder),
-            {
-                "report.html": content("html"),
-                "plan.xlsx": content("xlsx"),
-                "plan.nc": self._write_data,
-                "plan.json": content("json"),
-            },
-        )
-
-    def _write_data(self, path: Path) -> None:
-        from stackyard.plan.explain import store
-
-        store(path, self.built.problem, self.plan, self.explanation)
+        problem = self.built.problem
+        digests = {"scenario": self.scenario.digest, "catalogue": catalog().digest}
+        said = plain(problem, self.plan, self.explanation, digests)
+        writers: dict[str, Callable[[Path], None]] = {
+            "report.html": lambda path: _write(path, FORMATS["html"](self.report)),
+            "plan.xlsx": lambda path: _write(path, FORMATS["xlsx"](self.report)),
+            "plan.nc": lambda path: store(path, problem, self.plan, self.explanation),
+            "plan.json": lambda path: _write(path, json.dumps(said, ensure_ascii=False, indent=1).encode()),
+        }
+        return write_all(Path(folder), writers)
 
 
 def plan(
@@ -202,6 +197,7 @@ def plan(
         raise _saved(failed, built, save_to)
     tell("Explaining what binds")
     explanation = explain(built.problem, solved.plan, solved.resolve if steps else None, progress=tell)
+    explanation = replace(explanation, notes=(*explanation.notes, built.standing))
     tell("Writing the report")
     report = document(
         built.problem,
@@ -221,7 +217,7 @@ def plan(
 
 def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
     """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is."""
-    from stackyard.plan.explain import load as read
+    from stackyard.plan.record import load as read
 
     path = Path(folder) / "plan.nc" if Path(folder).is_dir() else Path(folder)
     try:
@@ -241,7 +237,7 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
     return SolveError(f"{error}\nThe problem is saved in {target} (digest {built.problem.digest}).")
 
 
-def _write_bytes(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 

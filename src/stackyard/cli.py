@@ -37,6 +37,8 @@ def facts(
     found = api.facts(" ".join(words or ()), grade)
     if as_json:
         print_json([api.fact_row(fact) for fact in found])
+    elif words and len(words) == 1 and any(path.startswith(f"{words[0]}.") for path in api.catalog().facts):
+        show.section(api.catalog(), words[0])
     elif words or grade:
         show.facts(found, sources)
     else:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from stackyard.errors import Fault, InputErrors
 from stackyard.quantity import show
-from stackyard.source import Fact, Grade
+from stackyard.source import Fact, Grade, weakest
 
 if TYPE_CHECKING:
     from stackyard.api import Result
@@ -102,6 +102,24 @@ def sections(catalog: Catalog) -> None:
     screen.print(
         "\nTry:  stackyard facts h200\n      stackyard facts hbm4 --sources\n      stackyard facts --grade assumed"
     )
+
+
+def section(catalog: Catalog, name: str) -> None:
+    """The entries of one section of the catalogue."""
+    screen = console()
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "facts", "weakest grade", "name"):
+        table.add_column(column, justify="right" if column == "facts" else "left")
+    named = {f"{axis}.{id_}": entry.name for axis, entries in catalog.axes() for id_, entry in entries.items()}
+    groups: dict[str, list[Fact]] = {}
+    for path, fact in catalog.facts.items():
+        if path.startswith(f"{name}."):
+            groups.setdefault(_parted(path)[1], []).append(fact)
+    for entry, found in groups.items():
+        worst = weakest(fact.grade for fact in found)
+        table.add_row(f"[cyan]{entry}[/cyan]", str(len(found)), grade(worst), named.get(f"{name}.{entry}", ""))
+    screen.print(table)
+    screen.print(f"\nShow one:  stackyard facts {next(iter(groups))}")
 
 
 def facts(found: Sequence[Fact], sources: bool) -> None:
@@ -191,6 +209,7 @@ def problem(built: Built) -> None:
     screen.print(table)
     for remark in built.remarks:
         screen.print(f"• {remark}")
+    screen.print(built.standing)
     screen.print("The scenario reads without a fault. Solve it:  stackyard plan SCENARIO -o out", style="green")
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Explanation, explain, load, store
+from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Explanation, explain
 from stackyard.plan.plan import in_year
 from stackyard.plan.problem import Problem
+from stackyard.plan.record import load, store
 from stackyard.plan.solve import Solved, solve
 
 Problems = Callable[[int], Problem]

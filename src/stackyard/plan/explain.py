@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -377,62 +376,3 @@ def _notes(problem: Problem, solved: bool) -> tuple[str, ...]:
     else:
         notes.append("No steps were solved for: what more is worth is known only as price x amount, its upper bound.")
     return tuple(notes)
-
-
-# --- files ---
-
-
-def store(path: Path, problem: Problem, plan: Plan, explanation: Explanation) -> None:
-    """Problem, plan and explanation as the groups of one NetCDF file."""
-    rows = {name: [asdict(row) for row in getattr(explanation, name)] for name in ("years", "worths", "shortages")}
-    attributes = {
-        "objective": plan.objective,
-        "status": plan.status,
-        "gap": plan.gap,
-        "seconds": plan.seconds,
-        "solver": plan.solver,
-        "problem_digest": plan.problem_digest,
-        "residual_value": plan.residual_value,
-        "notes": json.dumps(dict(plan.notes)),
-    }
-    said = {"rows": json.dumps(rows, ensure_ascii=False), "notes": json.dumps(explanation.notes, ensure_ascii=False)}
-    groups = {
-        "problem": problem.data,
-        "decisions": plan.decisions.assign_attrs(attributes),
-        "flows": plan.flows,
-        "prices": plan.prices,
-        "explanation": explanation.data.assign_attrs(said),
-    }
-    for group, data in groups.items():
-        data.to_netcdf(path, mode="w" if group == "problem" else "a", group=group, engine="netcdf4")
-
-
-def load(path: Path) -> tuple[Problem, Plan, Explanation]:
-    """What `store` wrote."""
-    groups = {
-        name: xr.load_dataset(path, group=name, engine="netcdf4")
-        for name in ("problem", "decisions", "flows", "prices", "explanation")
-    }
-    attributes, said = groups["decisions"].attrs, groups["explanation"].attrs
-    plan = Plan(
-        groups["decisions"].drop_attrs(deep=False),
-        groups["flows"],
-        groups["prices"],
-        objective=float(attributes["objective"]),
-        status=str(attributes["status"]),
-        gap=float(attributes["gap"]),
-        seconds=float(attributes["seconds"]),
-        solver=str(attributes["solver"]),
-        problem_digest=str(attributes["problem_digest"]),
-        residual_value=float(attributes["residual_value"]),
-        notes=json.loads(attributes["notes"]),
-    )
-    rows = json.loads(said["rows"])
-    explanation = Explanation(
-        groups["explanation"].drop_attrs(deep=False),
-        tuple(Binding(**row) for row in rows["years"]),
-        tuple(Worth(**row) for row in rows["worths"]),
-        tuple(Shortage(**row) for row in rows["shortages"]),
-        tuple(json.loads(said["notes"])),
-    )
-    return Problem(groups["problem"]), plan, explanation
