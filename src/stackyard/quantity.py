@@ -158,7 +158,7 @@ def split(text: str | float) -> tuple[float, str]:
     if isinstance(text, bool):
         raise UnitError(f"'{text}' is not a quantity")
     if isinstance(text, int | float):
-        return float(text), ""
+        return (float(text) if abs(text) < 1e308 else math.inf), ""
     match = re.fullmatch(r"\s*([-+]?(?:\d[\d_ ,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*(.*?)\s*", text)
     if not match:
         raise UnitError(f"'{text}' is not a number with a unit, such as '8 TB/s'")

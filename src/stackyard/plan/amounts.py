@@ -61,6 +61,8 @@ def _same_dimension(unit: str, like: str) -> bool:
 
 
 def _number(text: Any, like: str) -> tuple[float, str]:
+    if not isinstance(text, str | int | float):
+        raise refuse("is not an amount", f"for example '1 {like}', or {{fact: ...}}")
     try:
         number, unit = quantity.split(text)
         if not math.isfinite(number):
@@ -132,15 +134,13 @@ def read_amount(raw: Any, like: str, info: ValidationInfo) -> Fact:
         if "fact" in raw:
             return _from_catalog(raw, like, _catalog(info))
         return _stated(raw, like, str((info.context or {}).get("file", "")))
-    if not isinstance(raw, str | int | float):
-        raise refuse("is not an amount", f"for example '1 {like}', or {{fact: ...}}")
     number, unit = _number(raw, like)
     return Fact("", number, unit, Grade.ASSUMED, place=str((info.context or {}).get("file", "")))
 
 
 def month_number(raw: Any) -> Month:
     """A month of the file; refused with an example when it is not one."""
-    if isinstance(raw, int) and raw > 12 * 1900:
+    if isinstance(raw, int) and 12 * 1900 < raw < 12 * 2200:
         return raw
     try:
         return parse_month(raw)
@@ -187,6 +187,9 @@ class Series(Door):
         return grown
 
 
+UNREADABLE = Series(points={0: Fact("", 1.0, "", Grade.ASSUMED)})  # stands in for a bad table while the rest is checked
+
+
 def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Series:
     """A column of a CSV file with a month column: one row for every month of the horizon, none outside it."""
     context = info.context or {}
@@ -199,7 +202,7 @@ def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Serie
         table = read_csv(path, ("month", column), str(raw["csv"]))
     except InputErrors as errors:
         faults.extend(errors.faults)
-        return Series()
+        return UNREADABLE
     months: range = context.get("months") or range(0)
     found = _rows_by_month(table, column, months, faults)
     for month in months:
