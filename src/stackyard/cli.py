@@ -16,12 +16,28 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Plans AI infrastructure from the HBM stack to the data-centre yard, with the source of every number.",
 )
 
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from stackyard import __version__
+
+        typer.echo(f"stackyard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Plans AI infrastructure from the HBM stack to the data-centre yard, with the source of every number."""
 
 
 @app.command()
