@@ -284,7 +284,8 @@ def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | No
         return
     for year in said.years:
         screen.print(f"• {year.sentence}")
-    table = Table(title="One percent more of one limit in one year", title_justify="left", box=None, pad_edge=False)
+    screen.print(_strip(problem, said))
+    table = Table(title="\nOne percent more of one limit in one year", title_justify="left", box=None, pad_edge=False)
     for name in ("year", "limit", "step", "saves", "a unit saves", "serves more"):
         table.add_column(name, justify="left" if name in ("year", "limit") else "right")
     for worth in sorted(said.worths, key=lambda w: (w.year, -w.predicted)):
@@ -306,6 +307,30 @@ def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | No
         screen.print(note, style="dim")
 
 
+def _strip(problem: Problem, said: Explanation) -> Table:
+    """What binds in each month, a row a year."""
+    from stackyard.plan.explain import NOTHING, RESOURCES
+
+    table = Table(title="\nWhat binds, month by month", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for month in ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"):
+        table.add_column(month)
+    rows: dict[str, list[str]] = {}
+    seen: dict[str, str] = {}
+    for month, label in zip(problem.data["month"].values, said.data["binds"].values, strict=True):
+        name = RESOURCES[str(label)].name if str(label) in RESOURCES else NOTHING[str(label)]
+        mark = (
+            f"[bold]{name[0]}[/bold]" if str(label) in RESOURCES else {"demand": "·", "cost": "-"}.get(str(label), " ")
+        )
+        seen.setdefault(name, mark)
+        rows.setdefault(str(month)[:4], [""] * 12)[int(str(month)[5:7]) - 1] = mark
+    for year, marks in rows.items():
+        table.add_row(year, *marks)
+    table.caption = "; ".join(f"{mark.strip() or 'blank'} {name}" for name, mark in seen.items())
+    table.caption_justify = "left"
+    return table
+
+
 def _price(usd: float) -> str:
     return show(usd, "USD") if usd >= 1 else f"{usd:.3g} USD"
 
@@ -315,25 +340,29 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     months = [str(known) for known in problem.data["month"].values]
     if month not in months:
         raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", f"{months[0]} to {months[-1]}")])
+    from stackyard.plan.explain import NOTHING, RESOURCES, prices_in
+
     screen = console()
     at = {"month": month}
     names: Mapping[str, str] = json.loads(problem.data.attrs["labels"])
-    screen.print(f"[bold]{month}[/bold]: {said.data['binds'].sel(at).item()} binds")
+    binds = str(said.data["binds"].sel(at).item())
+    told = f"{RESOURCES[binds].name} binds" if binds in RESOURCES else f"no limit binds; {NOTHING[binds]}"
+    screen.print(f"[bold]{month}[/bold]: {told}")
     table = Table(box=None, pad_edge=False)
-    for name in ("limit", "available", "one more is worth"):
-        table.add_column(name, justify="left" if name == "limit" else "right")
-    limits = {
-        "price_stack": ("stacks_delivered", "supply", "stack"),
-        "price_packaging": ("packaging_wafers", "packaging", "wafer"),
-        "price_power": ("site_power", "site", "W"),
-    }
-    for price, (amount, axis, unit) in limits.items():
-        for key in problem.data[axis].values:
-            worth = float(plan.prices[price].sel({axis: key, **at}))
-            if worth > 0:
-                there = float(problem.data[amount].sel({axis: key, **at}))
-                table.add_row(names[str(key)], show(there, unit), f"{_price(worth)}/{unit}")
+    for name in ("limit", "of", "available", "one more is worth", "in tokens"):
+        table.add_column(name, justify="left" if name in ("limit", "of") else "right")
+    for price in prices_in(problem, plan, month):
+        table.add_row(
+            RESOURCES[price.resource].name,
+            price.place,
+            show(price.available, price.unit),
+            f"{_price(price.worth)}/{price.unit}",
+            show(price.tokens, "token/day"),
+        )
     screen.print(table)
+    screen.print(
+        "In tokens: what its worth buys at the price of an unserved token, a day to the plan's end.", style="dim"
+    )
     for service in problem.data["service"].values:
         here = {"service": service, **at}
         left = float(plan.decisions["unserved"].sel(here))

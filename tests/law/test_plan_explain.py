@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Explanation, explain
+from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Explanation, explain, prices_in
 from stackyard.plan.plan import in_year
 from stackyard.plan.problem import Problem
 from stackyard.plan.record import load, store
@@ -107,3 +107,17 @@ def test_a_stored_plan_comes_back_as_it_was(
         said.notes,
     )
     xr.testing.assert_equal(found.data, said.data)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_month_s_prices_are_its_duals_dearest_rent_first(seed: int, problem_of: Problems, solved_of: Plans) -> None:
+    problem, plan = problem_of(seed), solved_of(seed).plan
+    for month in problem.data["month"].values:
+        found = prices_in(problem, plan, str(month))
+        rents = [price.worth * price.available for price in found]
+        assert rents == sorted(rents, reverse=True) and all(rent > 0 for rent in rents)
+        assert all(price.tokens > 0 for price in found)
+        stacks = plan.prices["price_stack"].sel(month=month).values
+        assert {price.worth for price in found if price.resource == "hbm"} <= set(stacks.tolist())
+    with pytest.raises(KeyError):
+        prices_in(problem, plan, "1999-01")

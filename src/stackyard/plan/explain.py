@@ -95,6 +95,22 @@ class Worth:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What one more unit of a limit in one month is worth, by its dual value.
+
+    `worth` is in USD of the month. `tokens` is the same in tokens per day, mean from the month to the horizon's end:
+    the tokens whose price of not being served it equals, tokens weighted by what is asked for.
+    """
+
+    resource: str
+    place: str
+    available: float
+    unit: str
+    worth: float
+    tokens: float
+
+
+@dataclass(frozen=True)
 class Shortage:
     """Demand of a service that a year leaves unserved: mean tokens per day, share, cost in USD of the year.
 
@@ -281,6 +297,27 @@ def _shortages(problem: Problem, plan: Plan, more: xr.DataArray) -> tuple[Shorta
             relief = (list(RESOURCES)[r], int(d[Y].values[i]), float(steps[r, i])) if helps else ("", 0, 0.0)
             found.append(Shortage(str(service), int(year), left, left / all_of_it, float(cost[v, y]), *relief))
     return tuple(found)
+
+
+def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
+    """Every limit with a price in a month, dearest rent first; KeyError for a month outside the horizon."""
+    d = problem.data
+    labels = json.loads(str(d.attrs.get("labels", "{}")))
+    rest = d.sel({T: slice(month, None)})
+    token = float((rest["unserved_price"] * rest["demand"]).sum() / rest["demand"].sum())
+    days = float(rest["seconds"].sum()) / DAY
+    found = []
+    for name, resource in RESOURCES.items():
+        at = {Y: int(month[:4])} if resource.axis is None else {T: month}
+        price, amount = plan.prices[resource.price].sel(at), d[resource.amount].sel(at)
+        for place in [None] if resource.axis is None else d[resource.axis].values:
+            where = {} if place is None else {resource.axis: place}
+            worth, there = float(price.sel(where)), float(amount.sel(where))
+            if worth * there > NOISE * float(_costs(plan).max()):
+                called = labels.get(str(place), str(place)) if place is not None else month[:4]
+                tokens = worth / token / days if token > 0 else 0.0
+                found.append(Price(name, called, there, resource.unit, worth, tokens))
+    return tuple(sorted(found, key=lambda price: -price.worth * price.available))
 
 
 # --- words ---
