@@ -14,11 +14,15 @@ Cell: TypeAlias = str | float | tuple[Source, ...] | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, the unit of its numbers, and how many decimals they are shown with."""
+    """A column of a table: its heading, the unit of its numbers, and how many decimals they are shown with.
+
+    A column that is `aside` may be left out where there is little room, as in a terminal.
+    """
 
     title: str
     unit: str = ""
     decimals: int = 0
+    aside: bool = False
 
     @property
     def heading(self) -> str:
@@ -128,6 +132,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Points:
+    """A short list: each point a word or two that the eye finds, such as a year, and its sentences."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark set apart from the text; `kind` is 'info' or 'warning'."""
 
@@ -153,7 +164,7 @@ class KeyFigures:
     grade: Grade | None = None
 
 
-Block: TypeAlias = Paragraph | Note | KeyFigures | Table | Figure
+Block: TypeAlias = Paragraph | Points | Note | KeyFigures | Table | Figure
 
 
 @dataclass(frozen=True)
@@ -168,7 +179,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report. `digests` are (what, digest) pairs that say exactly which inputs it was made from."""
+    """A whole report. `digests` are (what, digest) pairs that say exactly which inputs it was made from.
+
+    `sheets` are long tables for spreadsheets and programs alone: nobody reads them on a page.
+    """
 
     title: str
     subtitle: str
@@ -176,6 +190,7 @@ class Report:
     sections: tuple[Section, ...]
     sources: tuple[Source, ...]
     digests: tuple[tuple[str, str], ...]
+    sheets: tuple[Table, ...] = ()
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from importlib.resources import files
 
+from stackyard.report.cells import MARK, explained, shown
 from stackyard.report.document import (
     Block,
     Cell,
@@ -14,6 +16,7 @@ from stackyard.report.document import (
     KeyFigures,
     Note,
     Paragraph,
+    Points,
     Report,
     Sankey,
     Section,
@@ -53,6 +56,7 @@ def page(report: Report) -> str:
 <main id="main" tabindex="-1">
 {sections}
 {_sources(report)}
+{_footer(report)}
 </main>
 </div>
 {script}
@@ -71,14 +75,19 @@ def _file(name: str) -> str:
 
 def _header(report: Report) -> str:
     subtitle = f'<p class="subtitle">{_text(report.subtitle)}</p>' if report.subtitle else ""
-    facts = [report.date, *(f"{what} {digest}" for what, digest in report.digests[:1])]
-    line = " · ".join(_text(fact) for fact in facts if fact)
+    date = f'<p class="made">{_text(report.date)}</p>' if report.date else ""
     return f"""<header class="top"><div>
 <p class="brand">Stackyard</p>
 <h1>{_text(report.title)}</h1>
 {subtitle}
-<p class="made">{line}</p>
+{date}
 </div></header>"""
+
+
+def _footer(report: Report) -> str:
+    """Which inputs the page was made from, as whoever compares two reports asks."""
+    made = " · ".join(f"{_text(what)} {_text(digest)}" for what, digest in report.digests)
+    return f'<footer class="made">Made with Stackyard · {made}</footer>' if made else ""
 
 
 def _contents(report: Report) -> str:
@@ -109,6 +118,9 @@ def _palette(report: Report) -> dict[str, str]:
 def _block(block: Block, palette: dict[str, str]) -> str:
     if isinstance(block, Paragraph):
         return f"<p>{_text(block.text)}</p>"
+    if isinstance(block, Points):
+        items = "".join(f"<li><b>{_text(head)}</b> <span>{_text(text)}</span></li>" for head, text in block.items)
+        return f'<ul class="points">{items}</ul>'
     if isinstance(block, Note):
         return f'<p class="note {_text(block.kind)}">{_text(block.text)}</p>'
     if isinstance(block, KeyFigures):
@@ -126,7 +138,7 @@ def _mark(grade: Grade | None) -> str:
     if grade is None or grade < Grade.ESTIMATED:
         return ""
     words = f"{grade.label} inputs"
-    return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">◆</span> {words}</a>'
+    return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">{MARK}</span> {words}</a>'
 
 
 def _key_figures(block: KeyFigures) -> str:
@@ -135,7 +147,9 @@ def _key_figures(block: KeyFigures) -> str:
         f' <span class="unit">{_text(item.unit)}</span><span class="detail">{_text(item.detail)}</span></dd></div>'
         for item in block.items
     )
-    return f'<dl class="key">{items}</dl>{_mark(block.grade)}'
+    mark = _mark(block.grade)
+    why = f'<p class="remark">{mark} {explained(block.grade)} <a href="#confidence">Which ones</a></p>' if mark else ""
+    return f'<dl class="key">{items}</dl>{why}'
 
 
 def _table(table: Table, caption: str = "") -> str:
@@ -179,27 +193,17 @@ def _cell(cell: Cell, column: Column) -> str:
         return "–"
     if isinstance(cell, str):
         first, _, rest = cell.partition("\n")
-        shown_first = _text(first) if " " in first else _text(first).replace(".", ".<wbr>")  # long paths may break
-        return shown_first + (f"<small>{_text(rest)}</small>" if rest else "")
+        return _words(first) + (f"<small>{_text(rest)}</small>" if rest else "")
     if isinstance(cell, tuple):
         return "; ".join(_cited(source) for source in cell)
     return _text(shown(cell, column.decimals))
 
 
-def shown(value: float, decimals: int) -> str:
-    """A number of a table as text, '<0.01' where rounding would make it vanish.
-
-    >>> shown(1234.5, 0), shown(0.004, 2), shown(0.0, 2), shown(float("inf"), 1)
-    ('1,234', '<0.01', '0', 'no limit')
-    """
-    if value != value:
-        return "–"
-    if value in (float("inf"), float("-inf")):
-        return "no limit"
-    least = 10.0**-decimals
-    if value == 0:
-        return "0"
-    return f"<{least:.{decimals}f}" if 0 < value < least / 2 else f"{value:,.{decimals}f}"
+def _words(text: str) -> str:
+    """Text; the path of a number, such as hbm.hbm4.price, is set as code that may break after its dots."""
+    if re.fullmatch(r"[A-Za-z][\w-]*(\[\d+\])?(\.[\w-]+(\[\d+\])?)+", text) is None:
+        return _text(text)
+    return f"<code>{_text(text).replace('.', '.<wbr>')}</code>"
 
 
 def _cited(source: Source) -> str:

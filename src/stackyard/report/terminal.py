@@ -1,0 +1,132 @@
+"""The report's first section for a terminal: the finding, the key figures, the tables and the points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stackyard.report.cells import explained, marked, words
+from stackyard.report.document import KeyFigures, Note, Paragraph, Points, Report, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, Group, RenderResult
+
+_GAP = 1  # characters between columns
+_ROOM = 30  # characters in which words wrap well
+
+
+def summary(report: Report) -> Group:
+    """What a terminal shows of a report; tables fit themselves to its width."""
+    from rich.console import Group
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    section = report.sections[0]
+    parts: list[Any] = [Text(report.title, style="bold"), Text(section.lead), Text("")]
+    for block in section.blocks:
+        if isinstance(block, Paragraph | Note):
+            parts += [Text(block.text), Text("")]
+        elif isinstance(block, Points):
+            grid = Grid.grid(padding=(0, 2))
+            for head, text in block.items:
+                grid.add_row(Text(head, style="bold"), Text(text))
+            parts += [grid, Text("")]
+        elif isinstance(block, KeyFigures):
+            grid = Grid.grid(padding=(0, 2))
+            for item in block.items:
+                value = f"{item.value} {item.unit}".strip()
+                grid.add_row(Text(item.label), Text(value, style="bold"), Text(item.detail, style="dim"))
+            parts += [grid, Text("")]
+            if marked(block.grade):
+                parts += [Text(f"{marked(block.grade)}: {explained(block.grade)}", style="dim"), Text("")]
+        elif isinstance(block, Table):
+            parts += [Fitted(block), Text("")]
+    return Group(*parts)
+
+
+class Fitted:
+    """A table that fits itself to the terminal.
+
+    One that is wider than long is turned, so that its years stand side by side, in as many parts as the width needs;
+    the columns of another that are `aside` are left out where the width does not do.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        table, width = self.table, options.max_width
+        yield Text(table.title, style="italic")
+        columns = list(range(len(table.columns)))
+        if len(columns) > len(table.rows) + 3:
+            yield from _turned(table, width)
+        else:
+            whole = _fits(table, columns, width)
+            yield _grid(table, [i for i in columns if whole or not table.columns[i].aside])
+            if not whole:
+                return
+        if table.note:
+            yield Text(table.note, style="dim")
+
+
+def _lines(table: Table) -> list[list[str]]:
+    """Headings, then rows, as text."""
+    cells = [[words(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    return [[column.heading for column in table.columns], *cells]
+
+
+def _number(table: Table, column: int) -> bool:
+    return any(isinstance(row[column], int | float) for row in table.rows)
+
+
+def _fits(table: Table, columns: list[int], width: int) -> bool:
+    """Whether every cell stands on one line or has room to wrap, headings broken between words."""
+    lines = _lines(table)
+    need = sum(max(_word(lines[0][i]), 0, *(min(len(line[i]), _ROOM) for line in lines[1:])) for i in columns)
+    return need + _GAP * (len(columns) - 1) <= width
+
+
+def _word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def _grid(table: Table, columns: list[int]) -> Any:
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    lines = _lines(table)
+    grid = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for i in columns:
+        least = max(_word(line[i]) for line in lines)
+        grid.add_column(
+            Text(lines[0][i]),
+            justify="right" if _number(table, i) else "left",
+            min_width=min(least, 24),
+            overflow="fold",
+        )
+    for line in lines[1:]:
+        grid.add_row(*(Text(line[i]) for i in columns))
+    return grid
+
+
+def _turned(table: Table, width: int) -> list[Any]:
+    """Rows become columns; as many stand side by side as the width takes, the rest below."""
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    heads, *rows = _lines(table)
+    label = max(map(len, heads))
+    each = max((len(cell) for row in rows for cell in row), default=1) + 2 * _GAP
+    count = max(1, (width - label) // each)
+    grids = []
+    for start in range(0, len(rows), count):
+        part = rows[start : start + count]
+        grid = Grid(box=None, pad_edge=False, padding=(0, 0, 0, 2 * _GAP))
+        grid.add_column(Text(heads[0]), no_wrap=True)
+        for row in part:
+            grid.add_column(Text(row[0]), justify="right", no_wrap=True)
+        for i, head in enumerate(heads[1:], 1):
+            grid.add_row(Text(head), *(Text(row[i]) for row in part))
+        grids.append(grid)
+    return grids
