@@ -7,11 +7,13 @@ import io
 import itertools
 import json
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from openpyxl import load_workbook
 
+from stackyard.report.confidence import confidence
 from stackyard.report.document import (
     Bars,
     Block,
@@ -23,6 +25,7 @@ from stackyard.report.document import (
     Node,
     Note,
     Paragraph,
+    Points,
     Report,
     Sankey,
     Section,
@@ -32,7 +35,7 @@ from stackyard.report.document import (
     Table,
 )
 from stackyard.report.formats import FORMATS, summary
-from stackyard.source import Grade, Source
+from stackyard.source import Fact, Grade, Source
 
 NASTY = "<script>alert(1)</script> | 울산 & \"q\" 'a' `b` *c* %{y}\nnew line"
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://example.com")')
@@ -69,11 +72,13 @@ def every_element(text: str = NASTY) -> Report:
     empty = Table(text, (Column("nothing"),), (), folded=True)
     words: tuple[Block, ...] = (
         Paragraph(text),
+        Points((("2026", text), (text, "b"))),
         Note(text, "warning"),
         KeyFigures((KeyFigure(text, text, text, text),), Grade.ESTIMATED),
     )
     section = Section("first", text, text, (*words, cells, empty, *figures))
-    return Report(text, text, "2026-11-23", (section,), (BAD_SOURCE, GOOD_SOURCE), (("Problem", "abc"),))
+    sheet = Table(text, (Column("what"), Column("Value", "W")), (("only in a spreadsheet", 1.0),) * 50)
+    return Report(text, text, "2026-11-23", (section,), (BAD_SOURCE, GOOD_SOURCE), (("Problem", "abc"),), (sheet,))
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +143,15 @@ def test_markdown_rows_have_as_many_cells_as_their_header(written: dict[str, byt
 def test_json_is_strict_and_names_each_kind(written: dict[str, bytes]) -> None:
     report = json.loads(written["json"], parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     blocks = report["sections"][0]["blocks"]
-    assert {block["kind"] for block in blocks} == {"Paragraph", "Note", "KeyFigures", "Table", "Figure"}
-    assert report["title"] == NASTY and blocks[3]["grade"] == "assumed"
+    assert {block["kind"] for block in blocks} == {"Paragraph", "Points", "Note", "KeyFigures", "Table", "Figure"}
+    assert report["title"] == NASTY and blocks[4]["grade"] == "assumed"
 
 
 def test_workbook_has_numbers_as_numbers_and_no_formula(written: dict[str, bytes]) -> None:
     book = load_workbook(io.BytesIO(written["xlsx"]))
     assert book.sheetnames[0] == "Contents" and book.sheetnames[-1] == "Sources"
-    assert len(book.sheetnames) == 2 + 2 + 5  # contents and sources, tables, figures
+    assert len(book.sheetnames) == 2 + 1 + 2 + 5  # contents and sources, the sheet, tables, figures
+    assert book.worksheets[1].auto_filter.ref and "only in a spreadsheet" not in written["html"].decode()
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert all(cell.data_type != "f" for cell in cells)
     texts = {str(cell.value) for cell in cells}
@@ -175,10 +181,35 @@ def test_an_assumed_number_leaves_its_mark(name: str, written: dict[str, bytes])
         assert written[name].decode().count("assumed") >= 6 and "◆" in written[name].decode()
 
 
-def test_terminal_summary_shows_the_first_section() -> None:
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_terminal_summary_shows_the_first_section_and_cuts_no_word(width: int) -> None:
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=120, force_terminal=False)
-    console.print(summary(every_element("plain [bold]words[/bold]")))
+    years = tuple(Column(f"Accelerators {year}", "M accelerators", 2) for year in range(2026, 2036))
+    wide = Table("Year by year", (Column("Year"), *years), (("2026", *map(float, range(10))),) * 6)
+    reason = "No limit: serving more would cost more within the horizon than leaving it unserved"
+    aside = (Column("One more saves", aside=True), Column("and serves more", aside=True))
+    limits = Table("Limits", (Column("Year"), Column("What limits"), *aside), (("2026", reason, "USD 1 a", "2"),) * 9)
+    report = every_element("plain [bold]words[/bold]")
+    section = report.sections[0]
+    report = replace(report, sections=(replace(section, blocks=(*section.blocks, wide, limits)),))
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(summary(report))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "plain [bold]words[/bold]" in shown and "1,234.50" in shown
+    assert "plain [bold]words[/bold]" in shown and "1,234.50" in shown and "2035" in shown
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= width
+
+
+def test_numbers_used_in_many_places_are_told_once_and_a_free_one_first() -> None:
+    free = {"low": 2.0, "high": 100.0, "note": "FREE PARAMETER - share that becomes HBM"}
+    facts = [
+        Fact("a.life", 5.0, "year", Grade.ASSUMED, (), 1.0, 90.0),
+        Fact("b.share[1]", 10.0, "%", Grade.ASSUMED, (), **free),
+        Fact("c.share[1]", 10.0, "%", Grade.ASSUMED, (), **free),
+        Fact("d.heads", 64.0, "", Grade.PUBLISHED),
+        Fact("e.heads", 64.0, "", Grade.PUBLISHED),
+    ]
+    section = confidence(facts, 0)
+    assert section.lead.startswith("The free parameter is the share that becomes HBM, 10 % (2 to 100 %). 2 of the 4")
+    first = next(block for block in section.blocks if isinstance(block, Table)).rows[0]
+    assert str(first[0]).startswith("b.share[1]\n") and str(first[0]).endswith("and in 1 more place")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from stackyard.months import parse_month
 from stackyard.plan.explain import RESOURCES, Explanation, explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
@@ -15,7 +16,11 @@ from stackyard.plan.solve import solve, solve_warm
 from stackyard.quantity import DAY
 from stackyard.report.build import build
 from stackyard.report.document import Figure, Report, Sankey, StackedArea, Strip, Table
+from stackyard.report.monthly import KINDS
 from stackyard.report.scale import scale
+from stackyard.report.sites import kilowatt, verdicts
+from stackyard.report.view import View
+from stackyard.report.wafers import started
 from stackyard.source import Fact, Grade
 
 FACTS = (Fact("a", 1.0, "W", Grade.PUBLISHED), Fact("b", 4.0, "", Grade.ASSUMED, (), 2.0, 8.0))
@@ -66,11 +71,94 @@ def test_sankey_loses_no_stack(seed: int, made: Callable[[int], Made]) -> None:
     data = figure(report, "chain").data
     assert isinstance(data, Sankey)
     stage = {node.id: node.stage for node in data.nodes}
-    by_stage = np.zeros(3)
+    by_stage = np.zeros(max(stage.values()))
     for start, stop, amount in data.links:
         assert stage[stop] == stage[start] + 1 and amount > 0
         by_stage[stage[start]] += amount
-    np.testing.assert_allclose(by_stage, by_stage.mean(), rtol=0.01)  # hairlines are left out
+    np.testing.assert_allclose(by_stage[-3:], by_stage[-3:].mean(), rtol=0.01)  # hairlines are left out
+    wafers = {stop: amount for start, stop, amount in data.links if start.startswith("wafer/")}
+    drawn = {id_: sum(amount for start, _, amount in data.links if start == id_) for id_ in wafers}
+    assert wafers == pytest.approx(drawn, rel=0.01) and len(by_stage) == (4 if wafers else 3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_stack_has_its_wafers_a_lead_time_earlier(seed: int, made: Callable[[int], Made]) -> None:
+    problem, plan, _, report = made(seed)
+    d = problem.data
+    months, promised = started(View.of(problem, plan), d["stacks_delivered"].values)
+    delivered = d["stacks_delivered"].values * d["wafers_per_stack"].values[:, None]
+    np.testing.assert_allclose(promised.sum(axis=1), delivered.sum(axis=1))
+    when = np.array([parse_month(month) for month in months])
+    arrival = np.array([parse_month(str(month)) for month in d["month"].values])
+    for i, lead in enumerate(d["stack_lead"].values):
+        np.testing.assert_allclose((promised[i] * (when + lead)).sum(), (delivered[i] * arrival).sum())
+    table = next(table for _, table in report.tables if table.title.startswith("DRAM wafer starts by year"))
+    needed, available = (
+        [float(str(row[-1])) for row in table.rows if str(row[0]).endswith(f"· {kind}")]
+        for kind in ("needed", "promised")
+    )
+    assert all(few <= many * (1 + 1e-6) for few, many in zip(needed, available, strict=True))
+    assert all(sum(map(float, map(str, row[1:-1]))) == pytest.approx(float(str(row[-1]))) for row in table.rows)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_monthly_sheet_adds_up_to_the_plan(seed: int, made: Callable[[int], Made]) -> None:
+    _, plan, _, report = made(seed)
+    (sheet,) = report.sheets
+    for name, kind in KINDS.items():
+        shown = sum(float(str(row[6])) for row in sheet.rows if row[1] == kind.name) * kind.factor
+        assert shown == pytest.approx(float(plan.decisions[name].sum()), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_why_a_site_is_idle_follows_from_the_problem(seed: int, made: Callable[[int], Made]) -> None:
+    problem, plan, _, _ = made(seed)
+    view = View.of(problem, plan)
+    cost = dict(zip(map(view.name, view.ids("site")), kilowatt(view), strict=True))
+    power, used = problem.data["site_power"].values[:, -1], plan.flows["site_power_peak"].values[:, -1]
+    for i, verdict in enumerate(verdicts(view)):
+        assert (verdict.kind == "full") == (used[i] >= 0.98 * power[i] > 0)
+        if verdict.than:
+            assert cost[view.name(view.ids("site")[i])] == pytest.approx(cost[verdict.than] * (1 + verdict.dearer))
+            assert verdict.dearer > 0
+
+
+def test_a_site_where_nothing_may_stand_is_told_so(made: Callable[[int], Made]) -> None:
+    problem, _, _, _ = made(1)
+    data = problem.data.copy(deep=True)
+    data["fleet"].values[:] = 0.0
+    data["site_power"].values[:] = data["site_power"].values.max()
+    data["allowed"].values[:, -1] = 0.0
+    barred = Problem(data)
+    assert verdicts(View.of(barred, solve(barred)))[-1].kind == "barred"
+
+
+def test_power_that_comes_after_the_last_installation_is_told_so(made: Callable[[int], Made]) -> None:
+    problem, _, _, _ = made(1)
+    data = problem.data.copy(deep=True)
+    data["fleet"].values[:, -1] = 0.0
+    data["lead_months"].values[:] = 0.0
+    data["orders_max"].values[:, -1] = 0.0  # nothing can be started in the month in which the site gets its power
+    data["stacks_start"].values[:] = 0.0
+    data["site_power"].values[-1] = 0.0
+    data["site_power"].values[:-1] = data["site_power"].values.max()
+    data["site_power"].values[-1, -1] = 1e6
+    late = Problem(data)
+    plan = solve(late)
+    assert float(plan.decisions["placed"].sum()) > 0
+    assert verdicts(View.of(late, plan))[-1].kind == "late"
+
+
+def test_a_kilowatt_costs_its_fit_out_and_its_energy(made: Callable[[int], Made]) -> None:
+    problem, plan, _, _ = made(3)
+    data = problem.data.copy(deep=True)
+    for name, value in (("discount", 1.0), ("pue", 1.25), ("fitout_price", 10.0), ("fitout_residual", 0.9)):
+        data[name].values[:] = value
+    for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0)):
+        data[name].values[:] = value
+    hours = float(data["seconds"].sum())
+    expected = 1000 * 1.25 * (10.0 * 0.1 + 2e-8 * hours)
+    np.testing.assert_allclose(kilowatt(View.of(Problem(data), plan)), expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,8 +11,10 @@ from stackyard.report import limits
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
+from stackyard.report.monthly import monthly
 from stackyard.report.scale import Scale, decimals, say, scale, share
-from stackyard.report.sections import built, demand, footprint, memory, money, power, spend
+from stackyard.report.sections import built, demand, footprint, memory, money, spend
+from stackyard.report.sites import power
 from stackyard.report.view import View
 from stackyard.source import Fact, weakest
 
@@ -56,14 +58,14 @@ def build(
     if facts:
         sections.append(confidence(facts, len(cited)))
     sections.append(method(not_modelled, remarks, audit, solver, made, reproduce))
-    return Report(title, subtitle, date, tuple(sections), cited, tuple(made))
+    return Report(title, subtitle, date, tuple(sections), cited, tuple(made), (monthly(view),))
 
 
 def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section:
     """What limits the plan in each year and why, and the figures to remember."""
     blocks: list[Block] = [key_figures(view, plan)]
     if explanation is not None:
-        blocks += [limits.by_year_table(view, explanation), *limits.reasons(explanation)]
+        blocks += [limits.by_year_table(view, explanation), limits.reasons(explanation)]
     blocks.append(by_year_table(view))
     return Section("headline", "In one minute", _answer(view, explanation), tuple(blocks))
 
@@ -71,9 +73,9 @@ def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section
 def _answer(view: View, explanation: Explanation | None) -> str:
     served, asked = (view.array(name).sum(axis=0) for name in ("served", "demand"))
     part = share(float(served[-1] / asked[-1])) if asked[-1] > 0 else "–"
-    who = "the plan" if explanation is None else "it"
-    end = f"{view.months[-1]} {who} serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
-    return f"By {end}" if explanation is None else f"{limits.answer(explanation.years)}; by {end}"
+    what = f"the plan serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
+    limited = "" if explanation is None else f"{limits.answer(explanation.years)}. "
+    return f"{limited}By {view.months[-1]} {what}"
 
 
 def key_figures(view: View, plan: Plan) -> KeyFigures:

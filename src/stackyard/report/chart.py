@@ -16,6 +16,7 @@ from stackyard.report.document import Bars, Figure, Lines, Report, Sankey, Serie
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
+    "wafer": ("#6b7280", "#a9b1bd", "#4b5563", "#c9ced6", "#87909c", "#33373d"),
     "supply": ("#b45309", "#f3b559", "#7c3f12", "#f8dca4", "#d97f3f", "#5a3a22"),
     "accelerator": ("#54398a", "#b39ad9", "#8c2f6b", "#dcc6ea", "#7d63b8", "#d38bb3"),
     "site": ("#1b6e4a", "#8cc9a4", "#566b1c", "#c9e0a3", "#3c9a86", "#0b4238"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from stackyard.quantity import UnitError
 from stackyard.report.document import Block, Cell, Column, Note, Paragraph, Section, Table
@@ -11,6 +12,7 @@ from stackyard.report.view import listed
 from stackyard.source import Fact, Grade, Source
 
 _MOST = 20  # rows of the table of widest ranges
+_FREE = "FREE PARAMETER"  # how the note of a number starts that the scenario leaves to the reader
 
 
 def distinct(provenance: Sequence[Fact]) -> tuple[Fact, ...]:
@@ -27,16 +29,38 @@ def sources(provenance: Sequence[Fact]) -> tuple[Source, ...]:
     return tuple(sorted(found.values(), key=lambda source: (source.title.casefold(), source.url)))
 
 
+class Used(NamedTuple):
+    """A number used, and in how many more places the very same number (value, range, note and sources) is used."""
+
+    fact: Fact
+    more: int
+
+    @property
+    def free(self) -> str:
+        """What the number stands for, where the scenario leaves it free."""
+        return self.fact.note.removeprefix(_FREE).lstrip(" -–—:") if self.fact.note.startswith(_FREE) else ""
+
+
+def numbers(facts: Sequence[Fact]) -> tuple[Used, ...]:
+    """The numbers behind the facts, each once: one that is stated once and used in many places counts once."""
+    places: dict[tuple[object, ...], list[Fact]] = {}
+    for fact in distinct(facts):
+        said = (fact.note, fact.sources, fact.low, fact.high)
+        where = () if any(said) else (fact.path,)  # bare numbers that happen to be equal are not the same number
+        places.setdefault((fact.value, fact.unit, fact.grade, *said, *where), []).append(fact)
+    return tuple(Used(found[0], len(found) - 1) for found in places.values())
+
+
 def confidence(provenance: Sequence[Fact], cited: int) -> Section:
-    """The widest ranges among the numbers used, and every number that is our own judgement."""
-    facts = distinct(provenance)
-    assumed = sorted((fact for fact in facts if fact.grade is Grade.ASSUMED), key=_doubt)
-    ranged = sorted((fact for fact in facts if _range(fact) > 0), key=lambda fact: (-_range(fact), -fact.grade))
-    counts = [(grade, sum(fact.grade is grade for fact in facts)) for grade in Grade]
+    """The free parameter, the widest ranges among the numbers used, and every number that is our own judgement."""
+    used = numbers(provenance)
+    assumed = sorted((each for each in used if each.fact.grade is Grade.ASSUMED), key=_doubt)
+    ranged = sorted((each for each in used if _range(each.fact) > 0), key=_doubt)
+    counts = [(grade, sum(each.fact.grade is grade for each in used)) for grade in Grade]
     told = listed([f"{count} {grade.label}" for grade, count in counts if count])
     blocks: list[Block] = [
         Paragraph(
-            f"The plan rests on {len(facts)} numbers from {cited} documents: {told}. A result is as good as the "
+            f"The plan rests on {len(used)} numbers from {cited} documents: {told}. A result is as good as the "
             "weakest number behind it, so every table and figure of the plan carries the mark of its weakest grade."
         )
     ]
@@ -48,17 +72,20 @@ def confidence(provenance: Sequence[Fact], cited: int) -> Section:
         blocks.append(
             Table(title, _COLUMNS, tuple(map(_row, assumed)), grade=Grade.ASSUMED, folded=len(assumed) > _MOST)
         )
-    return Section("confidence", "How sure is this", _lead(facts, assumed, ranged), tuple(blocks))
+    return Section("confidence", "How sure is this", _lead(used, assumed, ranged), tuple(blocks))
 
 
-def _lead(facts: Sequence[Fact], assumed: Sequence[Fact], ranged: Sequence[Fact]) -> str:
+def _lead(used: Sequence[Used], assumed: Sequence[Used], ranged: Sequence[Used]) -> str:
+    free = [f"{each.free}, {_value(each.fact)} ({_ends(each.fact)})" for each in used if each.free]
+    one = f"The free parameter is the {free[0]}" if len(free) == 1 else f"Free parameters are {'; '.join(free)}"
     judged = (
-        f"{len(assumed)} of the {len(facts)} numbers used are our own judgement"
+        f"{len(assumed)} of the {len(used)} numbers used are our own judgement"
         if assumed
-        else (f"None of the {len(facts)} numbers used is our own judgement")
+        else (f"none of the {len(used)} numbers used is our own judgement")
     )
-    wide = sum(_range(fact) > 1 for fact in ranged)
-    return f"{judged}; {len(ranged)} state a range, {wide} of them wider than the number itself."
+    wide = sum(_range(each.fact) > 1 for each in ranged)
+    text = f"{judged}; {len(ranged)} state a range, {wide} of them wider than the number itself."
+    return f"{one}. {text}" if free else text[:1].upper() + text[1:]
 
 
 _COLUMNS = (
@@ -71,14 +98,16 @@ _COLUMNS = (
 )
 
 
-def _row(fact: Fact) -> tuple[Cell, ...]:
-    doubt = 100 * _range(fact)
-    name = f"{_named(fact)}\n{fact.note}" if fact.note else _named(fact)
+def _row(each: Used) -> tuple[Cell, ...]:
+    fact, doubt = each.fact, 100 * _range(each.fact)
+    places = f"and in {each.more} more place{'s' * (each.more > 1)}" if each.more else ""
+    name = "\n".join((_named(fact), "; ".join(part for part in (fact.note, places) if part))).rstrip()
     return (name, _value(fact), _ends(fact), doubt or None, fact.grade.label, fact.sources or None)
 
 
-def _doubt(fact: Fact) -> tuple[float, str]:
-    return (-_range(fact), fact.path)
+def _doubt(each: Used) -> tuple[bool, float, int, str]:
+    """Free parameters first, then the widest ranges."""
+    return (not each.free, -_range(each.fact), -each.fact.grade, each.fact.path)
 
 
 def _range(fact: Fact) -> float:

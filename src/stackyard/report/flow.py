@@ -1,4 +1,4 @@
-"""The Sankey diagram of a December: whose stacks sit in which accelerators, at which site, and serve what."""
+"""The Sankey diagram of a December: whose wafers and stacks sit in which accelerators, where, and serve what."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from stackyard.report.scale import say, scale, share
 from stackyard.report.view import Array, View
 
 _LEAST = 1e-3  # share of all stacks below which a flow is a hairline and is left out
+_TITLE = "From wafers to tokens"
+_WAFERS = (
+    "DRAM wafers are those started for these stacks, all yields in; supplies promised as stacks start at the supply."
+)
 
 
 def chain(view: View, year: str = "") -> Section:
@@ -22,7 +26,7 @@ def chain(view: View, year: str = "") -> Section:
     total = float(by_site.sum())
     if total <= 0:
         text = Note(f"Nothing is installed in December {chosen}.")
-        return Section("chain", "From stacks to tokens", f"No accelerator is in place in {chosen}.", (text,))
+        return Section("chain", _TITLE, f"No accelerator is in place in {chosen}.", (text,))
     made = _by_supply(view, month, by_site.sum(axis=1))
     serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
@@ -33,7 +37,7 @@ def chain(view: View, year: str = "") -> Section:
         f"In December {chosen}, {say(total, 'stacks')} are in place and serve {say(tokens, 'tokens/day')}; "
         f"{share(idle)} of them are spares, in repair or without work at the day's peak."
     )
-    return Section("chain", "From stacks to tokens", lead, (figure,))
+    return Section("chain", _TITLE, lead, (figure,))
 
 
 def _by_supply(view: View, month: int, stacks: Array) -> Array:
@@ -61,8 +65,13 @@ def _figure(view: View, month: int, made: Array, by_site: Array, serving: Array,
         (f"{V}/{id_}", f"{view.name(id_)}, {say(float(tokens[i]), 'tokens/day')}") for i, id_ in enumerate(view.ids(V))
     ]
     services.append(("spare", "Spare or idle"))
-    stages = (supplies, accelerators, sites, services)
-    flows = (made, by_site, np.column_stack([serving, spare]))
+    stages = [supplies, accelerators, sites, services]
+    flows = [made, by_site, np.column_stack([serving, spare])]
+    wafers = view.array("wafers_per_stack") * made[:-1].sum(axis=1)
+    if wafers.any():
+        names = [f"{say(float(count), 'wafers')}, {name}" for (_, name), count in zip(supplies, wafers, strict=False)]
+        stages.insert(0, [(f"wafer/{id_}", name) for id_, name in zip(view.ids(S), names, strict=True)])
+        flows.insert(0, np.diag((wafers > 0) * made[:-1].sum(axis=1)))
     links = tuple(
         (stages[k][i][0], stages[k + 1][j][0], float(flow[i, j]) / unit.factor)
         for k, flow in enumerate(flows)
@@ -73,12 +82,12 @@ def _figure(view: View, month: int, made: Array, by_site: Array, serving: Array,
     when = view.months[month]
     return Figure(
         "chain",
-        f"HBM stacks in place in {when}: by supply, accelerator, site and service",
+        f"HBM stacks in place in {when}: by {'wafers, ' if wafers.any() else ''}supply, accelerator, site and service",
         Sankey(nodes, links, unit.unit),
         f"Sankey diagram of {say(float(by_site.sum()), 'stacks')} in place in {when}: from the supplies that "
-        "delivered them, through accelerators and sites, to the services they serve.",
+        "delivered them and the wafers behind them, through accelerators and sites, to the services they serve.",
         "Every stage is counted in HBM stacks in place, so widths compare from end to end. Stacks of one accelerator "
         "are shared among supplies in proportion to what was drawn so far. Services count accelerators at the "
-        "day's peak. Wafers are not shown: the plan starts at the delivered stack.",
+        "day's peak. " + _WAFERS * bool(wafers.any()),
         view.grade,
     )

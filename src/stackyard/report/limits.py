@@ -9,11 +9,16 @@ import numpy as np
 
 from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Binding, Explanation, Worth
 from stackyard.quantity import DAY, MEGA
-from stackyard.report.document import Block, Cell, Column, Figure, Note, Paragraph, Section, Strip, Table
+from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
 from stackyard.report.view import NOTICEABLE, View, listed, spans
 
 _NO_LIMIT = "No limit"
+_FREE = {
+    "demand": "no limit binds",
+    "lead time": "nothing that is ordered can have arrived",
+    "cost": "serving more would not pay",
+}
 # One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
 _ONE = {
     "stack": ("stack", 1.0),
@@ -33,14 +38,14 @@ def answer(years: Sequence[Binding]) -> str:
     """'HBM limits the plan in 2026 and 2028, power in 2029–2030; in 2027 no limit binds': each limit with its years."""
     when: dict[str, list[int]] = {}
     for binding in years:
-        when.setdefault(binding.resource if binding.resource in RESOURCES else "", []).append(binding.year)
-    free = when.pop("", [])
-    limited = [f"{_within(RESOURCES[key].name, i)} in {spans(at)}" for i, (key, at) in enumerate(when.items())]
+        when.setdefault(binding.resource, []).append(binding.year)
+    limited = [(RESOURCES[key].name, at) for key, at in when.items() if key in RESOURCES]
+    free = [f"in {spans(at)} {_FREE[key]}" for key, at in when.items() if key in _FREE]
     if not limited:
-        return "No limit binds in any year"
-    limited[0] = limited[0].replace(" in ", " limits the plan in ", 1)
-    joined = ", ".join(limited) if any(" and " in text for text in limited) else listed(limited)
-    return joined + (f"; in {spans(free)} no limit binds" if free else "")
+        return "No limit binds in any year" + (f": {listed(free)}" if set(when) != {"demand"} else "")
+    told = [f"{_within(word, i)} {'limits the plan ' * (i == 0)}in {spans(at)}" for i, (word, at) in enumerate(limited)]
+    joined = ", ".join(told) if any(" and " in text for text in told) else listed(told)
+    return joined + (f"; {listed(free)}" if free else "")
 
 
 def _within(word: str, position: int) -> str:
@@ -62,10 +67,10 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     columns = (
         Column("Year"),
         Column("What limits"),
-        Column("Share of worth", "%"),
-        Column("One more saves"),
-        Column("and serves more"),
-        Column("in"),
+        Column("Share of worth", "%", aside=True),
+        Column("One more saves", aside=True),
+        Column("and serves more", aside=True),
+        Column("in", aside=True),
         Column("Left unserved", unit.unit, decimals(unit.of(unserved))),
     )
     solved = any(np.isfinite(worth.saved) for worth in explanation.worths)
@@ -90,9 +95,10 @@ def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
     return gain, f"{say(more, 'tokens/day')} {each}", str(worth.tokens_year)
 
 
-def reasons(explanation: Explanation) -> tuple[Paragraph, ...]:
+def reasons(explanation: Explanation) -> Points:
     """Why, in a few sentences for each year."""
-    return tuple(Paragraph(binding.sentence) for binding in explanation.years)
+    told = ((str(binding.year), binding.sentence.removeprefix(f"{binding.year}: ")) for binding in explanation.years)
+    return Points(tuple((year, text[:1].upper() + text[1:]) for year, text in told))
 
 
 def binds(view: View, explanation: Explanation) -> Section:

@@ -1,4 +1,4 @@
-"""The plan's own sections: demand, memory, power, what is built, money and footprint. One function per section."""
+"""The plan's own sections: demand, memory, what is built, money and footprint. One function per section."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stackyard.report.document import (
     Figure,
     Lines,
     Note,
-    Paragraph,
     Section,
     Series,
     StackedArea,
@@ -22,6 +21,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.view import Array, View, listed, spans
+from stackyard.report.wafers import wafers
 
 COSTS = {
     "cost_hbm": "HBM stacks",
@@ -110,7 +110,8 @@ def memory(view: View) -> Section:
             steps=True,
         ),
         f"Stacked areas of HBM stacks drawn a month by supply, {view.span}, and a dashed line of stacks delivered.",
-        "Above the dashed line, stacks come out of stock; below it, they go into stock or are left to others.",
+        "Above the dashed line, stacks come out of stock; below it, they go into stock or are left to others. Supplies "
+        "that cost the same are interchangeable, and so are some months: single bars may jump where sums do not.",
         view.grade,
     )
     columns = [view.array("stacks_start"), delivered.sum(axis=1), drawn.sum(axis=1), released.sum(axis=1)]
@@ -120,7 +121,7 @@ def memory(view: View) -> Section:
     parts = ((columns[2], "go into accelerators"), (columns[3], "are left to others"), (columns[4], "stay in stock"))
     told = [f"{share(float(values.sum()) / max(total, 1e-30))} {what}" for values, what in parts if values.sum() > 0]
     lead = f"Of {say(total, 'stacks')} promised for {view.span}, {listed(told)}."
-    return Section("memory", "HBM stacks", lead, (figure, *_needed(view), table))
+    return Section("memory", "HBM stacks", lead, (figure, table, *wafers(view), *_needed(view)))
 
 
 def _supply_table(view: View, columns: list[Array]) -> Table:
@@ -170,53 +171,6 @@ def _needed(view: View) -> tuple[Figure, ...]:
             "tokens per stack, or on the best accelerator on sale where a service is not served at all.",
             view.grade,
         ),
-    )
-
-
-def power(view: View) -> Section:
-    """Site power used at the day's peak against phases energised."""
-    used, energised = view.array("site_power_peak"), view.array("site_power")
-    unit = scale(energised.sum(axis=0), "W")
-    figure = Figure(
-        "power",
-        "Site power at the day's peak by site, under the line of phases energised",
-        StackedArea(
-            view.months,
-            view.series(SITE, used, unit),
-            (Series("limit/energised", "Energised", unit.of(energised.sum(axis=0))),),
-            "Site power",
-            unit.unit,
-            steps=True,
-        ),
-        f"Stacked areas of site power used at peak by site, {view.span}, and a dashed line of power energised.",
-        grade=view.grade,
-    )
-    blocks: list[Block] = [figure, _by_site(view, used, energised)]
-    spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
-    if spare:
-        when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
-        blocks.insert(0, Paragraph(f"{when} more than a tenth of the energised power stands idle."))
-    return Section("power", "Power and phases", _power_lead(view, used, energised), tuple(blocks))
-
-
-def _by_site(view: View, used: Array, energised: Array) -> Table:
-    """Each site in December: power energised and power used at peak."""
-    rows = []
-    for i, id_ in enumerate(view.ids(SITE)):
-        rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
-        rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
-    return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
-
-
-def _power_lead(view: View, used: Array, energised: Array) -> str:
-    last_used, last = used[:, -1], energised[:, -1]
-    full = [view.name(id_) for i, id_ in enumerate(view.ids(SITE)) if last_used[i] > max(0.98 * last[i], 0)]
-    which = f"{listed(full)} {'is' if len(full) == 1 else 'are'} full"
-    if len(full) > 1 and len(full) == int(np.sum(last > 0)):
-        which = "every site is full"
-    ending = f"; {which}" if full else ""
-    return (
-        f"At the end {say(float(last_used.sum()), 'W')} of {say(float(last.sum()), 'W')} energised are in use{ending}."
     )
 
 

@@ -115,7 +115,13 @@ def _month_text(month: Any) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """'a, b and c'."""
+    """'a, b and c'; 'a, b; c; and d' where a comma is part of a name.
+
+    >>> listed(["Abilene", "Ulsan"]), listed(["Abilene, Texas", "Ulsan", "Pohang"])
+    ('Abilene and Ulsan', 'Abilene, Texas; Ulsan; and Pohang')
+    """
+    if len(words) > 2 and any(", " in word for word in words):
+        return f"{'; '.join(words[:-1])}; and {words[-1]}"
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
 
 

@@ -1,0 +1,190 @@
+"""Power: what is energised and used, and why a site stands idle, computed from what a watt costs there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stackyard.plan.problem import SITE, A
+from stackyard.quantity import KILO, KWH, MEGA
+from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Section, Series, StackedArea, Table
+from stackyard.report.scale import plain, say, scale, share
+from stackyard.report.sections import by_year
+from stackyard.report.view import Array, View, listed
+
+_FULL, _IDLE = 0.98, 0.01  # shares of energised power in use from which a site counts as full, below which as idle
+_YEAR = 12
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a site ends as it does; `kind` groups sites for the lead, `why` says it for this site, `dearer` by how much
+    a kilowatt costs more than at `than`."""
+
+    kind: str
+    why: str
+    than: str = ""
+    dearer: float = 0.0
+
+
+def power(view: View) -> Section:
+    """Site power used at the day's peak against phases energised, and why power is left."""
+    used, energised = view.array("site_power_peak"), view.array("site_power")
+    unit = scale(energised.sum(axis=0), "W")
+    figure = Figure(
+        "power",
+        "Site power at the day's peak by site, under the line of phases energised",
+        StackedArea(
+            view.months,
+            view.series(SITE, used, unit),
+            (Series("limit/energised", "Energised", unit.of(energised.sum(axis=0))),),
+            "Site power",
+            unit.unit,
+            steps=True,
+        ),
+        f"Stacked areas of site power used at peak by site, {view.span}, and a dashed line of power energised.",
+        grade=view.grade,
+    )
+    found = verdicts(view)
+    blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised)]
+    spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
+    if spare:
+        when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
+        blocks.insert(0, Paragraph(f"{when} more than a tenth of the energised power stands idle."))
+    return Section("power", "Power and phases", _lead(view, found), tuple(blocks))
+
+
+def kilowatt(view: View) -> Array:
+    """USD that a kilowatt of IT power at full load costs at each site over the last year of the plan.
+
+    pue × (fit-out − what is left of it at the end) + energy and carbon of those months at the PUE, in money of the
+    first of them: what the plan weighs when it chooses a site.
+    """
+    months = slice(max(len(view.months) - _YEAR, 0), None)
+    worth = view.array("discount")[months] / view.array("discount")[months][0]
+    pue = view.array("pue")[:, months]
+    price, left = view.array("fitout_price")[:, months], view.array("fitout_residual")[:, months]
+    fitout = pue.max(axis=1) * price[:, 0] * (1 - left[:, 0] * worth[-1])
+    joule = view.array("electricity_price") + view.array("carbon_price") * view.array("grid_carbon")
+    energy = (pue * joule[:, months] * view.seconds[months]) @ worth
+    return np.asarray(KILO * (fitout + energy))
+
+
+def verdicts(view: View) -> tuple[Verdict, ...]:
+    """Why each site ends full, with power left, or idle."""
+    placed = np.flatnonzero(view.array("placed").sum(axis=(0, 1)))
+    last = int(placed[-1]) if placed.size else -1
+    return tuple(_verdict(view, i, last) for i in range(len(view.ids(SITE))))
+
+
+def _verdict(view: View, i: int, last: int) -> Verdict:
+    """`last` is the month of the last installation anywhere, -1 where there is none."""
+    energised, used = view.array("site_power")[i], float(view.array("site_power_peak")[i, -1])
+    ordered = view.array("bought").sum(axis=1) > 0
+    may = ordered & (view.array("allowed")[:, i] > 0)
+    if energised[-1] <= 0:
+        return Verdict("dark", "not energised within the horizon")
+    if used >= _FULL * energised[-1]:
+        return Verdict("full", "full")
+    idle = used <= _IDLE * energised[-1]
+    head = "idle" if idle else f"{say(float(energised[-1]) - used, 'W')} left"
+    if last < 0:
+        return Verdict("none" if idle else "left", f"{head}: nothing is installed in this plan")
+    if not may.any():
+        return Verdict("barred" if idle else "left", f"{head}: no accelerator that is ordered may stand here")
+    if used >= _FULL * energised[last]:
+        late = f"what was energised after {view.months[last]} came after the last installation"
+        return Verdict("late" if idle else "left", f"{head}: {late}")
+    if (found := _cheaper(view, i, last, may)) is not None:
+        than, dearer, months, of = found
+        when = "throughout" if months == of else f"in {months} of {of} months"
+        why = f"{head}: a kilowatt costs {share(dearer)} more than at {than}, where power is left {when}"
+        return Verdict("dearer" if idle else "left", why, than, dearer)
+    return Verdict("spare" if idle else "left", f"{head}: the plan has no more accelerators to install")
+
+
+def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:
+    """The cheaper site that most often has power left and could take every accelerator that may stand here: its name,
+    how much more a kilowatt costs here, and in how many of the months there is room."""
+    cost, energised = kilowatt(view), view.array("site_power")
+    since = energised[i] > 0
+    since[last + 1 :] = False
+    room = (energised - view.array("site_power_peak") > (1 - _FULL) * energised)[:, since].sum(axis=1)
+    takes = np.all(view.array("allowed")[may] > 0, axis=0)
+    better = np.flatnonzero((cost < cost[i]) & takes & (2 * room > since.sum()))
+    if not better.size:
+        return None
+    j = min(better.tolist(), key=lambda j: (-room[j], cost[j]))
+    return view.name(view.ids(SITE)[j]), float(cost[i] / cost[j] - 1), int(room[j]), int(since.sum())
+
+
+def _why(view: View, found: Sequence[Verdict]) -> Table:
+    energised, used = view.array("site_power")[:, -1], view.array("site_power_peak")[:, -1]
+    pue, allowed = view.array("pue")[:, -_YEAR:].mean(axis=1), view.array("allowed")
+    fitout, hour = view.array("fitout_price")[:, -1], view.array("electricity_price")[:, -1] * KWH * KILO
+    cost = kilowatt(view)
+    rows: list[tuple[Cell, ...]] = []
+    for i, id_ in enumerate(view.ids(SITE)):
+        barred = [view.name(a) for j, a in enumerate(view.ids(A)) if allowed[j, i] <= 0]
+        numbers = (energised[i] / MEGA, used[i] / MEGA, fitout[i], hour[i], pue[i], cost[i])
+        rows.append((f"{view.name(id_)}\n{found[i].why}", *map(float, numbers), "; ".join(barred) or "none"))
+    columns = (
+        Column("Site, and why"),
+        Column("Energised", "MW"),
+        Column("Used", "MW"),
+        Column("Fit-out", "USD/W", 1),
+        Column("Electricity", "USD/MWh"),
+        Column("PUE", "", 2),
+        Column("IT power", "USD/kW a year"),
+        Column("Cannot stand here"),
+    )
+    months = min(_YEAR, len(view.months))
+    note = (
+        f"IT power: a kilowatt at full load over the last {months} months, its fit-out at the PUE less what is left of "
+        "it at the end, electricity and priced carbon. Accelerators cannot stand where rack power or cooling forbid."
+    )
+    return Table(f"Why power is used or idle in {view.months[-1]}", columns, tuple(rows), note, view.grade)
+
+
+def _by_site(view: View, used: Array, energised: Array) -> Table:
+    """Each site in December: power energised and power used at peak."""
+    rows = []
+    for i, id_ in enumerate(view.ids(SITE)):
+        rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
+        rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
+    return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
+
+
+def _lead(view: View, found: Sequence[Verdict]) -> str:
+    used, energised = (float(view.array(name)[:, -1].sum()) for name in ("site_power_peak", "site_power"))
+    names = [view.name(id_).partition(" (")[0] for id_ in view.ids(SITE)]
+    told = [f"At the end {say(used, 'W')} of {say(energised, 'W')} energised are in use"]
+    full = [name for name, verdict in zip(names, found, strict=True) if verdict.kind == "full"]
+    if len(full) > 1 and len(full) == sum(verdict.kind != "dark" for verdict in found):
+        told.append("every site is full")
+    elif full:
+        told.append(f"{listed(full)} {'is' if len(full) == 1 else 'are'} full")
+    for kind, why in _REASONS.items():
+        group = [(name, verdict) for name, verdict in zip(names, found, strict=True) if verdict.kind == kind]
+        for than in sorted({verdict.than for _, verdict in group}):
+            idle = [(name, verdict.dearer) for name, verdict in group if verdict.than == than]
+            who = listed([name for name, _ in idle])
+            verb = "stands" if len(idle) == 1 else "stand"
+            told.append(f"{who} {verb} idle: {why.format(more=_more([more for _, more in idle]), than=than)}")
+    return ". ".join(told) + "."
+
+
+_REASONS = {
+    "dearer": "a kilowatt costs {more} more there than at {than}, where power is left",
+    "barred": "no accelerator that is ordered may stand there",
+    "late": "the power came after the last installation",
+    "none": "nothing is installed",
+    "spare": "the plan has no more accelerators to install",
+}
+
+
+def _more(shares: Sequence[float]) -> str:
+    low, high = (plain(100 * value, 2) for value in (min(shares), max(shares)))
+    return f"{low}%" if low == high else f"{low} to {high}%"
