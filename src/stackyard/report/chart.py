@@ -26,7 +26,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 _OTHER = ("#9aa1ab", "#c9ced6")
 _DASHES = ("dash", "dot")
-_PAD, _MARGIN = 20, 16  # px between the boxes of a Sankey diagram, and above and below them
+_PAD, _MARGIN = 20, 28  # px between the boxes of a Sankey diagram, and above and below them
 INK, QUIET, RULE = "#15181d", "#5b6270", "#e3e6eb"
 FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", sans-serif'
 
@@ -237,7 +237,7 @@ def _sankey(data: Sankey, palette: Colours) -> go.Figure:
     unit = _html(data.unit)
     stages = max((node.stage for node in data.nodes), default=0)
     most = max((sum(node.stage == k for node in data.nodes) for k in range(stages + 1)), default=1)
-    height = max(460, 68 * most)
+    height = max(480, 68 * most)
     drawn = go.Figure(
         go.Sankey(
             arrangement="snap",

@@ -127,14 +127,18 @@ def _value(fact: Fact) -> str:
     values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
     shown = [plain(value, 6) for value in values]
     text = shown[0] if len(shown) == 1 else f"{shown[0]} … {shown[-1]} ({len(shown)} values)"
-    return f"{text} {fact.unit}".rstrip()
+    return f"{text}{_unit(fact)}"
+
+
+def _unit(fact: Fact) -> str:
+    return fact.unit if fact.unit == "%" else f" {fact.unit}" if fact.unit else ""
 
 
 def _ends(fact: Fact) -> str:
     if fact.low is None and fact.high is None:
         return "not stated"
     ends = [plain(value, 6) if value is not None else "?" for value in (fact.low, fact.high)]
-    return f"{ends[0]} to {ends[1]} {fact.unit}".rstrip()
+    return f"{ends[0]} to {ends[1]}{_unit(fact)}"
 
 
 def method(

@@ -141,6 +141,10 @@ def _mark(grade: Grade | None) -> str:
     return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">{MARK}</span> {words}</a>'
 
 
+def _set_off(mark: str) -> str:
+    return f"&ensp;{mark}" if mark else ""
+
+
 def _key_figures(block: KeyFigures) -> str:
     items = "".join(
         f'<div><dt>{_text(item.label)}</dt><dd><span class="value">{_text(item.value)}</span>'
@@ -160,7 +164,7 @@ def _table(table: Table, caption: str = "") -> str:
     title = caption or table.title
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'
-        f"<caption><span>{_text(title)} {'' if caption else _mark(table.grade)}</span></caption>"
+        f"<caption><span>{_text(title)}{'' if caption else _set_off(_mark(table.grade))}</span></caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
     )
 
@@ -172,7 +176,7 @@ def _kind(cells: list[Cell]) -> str:
     if any(isinstance(cell, tuple) for cell in cells):
         return "w"
     longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
-    return "w" if longest > 40 else "s" if longest < 30 else ""
+    return "w" if longest > 40 else "" if longest >= 30 else "s" if longest > 10 else "s tight"
 
 
 def _heading(column: Column, kind: str) -> str:
@@ -237,7 +241,7 @@ def _figure(figure: Figure, palette: dict[str, str]) -> str:
     height = int(spec["layout"].get("height", 360))
     id_ = _text(figure.id)
     return f"""<figure id="figure-{id_}">
-<figcaption>{_text(figure.title)} {_mark(figure.grade)}</figcaption>
+<figcaption>{_text(figure.title)}{_set_off(_mark(figure.grade))}</figcaption>
 {legend}
 <div class="scroll"{' tabindex="0" role="region" aria-label="Diagram, scrolls sideways"' if wide else ""}>
 <div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" style="height:{height}px"></div></div>

@@ -41,7 +41,8 @@ def spend(view: View) -> Array:
 def by_year(view: View, title: str, display: Scale, rows: list[tuple[str, Array]], note: str = "") -> Table:
     """A table with one column a year; rows are (name, values by year)."""
     shown = [display.of(values) for _, values in rows]
-    places = min((decimals(values) for values in shown if 0 < max(values) < KILO), default=0)
+    tops = [max(values) for values in shown if 0 < max(values) < KILO]
+    places = max(min((decimals([top]) for top in tops), default=0), int(any(top < 10 for top in tops)))
     columns = (Column(display.unit), *(Column(year, "", places) for year in view.years))
     return Table(title, columns, tuple((name, *display.of(values)) for name, values in rows), note, view.grade)
 
@@ -90,7 +91,9 @@ def _demand_lead(view: View, asked: Array, served: Array) -> str:
         return f"{'All' if part > 0.999999 else 'Nearly all'} that is asked for in {view.span} is served."
     missing = (view.tokens(asked) - view.tokens(served)).sum(axis=1)
     most = f"; {view.name(view.ids(V)[int(missing.argmax())])} goes short the most" if len(missing) > 1 else ""
-    return f"Demand outruns capacity in {spans(short)}: {share(part)} of the tokens of {view.span} are served{most}."
+    return (
+        f"Demand is not served in full in {spans(short)}: {share(part)} of the tokens of {view.span} are served{most}."
+    )
 
 
 def memory(view: View) -> Section:
@@ -188,14 +191,16 @@ def built(view: View) -> Section:
     pairs = [(i, j) for i in range(len(view.ids(SITE))) for j in range(len(view.ids(A))) if standing[j, i].any()]
     names = {(i, j): f"{view.name(view.ids(SITE)[i])} · {view.name(view.ids(A)[j])}" for i, j in pairs}
     title = "Accelerators in place in December, by site"
-    places = by_year(view, title, scale(standing, "accelerators"), [(names[i, j], standing[j, i]) for i, j in pairs])
+    places = by_year(
+        view, title, scale(standing / 10, "accelerators"), [(names[i, j], standing[j, i]) for i, j in pairs]
+    )
     moves = _moves(view, placed, retired, standing)
     return Section("built", "What is built, where and when", _built_lead(view, bought), _filled(orders, places, moves))
 
 
 def _moves(view: View, placed: Array, retired: Array, standing: Array) -> Table:
     """Installed and taken out in each year, by site and accelerator."""
-    unit = scale(standing, "accelerators")
+    unit = scale(standing / 10, "accelerators")  # small rows stand beside large ones
     rows: list[tuple[Cell, ...]] = []
     for k, year in enumerate(view.years):
         for i, site in enumerate(view.ids(SITE)):
@@ -262,7 +267,8 @@ def money(view: View) -> Section:
 
 def footprint(view: View) -> Section:
     """Energy, carbon and water by year and site."""
-    kinds = (("energy", "Energy", "J"), ("carbon", "Carbon", "kg CO₂e"), ("water_used", "Water", "m³"))
+    known = (("energy", "Energy", "J"), ("carbon", "Carbon", "kg CO₂e"), ("water_used", "Water", "m³"))
+    kinds = [kind for kind in known if kind[0] == "energy" or view.array(kind[0]).any()]
     yearly = {name: view.yearly(view.array(name)) for name, _, _ in kinds}
     units = {name: scale(yearly[name].sum(axis=0), unit) for name, _, unit in kinds}
     rows: list[tuple[Cell, ...]] = []
@@ -282,8 +288,7 @@ def footprint(view: View) -> Section:
         grade=view.grade,
     )
     totals = {name: say(float(yearly[name].sum()), unit) for name, _, unit in kinds}
-    told = [f"takes {totals['energy']} over {view.span}", f"emits {totals['carbon']}"]
-    if yearly["water_used"].any():
-        told.append(f"uses {totals['water_used']} of water")
-    lead = f"Serving {listed(told)}."
+    words = {"energy": "takes {} over " + view.span, "carbon": "emits {}", "water_used": "uses {} of water"}
+    told = [words[name].format(total) for name, total in totals.items()]
+    lead = f"Serving {listed(told)}{'' if 'water_used' in totals else '; its cooling uses no water'}."
     return Section("footprint", "Energy, carbon and water", lead, (figure, *_filled(table)))

@@ -53,9 +53,14 @@ def _sheet_name(title: str, taken: set[str]) -> str:
     name, number = " ".join(stem.split())[:31].strip(), 1
     while name.lower() in taken:
         number += 1
-        name = f"{stem[: 28 - len(str(number))].strip()} ({number})"
+        name = f"{_cut(stem, 28 - len(str(number)))} ({number})"
     taken.add(name.lower())
     return name
+
+
+def _cut(text: str, length: int) -> str:
+    """The text, cut after a whole word where it is too long."""
+    return text.strip() if len(text) <= length else (text[:length].rpartition(" ")[0] or text[:length]).strip(" ,")
 
 
 def _sheet(sheet: Worksheet, table: Table) -> None:
