@@ -210,6 +210,8 @@ def test_numbers_used_in_many_places_are_told_once_and_a_free_one_first() -> Non
         Fact("e.heads", 64.0, "", Grade.PUBLISHED),
     ]
     section = confidence(facts, 0)
-    assert section.lead.startswith("The free parameter is the share that becomes HBM, 10% (2 to 100%). 2 of the 4")
+    assert section.lead.startswith(
+        "The free parameter is the share that becomes HBM, 10% (2 to 100%). 2 of the 4 different"
+    )
     first = next(block for block in section.blocks if isinstance(block, Table)).rows[0]
     assert str(first[0]).startswith("b.share[1]\n") and str(first[0]).endswith("and in 1 more place")

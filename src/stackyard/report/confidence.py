@@ -60,8 +60,8 @@ def confidence(provenance: Sequence[Fact], cited: int) -> Section:
     told = listed([f"{count} {grade.label}" for grade, count in counts if count])
     blocks: list[Block] = [
         Paragraph(
-            f"The plan rests on {len(used)} numbers from {cited} documents: {told}. A result is as good as the "
-            "weakest number behind it, so every table and figure of the plan carries the mark of its weakest grade."
+            f"The plan rests on {len(used)} different numbers from {cited} documents: {told}. A result is as good as "
+            "the weakest number behind it, so every table and figure of the plan carries the mark of its weakest grade."
         )
     ]
     if ranged:
@@ -79,9 +79,9 @@ def _lead(used: Sequence[Used], assumed: Sequence[Used], ranged: Sequence[Used])
     free = [f"{each.free}, {_value(each.fact)} ({_ends(each.fact)})" for each in used if each.free]
     one = f"The free parameter is the {free[0]}" if len(free) == 1 else f"Free parameters are {'; '.join(free)}"
     judged = (
-        f"{len(assumed)} of the {len(used)} numbers used are our own judgement"
+        f"{len(assumed)} of the {len(used)} different numbers used are our own judgement"
         if assumed
-        else (f"none of the {len(used)} numbers used is our own judgement")
+        else (f"none of the {len(used)} different numbers used is our own judgement")
     )
     wide = sum(_range(each.fact) > 1 for each in ranged)
     text = f"{judged}; {len(ranged)} state a range, {wide} of them wider than the number itself."

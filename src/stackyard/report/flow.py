@@ -10,7 +10,6 @@ from stackyard.report.scale import say, scale, share
 from stackyard.report.view import Array, View
 
 _LEAST = 1e-3  # share of all stacks below which a flow is a hairline and is left out
-_TITLE = "From wafers to tokens"
 _WAFERS = (
     "DRAM wafers are those started for these stacks, all yields in; supplies promised as stacks start at the supply."
 )
@@ -18,6 +17,8 @@ _WAFERS = (
 
 def chain(view: View, year: str = "") -> Section:
     """Stacks in place in December of the year (the one that serves most, if not said), followed to the services."""
+    start = "wafers" if view.array("wafers_per_stack").any() else "stacks"
+    title = f"From {start} to tokens"
     served = view.year_end(view.array("served").sum(axis=0))
     chosen = year or view.years[int(served.argmax())]
     month = view.in_year(chosen)[-1]
@@ -26,7 +27,7 @@ def chain(view: View, year: str = "") -> Section:
     total = float(by_site.sum())
     if total <= 0:
         text = Note(f"Nothing is installed in December {chosen}.")
-        return Section("chain", _TITLE, f"No accelerator is in place in {chosen}.", (text,))
+        return Section("chain", title, f"No accelerator is in place in {chosen}.", (text,))
     made = _by_supply(view, month, by_site.sum(axis=1))
     serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
@@ -37,7 +38,7 @@ def chain(view: View, year: str = "") -> Section:
         f"In December {chosen}, {say(total, 'stacks')} are in place and serve {say(tokens, 'tokens/day')}; "
         f"{share(idle)} of them are spares, in repair or without work at the day's peak."
     )
-    return Section("chain", _TITLE, lead, (figure,))
+    return Section("chain", title, lead, (figure,))
 
 
 def _by_supply(view: View, month: int, stacks: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Binding, Explanation, Worth
 from stackyard.quantity import DAY, MEGA
+from stackyard.report.cells import MARK
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
 from stackyard.report.view import NOTICEABLE, View, listed, spans
@@ -108,7 +109,7 @@ def binds(view: View, explanation: Explanation) -> Section:
         blocks.append(_worths(view, explanation.worths))
     if explanation.shortages:
         blocks.append(_shortages(view, explanation))
-    blocks.append(Note(" ".join(explanation.notes)))
+    blocks.append(Note(" ".join(note for note in explanation.notes if not note.startswith(MARK))))  # marks are shown
     return Section("binds", "What binds when", _lead(view, explanation), tuple(blocks))
 
 

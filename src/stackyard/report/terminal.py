@@ -46,8 +46,8 @@ def summary(report: Report) -> Group:
 class Fitted:
     """A table that fits itself to the terminal.
 
-    One that is wider than long is turned, so that its years stand side by side, in as many parts as the width needs;
-    the columns of another that are `aside` are left out where the width does not do.
+    One of numbers that is wider than long is turned, so that its years stand side by side, in as many parts as the
+    width needs; of another, the columns that are `aside` are left out where the width does not do.
     """
 
     def __init__(self, table: Table) -> None:
@@ -59,11 +59,12 @@ class Fitted:
         table, width = self.table, options.max_width
         yield Text(table.title, style="italic")
         columns = list(range(len(table.columns)))
-        if len(columns) > len(table.rows) + 3:
+        if len(columns) > len(table.rows) + 3 and all(_number(table, i) for i in columns[1:]):
             yield from _turned(table, width)
         else:
-            whole = _fits(table, columns, width)
-            yield _grid(table, [i for i in columns if whole or not table.columns[i].aside])
+            whole = _widths(table, columns, width)
+            kept = [i for i in columns if not table.columns[i].aside]
+            yield _grid(table, columns, whole) if whole else _grid(table, kept, _widths(table, kept, width))
             if not whole:
                 return
         if table.note:
@@ -80,31 +81,35 @@ def _number(table: Table, column: int) -> bool:
     return any(isinstance(row[column], int | float) for row in table.rows)
 
 
-def _fits(table: Table, columns: list[int], width: int) -> bool:
-    """Whether every cell stands on one line or has room to wrap, headings broken between words."""
-    lines = _lines(table)
-    need = sum(max(_word(lines[0][i]), 0, *(min(len(line[i]), _ROOM) for line in lines[1:])) for i in columns)
-    return need + _GAP * (len(columns) - 1) <= width
+def _widths(table: Table, columns: list[int], width: int) -> list[int]:
+    """Characters for each column, none where they do not fit: headings break between words, cells where they are long;
+    what is left goes to the columns from the left."""
+    heads, *rows = _lines(table)
+    longest = [max(len(heads[i]), 0, *(len(row[i]) for row in rows)) for i in columns]
+    found = [max(_word(heads[i]), 0, *(min(len(row[i]), _ROOM) for row in rows)) for i in columns]
+    spare = width - sum(found) - _GAP * (len(columns) - 1)
+    if spare < 0:
+        return []
+    for k, most in enumerate(longest):
+        more = min(most - found[k], spare)
+        found[k], spare = found[k] + more, spare - more
+    return found
 
 
 def _word(text: str) -> int:
     return max(map(len, text.split()), default=0)
 
 
-def _grid(table: Table, columns: list[int]) -> Any:
+def _grid(table: Table, columns: list[int], widths: list[int]) -> Any:
+    """The columns in these widths; without widths, as rich finds them."""
     from rich.table import Table as Grid
     from rich.text import Text
 
     lines = _lines(table)
     grid = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for i in columns:
-        least = max(_word(line[i]) for line in lines)
-        grid.add_column(
-            Text(lines[0][i]),
-            justify="right" if _number(table, i) else "left",
-            min_width=min(least, 24),
-            overflow="fold",
-        )
+    for k, i in enumerate(columns):
+        head, wide = Text(lines[0][i]), widths[k] if widths else None
+        grid.add_column(head, justify="right" if _number(table, i) else "left", width=wide, overflow="fold")
     for line in lines[1:]:
         grid.add_row(*(Text(line[i]) for i in columns))
     return grid
