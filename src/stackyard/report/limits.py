@@ -18,6 +18,7 @@ _NO_LIMIT = "No limit"
 _FREE = {
     "demand": "no limit binds",
     "lead time": "nothing that is ordered can have arrived",
+    "horizon": "what is started arrives after the horizon",
     "cost": "serving more would not pay",
 }
 # One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
@@ -64,7 +65,9 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
         worth = worths.get((binding.resource, binding.year))
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         part = 100 * binding.share if binding.resource in RESOURCES else None
-        rows.append((str(binding.year), name(binding.resource), part, *told, left / unit.factor))
+        mostly = binding.resource in NOTHING and binding.share < 1
+        limit = f"{_NO_LIMIT} in most months" if mostly else name(binding.resource)
+        rows.append((str(binding.year), limit, part, *told, left / unit.factor))
     columns = (
         Column("Year"),
         Column("What limits"),
@@ -80,6 +83,14 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     if not solved:
         how = f"Price of the limit, an upper bound; {end}"
     return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
+
+
+def _limit(binding: Binding) -> str:
+    """What limits a year; of a year without a limit in most months, why not, and in how many."""
+    if binding.resource in RESOURCES or binding.share == 1:
+        return name(binding.resource)
+    months = f"{binding.months} month{'s' * (binding.months != 1)}"
+    return f"{_NO_LIMIT} in most months: {NOTHING[binding.resource]} ({months})"
 
 
 def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
