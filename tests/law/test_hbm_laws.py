@@ -165,3 +165,8 @@ def test_a_ramp_without_duration_is_a_step() -> None:
 def test_lead_times_round_to_the_nearest_month(months: int) -> None:
     assert whole_months((months + 0.4) * 30.4375 * DAY) == months
     assert whole_months((months + 0.6) * 30.4375 * DAY) == months + 1
+
+
+def test_a_wafer_that_is_all_edge_has_no_dies():
+    assert gross_dies(0.0, 121e-6, 0.003) == 0.0
+    assert gross_dies(0.3, 121e-6, 0.2) == 0.0

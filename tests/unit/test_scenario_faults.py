@@ -52,6 +52,15 @@ def line_of(text: str) -> int:
         ("electricity: 120 USD/MWh", "electricity: 120000 KRW/MWh", "no exchange rate", "krw_per_usd"),
         ("power: 8 MW", "power: 2 MW", "power falls", "cumulative"),
         ("{fact: hbm.hbm3e.price}", "{fact: hbm.prices.hbm3e.pric}", "no fact", "hbm.hbm3e.price"),
+        ("height: 8", "height: 0", "greater than or equal to 1", ""),
+        ("growth: 4", "growth: 1e300", "grows beyond all numbers", "factor per year"),
+        ("lead_months: 3", "lead_months: 3\n    working: 150%", "is above 1", "95%"),
+        ("lead_months: 3", "lead_months: 3\n    flops: {fp8: 0 PFLOPS/package}", "must be above 0", "10 PFLOPS"),
+        ("system: dgx-h200", "system: trn3-ultraserver-gen2", "is not on record", "system_power"),
+        ("system: dgx-h200", "system_size: 0.4 package/rack\n    system_power: 9 kW/rack", "not a size", "8 package"),
+        ("system: dgx-h200", "system_size: 8 package/rack\n    system_power: 0 W/rack", "not a size", "10 kW"),
+        ("cooling: air", "cooling: air\n    share: 150%", "is above 1", "50%"),
+        ("cooling: air", "cooling: air\n    fitout_life: 0 year", "must be above 0", "20 year"),
     ],
 )
 def test_each_kind_of_mistake_is_told_with_its_line_and_the_next_step(
@@ -132,6 +141,18 @@ def test_a_good_table_reads_as_its_rows_say(tmp_path: Path) -> None:
     assert (series.by_month(read.months) * MONTH).round(6).tolist() == [1000.0 + i for i in range(24)]
 
 
+def test_a_table_in_won_becomes_dollars(tmp_path: Path) -> None:
+    months = [f"{2026 + m // 12}-{m % 12 + 1:02d}" for m in range(24)]
+    (tmp_path / "p.csv").write_text("month,price\n" + "".join(f"{month},430000\n" for month in months))
+    file = tmp_path / "scenario.yaml"
+    won = "price: {csv: p.csv, column: price, unit: KRW/stack}"
+    text = FIRST_PLAN.read_text().replace("price: {fact: hbm.hbm3e.price}", won, 1)
+    file.write_text(text + "money: {krw_per_usd: 1433 KRW/USD}\n")
+    read = scenarios.load(file, catalog.load())
+    price = read.inputs.supplies["memory"].price.by_month(read.months, 1433.0)
+    assert price == pytest.approx(430000 / 1433)
+
+
 def test_a_scenario_round_trips_and_its_digest_follows_every_change(tmp_path: Path) -> None:
     import yaml
 
@@ -153,3 +174,26 @@ def test_unmarked_numbers_count_as_assumed_and_graded_ones_need_a_source(tmp_pat
     assert grades["accelerators.h200.hbm_in_price"] is not Grade.ASSUMED
     found = faults(tmp_path, ("tpot: 50 ms", "tpot: {value: 50 ms, grade: published}"))
     assert "names no source" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("die_yield: 70%", "die_yield: 150%", "at most 1"),
+        ("die_yield: 70%", "die_yield: 0%", "above 0"),
+        ("bond_yield: 99%", "bond_yield: 0%", "above 0"),
+        ("test_yield: 95%", "test_yield: 101%", "at most 1"),
+        ("die_area: 121 mm^2", "die_area: 0 mm^2", "no room for a die"),
+        ("die_area: 121 mm^2", "die_area: 1 m^2", "no room for a die"),
+        ("die_area: 121 mm^2", "wafer_diameter: 0 mm", "no room for a die"),
+        ("die_area: 121 mm^2", "edge_exclusion: 200 mm", "no room for a die"),
+    ],
+)
+def test_a_wafer_line_that_cannot_be_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    wafers = """wafers: {starts: 100 wafer/month, die_area: 121 mm^2, die_yield: 70%, bond_yield: 99%, test_yield: 95%,
+      wafer_to_die: 4, die_to_stack: 1, stack_to_shipment: 1}
+"""
+    assert old in wafers
+    deliveries = next(line for line in FIRST_PLAN.read_text().splitlines() if "deliveries:" in line).strip()
+    found = faults(tmp_path, (deliveries, wafers.replace(old, new)))
+    assert any(message in fault.message and "supplies.memory.wafers" in fault.key for fault in found), found

@@ -14,14 +14,15 @@ def gross_dies(
 
     N = pi (d/2)^2 / A - pi d / sqrt(2 A), with d = wafer_diameter - 2 edge_exclusion and A the area of a square die
     that is `scribe` wider than the bare one in both directions. Lengths in m, area in m2, any shapes that broadcast.
-    Not rounded, and never below 0. Source: D. K. de Vries, "Investigation of gross die per wafer formulas", IEEE
-    Trans. Semiconductor Manufacturing 18 (2005) 136. For dies of 50 to 150 mm2 on a 300 mm wafer it lies 1 to 4% below
-    the best placement that can be counted, and 10% below it at 800 mm2; fields cut by the edge are not modelled.
+    Not rounded, and never below 0; 0 where the edge takes the whole wafer. Source: D. K. de Vries, "Investigation of
+    gross die per wafer formulas", IEEE Trans. Semiconductor Manufacturing 18 (2005) 136. For dies of 50 to 150 mm2 on a
+    300 mm wafer it lies 1 to 4% below the best placement that can be counted, and 10% below it at 800 mm2; fields cut
+    by the edge are not modelled.
 
     >>> f"{gross_dies(0.300, 121e-6, 0.003):.1f}"
     '501.7'
     """
-    usable = np.subtract(wafer_diameter, np.multiply(2.0, edge_exclusion))
+    usable = np.maximum(np.subtract(wafer_diameter, np.multiply(2.0, edge_exclusion)), 0.0)
     area = np.square(np.sqrt(die_area) + scribe)
     dies: Numeric = np.maximum(np.pi * np.square(usable / 2) / area - np.pi * usable / np.sqrt(2 * area), 0.0)[()]
     return dies

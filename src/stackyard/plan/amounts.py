@@ -166,7 +166,7 @@ class Series(Door):
         at = sorted(self.points)
         shape: Months
         if self.table is not None:
-            values = self.table.si_series
+            values = np.asarray(self.table.si_series) / _won_in_a_unit(self.table, krw_per_usd)
             shape = np.interp(clock, self.table_start + np.arange(len(values)), values)
         elif self.growth:
             shape = usd(self.points[at[0]], krw_per_usd) * (self._grown(clock) / self._grown(np.array([at[0]])))
@@ -304,4 +304,9 @@ def preset(written: str | float) -> Any:
 
 def usd(fact: Fact, krw_per_usd: float) -> float:
     """SI value of a fact; one in won is divided by the exchange rate, all others are left as they are."""
-    return fact.si / krw_per_usd if "KRW" in fact.unit else fact.si
+    return fact.si / _won_in_a_unit(fact, krw_per_usd)
+
+
+def _won_in_a_unit(fact: Fact, krw_per_usd: float) -> float:
+    """What a fact is divided by to read in dollars: the exchange rate where it is in won, else 1."""
+    return krw_per_usd if "KRW" in fact.unit else 1.0

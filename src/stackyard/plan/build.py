@@ -165,6 +165,7 @@ def _points(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[s
                 tpot=service.tpot.si,
                 precision=service.precision,
                 domain=domain,
+                hbm=here.catalog.hbm.get(chip.hbm),
             )
     return found
 

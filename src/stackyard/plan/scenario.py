@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from stackyard.catalog import Catalog
 from stackyard.errors import Faults, nearest
 from stackyard.files import Located, Path_, dotted, faults_of, read_yaml
+from stackyard.hbm.geometry import gross_dies
 from stackyard.months import Month, show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
 from stackyard.source import Fact
@@ -107,7 +109,7 @@ class Supply(Door):
     name: str
     maker: Annotated[str, _known_in("maker")]
     product: Annotated[str, _known_in("generation")]
-    height: int
+    height: int = Field(ge=1)  # dies in a stack
     price: Annotated[Series, Unit("USD/stack")]
     holding: Annotated[Fact, Unit("1/year")] = preset("10%/year")
     stock: Annotated[Fact, Unit("stack")] = preset("0 stack")
@@ -243,7 +245,7 @@ def load(path: Path, catalog: Catalog) -> Scenario:
         except ValidationError as error:
             faults.extend(_with_known_keys(faults_of(error, located), located))
     if inputs is not None:
-        faults.extend(_cross_checks(inputs, located))
+        faults.extend(_cross_checks(inputs, located, catalog))
         if not faults:
             inputs = _with_paths(inputs, located)
     faults.raise_any()
@@ -292,7 +294,7 @@ def _with_known_keys(faults: Faults, located: Located) -> Iterator[Any]:
         yield replace(fault, hint=nearest(parts[-1], owner.model_fields))
 
 
-def _cross_checks(inputs: Inputs, located: Located) -> Iterator[Any]:
+def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterator[Any]:
     """What one part of the file says about another: ids, heights, dates within the horizon, sense of the numbers."""
     faults = Faults()
 
@@ -300,7 +302,10 @@ def _cross_checks(inputs: Inputs, located: Located) -> Iterator[Any]:
         faults.add(located.file, located.line(path), dotted(path), message, hint)
 
     for key, chip in inputs.accelerators.items():
-        _check_chip(key, chip, inputs, add)
+        _check_chip(key, chip, inputs, catalog, add)
+    for key, supply in inputs.supplies.items():
+        if supply.wafers is not None:
+            _check_wafers(key, supply, supply.wafers, catalog, add)
     for key, site in inputs.sites.items():
         _check_site(key, site, inputs, add)
     for year in inputs.money.budget:
@@ -321,7 +326,11 @@ def _horizon_text(inputs: Inputs) -> str:
 
 
 def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None:
-    if not any(service.demand.by_month(inputs.horizon.months) > 0):
+    with np.errstate(over="ignore"):
+        demand = service.demand.by_month(inputs.horizon.months)
+    if not np.isfinite(demand).all():
+        add(("services", key, "demand"), "grows beyond all numbers", "growth is a factor per year, for example 3")
+    elif not any(demand > 0):
         add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
     if not 0 < service.usable.si <= 1:
         add(("services", key, "usable"), "is not between 0 and 1", "for example 50%")
@@ -332,7 +341,20 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
             add(("services", key, field), "must be above 0", "for example 1000 token, or 50 ms")
 
 
-def _check_chip(key: str, chip: Chip, inputs: Inputs, add: Any) -> None:
+def _check_wafers(key: str, supply: Supply, wafers: Wafers, catalog: Catalog, add: Any) -> None:
+    path = ("supplies", key, "wafers")
+    for field in ("die_yield", "bond_yield", "test_yield"):
+        if not 0 < getattr(wafers, field).si <= 1:
+            add((*path, field), "is not above 0 and at most 1", "for example 70%")
+    area = wafers.die_area.si if wafers.die_area is not None else catalog.generation(supply.product).die_area
+    if np.isnan(area):
+        add((*path, "die_area"), "is missing, and the catalogue has none", "for example 121 mm^2")
+    elif not area > 0 or not gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si) > 0:
+        hint = "a wafer of 300 mm with an edge of 3 mm has room for about 500 dies of 121 mm^2"
+        add(path, "has no room for a die: check die_area, wafer_diameter and edge_exclusion", hint)
+
+
+def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any) -> None:
     if chip.packaging not in inputs.packaging:
         hint = nearest(chip.packaging, inputs.packaging)
         add(("accelerators", key, "packaging"), f"no packaging line '{chip.packaging}'", hint)
@@ -341,6 +363,20 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, add: Any) -> None:
     for field in ("packages_per_wafer", "life"):
         if getattr(chip, field).si <= 0:
             add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
+    if not chip.working.si <= 1:
+        add(("accelerators", key, "working"), "is above 1", "the share of installed ones that work, for example 95%")
+    for precision, fact in chip.flops.items():
+        if fact.si <= 0:
+            add(("accelerators", key, "flops", precision), "must be above 0", "for example 10 PFLOPS/package")
+    if chip.system is not None:
+        if not catalog.system(chip.system).max_power > 0:
+            hint = "state system_size and system_power instead of system"
+            add(("accelerators", key, "system"), f"the power of '{chip.system}' is not on record", hint)
+        return
+    for field, least, like in (("system_size", 1.0, "8 package/rack"), ("system_power", 1e-9, "10 kW/rack")):
+        stated = getattr(chip, field)
+        if stated is not None and (stated.si < least or (field == "system_size" and stated.si % 1)):
+            add(("accelerators", key, field), "is not a size that a system can have", f"for example {like}")
 
 
 def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
@@ -350,6 +386,10 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
         add(("sites", key, "phases"), "are not in the order of their months", "one phase a month, earliest first")
     if powers != sorted(powers):
         add(("sites", key, "phases"), "power falls from one phase to the next", "power is cumulative at the site")
+    if not site.share.si <= 1:
+        add(("sites", key, "share"), "is above 1", "the share of the site that is the plan's, for example 50%")
+    if site.fitout_life.si <= 0:
+        add(("sites", key, "fitout_life"), "must be above 0", "for example 20 year")
     for i, month in enumerate(months):
         if month > inputs.horizon.end:
             add(
