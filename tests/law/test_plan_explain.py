@@ -121,3 +121,20 @@ def test_a_month_s_prices_are_its_duals_dearest_rent_first(seed: int, problem_of
         assert {price.worth for price in found if price.resource == "hbm"} <= set(stacks.tolist())
     with pytest.raises(KeyError):
         prices_in(problem, plan, "1999-01")
+
+
+@pytest.mark.parametrize(
+    "nothing", ["stacks_delivered", "packaging_wafers", "site_power", "budget", "rate", "availability"]
+)
+def test_where_nothing_can_be_built_it_is_not_said_that_building_does_not_pay(
+    nothing: str, problem_of: Problems
+) -> None:
+    data = problem_of(0).data
+    without = {nothing: 0 * data[nothing].where(np.isfinite(data[nothing]), 1.0).assign_attrs(data[nothing].attrs)}
+    without |= {"stacks_start": 0 * data["stacks_start"], "fleet": 0 * data["fleet"]}
+    for name, values in without.items():
+        values.attrs.update(data[name].attrs)
+    problem = Problem(data.assign(without))
+    said = explain(problem, solve(problem))
+    assert "missing" in said.data["binds"].values
+    assert "cost" not in said.data["binds"].values

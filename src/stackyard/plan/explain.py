@@ -47,6 +47,7 @@ NOTHING: dict[str, str] = {
     "demand": "all demand is served",
     "lead time": "nothing that is ordered can have arrived",
     "horizon": "what is started now arrives after the horizon",
+    "missing": "no accelerator that can be built, housed and paid for serves what is left",
     "cost": "serving more would cost more within the horizon than leaving it unserved",
 }
 
@@ -213,7 +214,21 @@ def _without_rent(problem: Problem, plan: Plan) -> np.ndarray[tuple[int], np.dty
     arrives = np.where(d["orders_max"] > 0, months + d["lead_months"].values[:, None], np.inf)
     why = np.where(arrives.min(axis=0) >= months.size, "horizon", "cost")
     why = np.where(months < arrives.min(), "lead time", why)
+    left = plan.decisions["unserved"] > 1e-6 * d["demand"]
+    why = np.where((left & _servable(d)).any(V), why, "missing")
     return np.where((unserved <= 1e-6 * asked).values, "demand", why)
+
+
+def _servable(d: xr.Dataset) -> xr.DataArray:
+    """Services that some accelerator could serve at all within the horizon: one that runs the service, stands in
+    place or can be ordered with stacks and packaging that arrive, in a hall with power, and with money to spend."""
+    powered = (d["allowed"] > 0) & (d["site_power"] > 0).any(T)
+    stacks = (d["fits_stack"] > 0) & (d["stacks_delivered"].sum(T) + d["stacks_start"] > 0)
+    packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0).any(T)).all(K)
+    bought = (d["orders_max"] > 0).any(T) & stacks.any(S) & packed & powered.any(SITE)
+    there = ((d["fleet"] > 0) & (d["site_power"] > 0)).any([SITE, T])
+    able = (bought | there) & (d["availability"] > 0) & (d["budget"] > 0).any(Y)
+    return ((d["rate"] > 0) & able).any(A)
 
 
 # --- steps ---
@@ -330,7 +345,9 @@ def _binding(problem: Problem, plan: Plan, data: xr.Dataset, worths: tuple[Worth
     counts = Counter(str(why) for why in data["binds"].values[inside])
     left = _left_words(problem, plan, index)
     limited = sum(count for why, count in counts.items() if why in RESOURCES)
-    free = counts["demand"] + counts["cost"]  # in the other months nothing that is decided now matters
+    free = (
+        counts["demand"] + counts["missing"] + counts["cost"]
+    )  # in the other months nothing that is decided now matters
     if limited == 0 or free > limited:
         why, count = next(item for item in counts.most_common() if item[0] in NOTHING)
         often = "" if set(counts) <= set(NOTHING) else " in most months"
