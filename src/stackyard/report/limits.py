@@ -42,11 +42,12 @@ def answer(years: Sequence[Binding]) -> str:
     for binding in years:
         when.setdefault(binding.resource, []).append(binding.year)
     limited = [(RESOURCES[key].name, at) for key, at in when.items() if key in RESOURCES]
-    free = [f"in {spans(at)} {_FREE[key]}" for key, at in when.items() if key in _FREE]
+    free = [f"in {spans(at)} {_FREE.get(key, NOTHING[key])}" for key, at in when.items() if key in NOTHING]
     if not limited:
         return "No limit binds in any year" + (f": {listed(free)}" if set(when) != {"demand"} else "")
     told = [f"{_within(word, i)} {'limits the plan ' * (i == 0)}in {spans(at)}" for i, (word, at) in enumerate(limited)]
-    joined = ", ".join(told) if any(" and " in text for text in told) else listed(told)
+    clear = len(told) == 1 or not any(" and " in text for text in told)
+    joined = listed(told) if clear else f"{', '.join(told[:-1])}, and {told[-1]}"
     return joined + (f"; {listed(free)}" if free else "")
 
 
@@ -85,16 +86,8 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
 
 
-def _limit(binding: Binding) -> str:
-    """What limits a year; of a year without a limit in most months, why not, and in how many."""
-    if binding.resource in RESOURCES or binding.share == 1:
-        return name(binding.resource)
-    months = f"{binding.months} month{'s' * (binding.months != 1)}"
-    return f"{_NO_LIMIT} in most months: {NOTHING[binding.resource]} ({months})"
-
-
 def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
-    """('USD 1,240 a stack', '2.1 M tokens/day a stack', '2028'); None where no step was solved for."""
+    """('USD 1,240 a stack', '2.1 M tokens/day', '2028'); None where no step was solved for."""
     word, size = _ONE[worth.unit]
     each = f"{'an' if word[0] == 'a' else 'a'} {word}"
     saved = worth.saved if np.isfinite(worth.saved) else worth.predicted
@@ -104,7 +97,7 @@ def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
     if worth.tokens <= NOTICEABLE * view.array("demand").max():
         return gain, "none", None
     more = worth.tokens / worth.step * size
-    return gain, f"{say(more, 'tokens/day')} {each}", str(worth.tokens_year)
+    return gain, say(more, "tokens/day"), str(worth.tokens_year)
 
 
 def reasons(explanation: Explanation) -> Points:
