@@ -125,12 +125,14 @@ def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a f
 def plan(
     scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the plan.")] = Path("out"),
-    time_limit: Annotated[float, typer.Option(help="Most seconds for the solver.")] = 600.0,
+    time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
+    from stackyard.files import require_folder
 
+    require_folder(out)
     with show.progress() as progress:
         result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
         written = result.write(out)
@@ -171,3 +173,5 @@ def main() -> None:
         fail(INTERRUPTED, "Stopped. Nothing was left half-written.")
     except BrokenPipeError:
         raise SystemExit(0) from None
+    except OSError as error:  # a disk that is full, a folder that went away
+        fail(BAD_INPUT, f"{error.filename or 'file'}: {error.strerror or error}")

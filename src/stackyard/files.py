@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from stackyard.errors import Faults, InputErrors, nearest
+from stackyard.errors import Fault, Faults, InputErrors, nearest
 
 Path_ = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -166,6 +166,14 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
         faults.add(file, 0, "", "has no rows", "add at least one row below the header")
     faults.raise_any()
     return Table(file, header, tuple(rows))
+
+
+def require_folder(folder: Path) -> None:
+    """Refuses a folder that cannot be written to, before any work is done for it; creates nothing."""
+    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        message = "cannot be written to" if there.is_dir() else "is not a folder"
+        raise InputErrors([Fault(str(there), 0, "", message, "name another folder")])
 
 
 @contextmanager

@@ -101,6 +101,20 @@ def test_a_solver_that_runs_out_of_time_exits_3_and_saves_the_problem(tmp_path: 
     assert Problem.load(tmp_path / "problem.nc").digest in told
 
 
+def test_a_folder_that_cannot_be_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        told = run("plan", ROOT / "examples" / "first-plan.yaml", "-o", out, expect=2).stderr
+        assert "is not a folder" in told and "Rating" not in told
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("asked", [("kimi-k3", "h200"), ("llama-3.1-70b", "openai-jalapeno")])
+def test_an_estimate_that_nothing_is_known_of_says_why(asked: tuple[str, str]) -> None:
+    done = run("estimate", *asked, expect=1)
+    assert "Does not fit" in done.stdout and "Traceback" not in done.stderr
+
+
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "stackyard", "plan", str(ROOT / "examples" / "openai-sk"), "-o", str(out)]
