@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,7 @@ def plan(
     from stackyard.plan.explain import explain
     from stackyard.plan.solve import solve_warm
     from stackyard.report.build import build as document
+    from stackyard.report.confidence import standing
 
     tell = progress or (lambda text: None)
     read = scenario(path)
@@ -198,7 +200,7 @@ def plan(
         raise _saved(failed, built, save_to)
     tell("Explaining what binds")
     explanation = explain(built.problem, solved.plan, solved.resolve if steps else None, progress=tell)
-    explanation = replace(explanation, notes=(*explanation.notes, built.standing))
+    explanation = replace(explanation, notes=(*explanation.notes, standing([used.fact for used in built.used])))
     tell("Writing the report")
     report = document(
         built.problem,
@@ -207,6 +209,7 @@ def plan(
         [used.fact for used in built.used],
         title=read.name,
         subtitle=read.inputs.about.strip(),
+        date=date.today().isoformat(),
         not_modelled=(*read.inputs.absent, *ABSENT),
         remarks=built.remarks,
         audit=AUDITED,

@@ -191,11 +191,13 @@ def rows(title: str, values: Mapping[str, str]) -> Table:
 
 def problem(built: Built) -> None:
     """What a scenario comes to before it is solved."""
+    from stackyard.report.confidence import standing
+
     screen = console()
     data = built.problem.data
     sizes = ", ".join(f"{name} {count}" for name, count in data.sizes.items())
     screen.print(f"[bold]{data.attrs['name']}[/bold]: {sizes}; problem {built.problem.digest}")
-    table = Table(title="Tokens per second of one accelerator (watts with its share of the system)")
+    table = Table(title="Usable tokens per second of one accelerator (watts with its share of the system)")
     table.add_column("accelerator", style="cyan")
     for service in data["service"].values:
         table.add_column(str(service), justify="right")
@@ -209,7 +211,7 @@ def problem(built: Built) -> None:
     screen.print(table)
     for remark in built.remarks:
         screen.print(f"• {remark}")
-    screen.print(built.standing)
+    screen.print(standing([used.fact for used in built.used]))
     screen.print("The scenario reads without a fault. Solve it:  stackyard plan SCENARIO -o out", style="green")
 
 

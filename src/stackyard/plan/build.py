@@ -30,7 +30,7 @@ from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
 from stackyard.site.phases import power_by_month, residual
 from stackyard.site.power import fits_rack, system_power
-from stackyard.source import Fact, Grade
+from stackyard.source import Fact
 
 Array = NDArray[np.float64]
 Coefficients = dict[str, Any]
@@ -52,15 +52,6 @@ class Built:
     points: Mapping[tuple[str, str], Best]  # (accelerator, service) -> operating point
     used: tuple[Used, ...]
     remarks: tuple[str, ...]
-
-    @property
-    def standing(self) -> str:
-        """How many of the numbers behind the problem are our own judgement, in a sentence."""
-        facts = {(used.fact.path, used.fact.value): used.fact.grade for used in self.used}
-        assumed = sum(grade is Grade.ASSUMED for grade in facts.values())
-        return (
-            f"◆ {assumed} of the {len(facts)} numbers behind this are assumed: our own judgement, listed in the report."
-        )
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,13 @@ def numbers(facts: Sequence[Fact]) -> tuple[Used, ...]:
     return tuple(Used(found[0], len(found) - 1) for found in places.values())
 
 
+def standing(facts: Sequence[Fact]) -> str:
+    """How many of the numbers behind an answer are our own judgement, in a sentence."""
+    used = numbers(facts)
+    assumed = sum(each.fact.grade is Grade.ASSUMED for each in used)
+    return f"◆ {assumed} of the {len(used)} numbers behind this are assumed: our own judgement, listed in the report."
+
+
 def confidence(provenance: Sequence[Fact], cited: int) -> Section:
     """The free parameter, the widest ranges among the numbers used, and every number that is our own judgement."""
     used = numbers(provenance)
