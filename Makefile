@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit bench lock clean
+.PHONY: demo test lint types layers unit bench picture lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
@@ -41,6 +41,9 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	touch $@
+
+picture: demo $(VENV)/dev.stamp  ## the README's picture, from a fresh report; needs Chromium
+	$(BIN)/python design/picture.py out/report.html docs/report.png
 
 lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv
