@@ -45,3 +45,17 @@ def test_the_json_is_the_plan(result: api.Result, tmp_path: Path) -> None:
     assert problem.digest == result.built.problem.digest
     assert plan.decisions.equals(result.plan.decisions)
     assert explanation.years == result.explanation.years
+
+
+def test_a_token_unserved_costs_what_a_token_earns() -> None:
+    """The alliance's price is the record's revenue over the example's own demand, in 2026-03 and over 2030."""
+    data = api.problem(EXAMPLES / "openai-sk").problem.data
+    facts = api.catalog().facts
+    tokens = data["demand"].sum("service") * data["seconds"] / 86400
+    price = data["unserved_price"].isel(service=0)
+    assert len({tuple(row) for row in data["unserved_price"].values.tolist()}) == 1
+    month, year = {"month": "2026-03"}, {"month": slice("2030-01", "2030-12")}
+    earned = facts["demand.openai.revenue-per-month-2026-03"].value / tokens.sel(month)
+    assert float(price.sel(month)) == pytest.approx(float(earned), rel=0.05)
+    later = facts["demand.openai.revenue-2030"].value / tokens.sel(year).sum()
+    assert float(price.sel({"month": "2030-06"})) == pytest.approx(float(later), rel=0.05)

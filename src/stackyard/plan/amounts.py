@@ -4,7 +4,7 @@ An amount is written in one of three ways:
 
     power: 41 MW                                              # the planner's own number: graded assumed
     power: {value: 41 MW, low: 40 MW, grade: published, source: "UPI, 2025-06", note: ...}
-    power: {fact: sites.ulsan.power.2027-11, at: high}              # a fact of the catalogue, or an end of its range
+    power: {fact: sites.stargate-korea.initial_power, at: high}     # a fact of the catalogue, or an end of its range
 
 A series is an amount (the same in every month), amounts at months with straight lines between them, an amount that
 grows by a factor a year, or a column of a CSV file; `times` multiplies any of them by further amounts:

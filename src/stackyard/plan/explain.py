@@ -393,7 +393,7 @@ def _places(problem: Problem, plan: Plan, name: str, inside: np.ndarray[tuple[in
     labels = json.loads(str(problem.data.attrs.get("labels", "{}")))
     order = np.argsort(-rent.values)[:2]
     shares = rent.values[order] / rent.values.sum()
-    names = [labels.get(str(rent[axis].values[i]), str(rent[axis].values[i])) for i in order]
+    names = [str(labels.get(str(rent[axis].values[i]), rent[axis].values[i])) for i in order]
     if shares[0] > 0.99:
         return str(names[0])
     return " and ".join(f"{place} ({share:.0%})" for place, share in zip(names, shares, strict=True) if share > 0.05)
