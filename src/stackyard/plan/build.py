@@ -109,7 +109,7 @@ def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] 
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
     data.attrs["labels"] = json.dumps(_labels(scenario), ensure_ascii=False)
     data.attrs["name"] = scenario.name
-    return Built(Problem(data), points, tuple(_used(here, chips)), tuple(_remarks(points, data)))
+    return Built(Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(points, data)))
 
 
 def _labels(scenario: Scenario) -> dict[str, str]:
@@ -341,7 +341,7 @@ def _money(here: _Context) -> Coefficients:
     }
 
 
-def _used(here: _Context, chips: Mapping[str, Accelerator]) -> list[Used]:
+def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any, Best]) -> list[Used]:
     """Every fact behind the problem: the scenario's own numbers, and the catalogue's that it computes with."""
     inputs = here.scenario.inputs
     used = [Used(fact, where) for where, fact in facts_of(inputs)]
@@ -358,6 +358,8 @@ def _used(here: _Context, chips: Mapping[str, Accelerator]) -> list[Used]:
         entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
     rating = plants.facts()["plant.power.rating_used"]
     entries.append(("accelerators", {"rating_used": rating}))
+    rated = [point.estimate for point in points.values() if point.estimate is not None]
+    entries.append(("rates", {fact.path: fact for found in rated for fact in found.basis.constants}))
     used += [Used(fact, where) for where, facts in entries for fact in facts.values()]
     return used
 
