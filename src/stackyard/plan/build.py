@@ -138,7 +138,7 @@ def _system(chip: Chip, catalog: Catalog) -> System:
     assert chip.system_size is not None
     assert chip.system_power is not None
     facts = {"accelerators": chip.system_size, "max_power": chip.system_power}
-    return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, "liquid")
+    return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, chip.system_cooling)
 
 
 def _points(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> dict[Any, Best]:

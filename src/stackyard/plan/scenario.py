@@ -138,6 +138,7 @@ class Chip(Door):
     system: Annotated[str, _known_in("system")] | None = None
     system_size: Annotated[Fact, Unit("package/rack")] | None = None  # with system_power: where no system is listed
     system_power: Annotated[Fact, Unit("W/rack")] | None = None
+    system_cooling: Literal["air", "liquid"] = "liquid"  # of a stated system
     available: MonthField  # first month in which one can be started
     limit: Annotated[Series, Unit("package/month")] | None = None
     packaging: str
