@@ -24,8 +24,9 @@ from stackyard.hbm.supply import Line, flow
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
 from stackyard.plan.amounts import Months, usd
+from stackyard.plan.inputs import Chip, SitePlan, Supply
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, array
-from stackyard.plan.scenario import Chip, Scenario, SitePlan, Supply, facts_of
+from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
 from stackyard.site.phases import power_by_month, residual
