@@ -81,12 +81,14 @@ def audit(as_json: Json = False) -> None:
 def estimate(
     model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
     chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
-    prompt: Annotated[int, typer.Option("--in", help="Prompt tokens of a request.")] = 1000,
-    output: Annotated[int, typer.Option("--out", help="Output tokens of a request.")] = 1000,
-    tensor: Annotated[int | None, typer.Option("--tp", help="Tensor-parallel width; found when left out.")] = None,
-    pipeline: Annotated[int, typer.Option("--pp", help="Pipeline stages.")] = 1,
-    expert: Annotated[int, typer.Option("--ep", help="Expert-parallel width.")] = 1,
-    batch: Annotated[int | None, typer.Option(help="Requests at once; the best is found when left out.")] = None,
+    prompt: Annotated[int, typer.Option("--in", min=1, help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[int, typer.Option("--out", min=1, help="Output tokens of a request.")] = 1000,
+    tensor: Annotated[
+        int | None, typer.Option("--tp", min=1, help="Tensor-parallel width; found when left out.")
+    ] = None,
+    pipeline: Annotated[int, typer.Option("--pp", min=1, help="Pipeline stages.")] = 1,
+    expert: Annotated[int, typer.Option("--ep", min=1, help="Expert-parallel width.")] = 1,
+    batch: Annotated[int | None, typer.Option(min=1, help="Requests at once; the best is found when left out.")] = None,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
     ttft: Annotated[str, typer.Option(help="Objective: time to first token.")] = "2 s",
     tpot: Annotated[str, typer.Option(help="Objective: time per output token.")] = "50 ms",

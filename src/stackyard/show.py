@@ -241,7 +241,6 @@ def estimate(answer: Estimate) -> None:
         screen.print("Does not fit:", style="bold red")
         for reason in said["why"]:
             screen.print(f"  • {reason}")
-    if said["tokens_per_s"] is None:  # blocks that are not modelled, or figures that the chip has not on record
         return
     held = ", ".join(f"{name} {show(size, 'B')}" for name, size in memory.items() if size and name != "available")
     used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
