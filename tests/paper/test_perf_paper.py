@@ -1,7 +1,9 @@
 """Published figures: parameter counts and caches, measured throughput and latency, and measured power.
 
-The throughput and latency rows were not fitted: the model's constants are kernel measurements and judgement. Tolerances
-are what a roofline with one set of constants for all chips can honestly promise; errors seen are in the comments.
+No constant was fitted to a single row: they are kernel measurements and judgement. But three were chosen with rows like
+these in view (the efficiency of experts and the overhead of a sequence, by the mixtures of experts; the power of the
+path, by the two power rows), so those rows are no independent test. Tolerances are what a roofline with one set of
+constants for all chips can honestly promise; errors seen are in the comments.
 """
 
 import numpy as np
