@@ -42,6 +42,7 @@ RESOURCES: dict[str, Resource] = {
     "power": Resource("Power", "site_power", "price_power", SITE, "W"),
     "money": Resource("Money", "budget", "price_budget", None, "USD"),
 }
+ALL_SERVED = "All demand is served."
 # What `binds` says where no limit has a rent.
 NOTHING: dict[str, str] = {
     "demand": "all demand is served",
@@ -369,6 +370,12 @@ def _binding(problem: Problem, plan: Plan, data: xr.Dataset, worths: tuple[Worth
         other = RESOURCES[list(RESOURCES)[second]].name
         words += f"; {other} carries {shares[second]:.0%} of the worth of all limits"
     words += f".{_step_words(worths, name, year)} {left}"
+    if left == ALL_SERVED:
+        words += " So this limit costs money, not tokens of this year."
+    if counts["horizon"]:
+        words += (
+            f" In its last {_months(counts['horizon'])} nothing more is started, for the plan ends before it arrives."
+        )
     return Binding(year, name, float(shares[first]), float(rents[first]), months, words)
 
 
@@ -376,7 +383,7 @@ def _left_words(problem: Problem, plan: Plan, index: int) -> str:
     d = problem.data
     asked, left = (float(_by_year(d, values.sum(V))[index]) for values in (d["demand"], plan.decisions["unserved"]))
     if left <= 5e-3 * asked:
-        return "All demand is served." if left <= 1e-6 * asked else "All but a trace of demand is served."
+        return ALL_SERVED if left <= 1e-6 * asked else "All but a trace of demand is served."
     return f"{left / asked:.0%} of demand ({show(left, ' tokens/day')}) is left unserved."
 
 
