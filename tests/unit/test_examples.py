@@ -59,3 +59,10 @@ def test_a_token_unserved_costs_what_a_token_earns() -> None:
     assert float(price.sel(month)) == pytest.approx(float(earned), rel=0.05)
     later = facts["demand.openai.revenue-2030"].value / tokens.sel(year).sum()
     assert float(price.sel({"month": "2030-06"})) == pytest.approx(float(later), rel=0.05)
+
+
+def test_a_dear_month_far_ahead_hides_no_limit_of_today(tmp_path: Path) -> None:
+    text = (EXAMPLES / "first-plan.yaml").read_text(encoding="utf-8")
+    (tmp_path / "long.yaml").write_text(text.replace("end: 2027-12", "end: 2036-12"), encoding="utf-8")
+    found = api.plan(tmp_path / "long.yaml", steps=False)
+    assert found.explanation.data["binds"].sel(month="2026-02").item() == "hbm"

@@ -22,7 +22,7 @@ from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
 
 STEP = 0.01
-NOISE = 1e-6  # of the largest month's cost: a smaller rent is none
+NOISE = 1e-6  # of the month's own cost: a smaller rent is none; of the dearest month's for steps
 
 
 class Resource(NamedTuple):
@@ -168,7 +168,7 @@ def _rents(problem: Problem, plan: Plan) -> xr.Dataset:
     total = [values.sum([dim for dim in values.dims if dim != T]) for values in places.values()]
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
     rent = xr.concat(total, dim=index).transpose("resource", T)
-    rent = rent.where(rent * d["discount"] > NOISE * float((_costs(plan) * d["discount"]).max()), 0.0)
+    rent = rent.where(rent > NOISE * _costs(plan), 0.0)
     share = (rent / rent.sum("resource").where(rent.sum("resource") > 0, 1.0)).assign_attrs(units="")
     greatest = np.array(list(RESOURCES))[rent.argmax("resource").values]
     return xr.Dataset(
@@ -329,7 +329,7 @@ def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
         for place in [None] if resource.axis is None else d[resource.axis].values:
             where = {} if place is None else {resource.axis: place}
             worth, there = float(price.sel(where)), float(amount.sel(where))
-            if worth * there > NOISE * float(_costs(plan).max()):
+            if worth * there > NOISE * float(_costs(plan).sel({T: month})):
                 called = labels.get(str(place), str(place)) if place is not None else month[:4]
                 tokens = worth / token / days if token > 0 else 0.0
                 found.append(Price(name, called, there, resource.unit, worth, tokens))
