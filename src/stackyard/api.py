@@ -138,7 +138,10 @@ def problem(path: Path | str, progress: Progress | None = None) -> Built:
 
 @dataclass(frozen=True)
 class Result:
-    """A plan with everything it was made from, ready to be shown or written."""
+    """A plan with everything it was made from, ready to be shown or written.
+
+    Problem and plan hold the months after the horizon too (its run-out); `plan.plan.reported` leaves them out.
+    """
 
     scenario: Scenario
     built: Built
@@ -199,7 +202,7 @@ def plan(
         failed = SolveError(f"The plan fails its audit and is not shown ({len(violations)} violations):\n{listed}")
         raise _saved(failed, built, save_to)
     tell("Explaining what binds")
-    explanation = explain(built.problem, solved.plan, solved.resolve if steps else None, progress=tell)
+    explanation = explain(built.problem, solved.plan, solved.resolve, steps=steps, progress=tell)
     explanation = replace(explanation, notes=(*explanation.notes, standing([used.fact for used in built.used])))
     tell("Writing the report")
     report = document(

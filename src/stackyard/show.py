@@ -281,55 +281,42 @@ def _parts(said: Mapping[str, Any], count: int = 6) -> Table:
 
 def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | None) -> None:
     """What limits each year and what a step of each limit is worth; or the same for one month."""
+    from stackyard.report.limits import worths
+    from stackyard.report.terminal import Fitted
+    from stackyard.report.view import View
+
     screen = console()
     if month is not None:
         _month(problem, plan, said, month)
         return
     for year in said.years:
         screen.print(f"• {year.sentence}")
-    screen.print(_strip(problem, said))
-    table = Table(title="\nOne percent more of one limit in one year", title_justify="left", box=None, pad_edge=False)
-    for name in ("year", "limit", "step", "saves", "a unit saves", "serves more"):
-        table.add_column(name, justify="left" if name in ("year", "limit") else "right")
-    for worth in sorted(said.worths, key=lambda w: (w.year, -w.predicted)):
-        if worth.predicted <= 0:
-            continue
-        unit = "USD" if worth.unit == "USD" else worth.unit
-        solved = worth.saved == worth.saved  # nan where no step was solved for
-        saved = worth.saved if solved else worth.predicted
-        table.add_row(
-            str(worth.year),
-            worth.resource,
-            show(worth.step, unit),
-            ("" if solved else "at most ") + show(saved, "USD"),
-            f"{_price(saved / worth.step)}/{unit}",
-            f"{show(worth.tokens, 'token/day')} in {worth.tokens_year}" if worth.tokens > 0 else "–",
-        )
-    screen.print(table)
+    screen.print(_strip(said))
+    if said.worths:
+        screen.print("")
+        screen.print(Fitted(worths(View.of(problem, plan), said.worths)))
     for note in said.notes:
         screen.print(note, style="dim")
 
 
-def _strip(problem: Problem, said: Explanation) -> Table:
-    """What binds in each month, a row a year."""
-    from stackyard.plan.explain import NOTHING, RESOURCES
+def _strip(said: Explanation) -> Table:
+    """The cause of most that each month leaves unserved, a row a year."""
+    from stackyard.plan.causes import SERVED
+    from stackyard.plan.explain import NAMES
 
-    table = Table(title="\nWhat binds, month by month", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="\nWhat limits, month by month", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     for month in ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"):
         table.add_column(month)
     rows: dict[str, list[str]] = {}
     seen: dict[str, str] = {}
-    for month, label in zip(problem.data["month"].values, said.data["binds"].values, strict=True):
-        name = RESOURCES[str(label)].name if str(label) in RESOURCES else NOTHING[str(label)]
-        mark = (
-            f"[bold]{name[0]}[/bold]" if str(label) in RESOURCES else {"demand": "·", "cost": "-"}.get(str(label), " ")
-        )
-        seen.setdefault(name, mark)
+    for month, label in zip(said.data["month"].values, said.data["binds"].values, strict=True):
+        mark = "·" if label == SERVED else f"[bold]{NAMES[str(label)][0]}[/bold]"
+        seen.setdefault(NAMES[str(label)], mark)
         rows.setdefault(str(month)[:4], [""] * 12)[int(str(month)[5:7]) - 1] = mark
     for year, marks in rows.items():
         table.add_row(year, *marks)
-    table.caption = "; ".join(f"{mark.strip() or 'blank'} {name}" for name, mark in seen.items())
+    table.caption = "; ".join(f"{mark.strip()} {name}" for name, mark in seen.items())
     table.caption_justify = "left"
     return table
 
@@ -339,22 +326,44 @@ def _price(usd: float) -> str:
 
 
 def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
-    """What binds in one month, the price of every limit that has one, and who is short."""
-    months = [str(known) for known in problem.data["month"].values]
+    """Who is short in one month and for which cause, and the price of every limit that has one then."""
+    months = [str(known) for known in said.data["month"].values]
     if month not in months:
-        raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", f"{months[0]} to {months[-1]}")])
-    from stackyard.plan.explain import NOTHING, RESOURCES, prices_in
+        hint = f"a month from {months[0]} to {months[-1]}; without --month all years are explained"
+        raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", hint)])
+    from stackyard.plan.causes import NOTHING, SERVED
+    from stackyard.plan.explain import NAMES, within
+    from stackyard.plan.limits import RESOURCES, prices_in
 
     screen = console()
     at = {"month": month}
     names: Mapping[str, str] = json.loads(problem.data.attrs["labels"])
     binds = str(said.data["binds"].sel(at).item())
-    told = f"{RESOURCES[binds].name} binds" if binds in RESOURCES else f"no limit binds; {NOTHING[binds]}"
+    told = NOTHING[SERVED] if binds == SERVED else f"most of what is left is left for {within(NAMES[binds])}"
     screen.print(f"[bold]{month}[/bold]: {told}")
-    table = Table(box=None, pad_edge=False)
+    for service in problem.data["service"].values:
+        here = {"service": service, **at}
+        unserved = float(plan.decisions["unserved"].sel(here))
+        asked = float(problem.data["demand"].sel(here))
+        if unserved > 1e-6 * asked:
+            left = said.data["left"].sel(here)
+            parts = [
+                (float(part) / unserved, str(cause)) for part, cause in zip(left, left["cause"].values, strict=True)
+            ]
+            why = ", ".join(
+                f"{part:.0%} {within(NAMES[cause])}" for part, cause in sorted(parts)[::-1] if part >= 0.005
+            )
+            screen.print(f"{names[str(service)]}: {unserved / asked:.0%} of {show(asked, 'token/day')} unserved: {why}")
+    sentence = next(year.sentence for year in said.years if year.year == int(month[:4]))
+    screen.print(f"Its year {sentence}", style="dim")
+    prices = prices_in(problem, plan, month)
+    if not prices:
+        screen.print("No limit has a price in this month: more of it, due then, would save nothing.", style="dim")
+        return
+    table = Table(title="\nDue in this month, and used in later ones", title_justify="left", box=None, pad_edge=False)
     for name in ("limit", "of", "available", "one more is worth", "in tokens"):
         table.add_column(name, justify="left" if name in ("limit", "of") else "right")
-    for price in prices_in(problem, plan, month):
+    for price in prices:
         table.add_row(
             RESOURCES[price.resource].name,
             price.place,
@@ -364,11 +373,6 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
         )
     screen.print(table)
     screen.print(
-        "In tokens: what its worth buys at the price of an unserved token, a day to the plan's end.", style="dim"
+        "Worth: dual value. In tokens: what it buys at the price of an unserved token, a day to the horizon's end.",
+        style="dim",
     )
-    for service in problem.data["service"].values:
-        here = {"service": service, **at}
-        left = float(plan.decisions["unserved"].sel(here))
-        asked = float(problem.data["demand"].sel(here))
-        if left > 1e-6 * asked:
-            screen.print(f"{names[str(service)]}: {left / asked:.0%} of {show(asked, 'token/day')} is not served")

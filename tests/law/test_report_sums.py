@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stackyard.months import parse_month
-from stackyard.plan.explain import RESOURCES, Explanation, explain
+from stackyard.plan.explain import NAMES, Explanation, explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
 from stackyard.plan.solve import solve, solve_warm
@@ -152,10 +152,12 @@ def test_power_that_comes_after_the_last_installation_is_told_so(made: Callable[
 def test_a_kilowatt_costs_its_fit_out_and_its_energy(made: Callable[[int], Made]) -> None:
     problem, plan, _, _ = made(3)
     data = problem.data.copy(deep=True)
-    for name, value in (("discount", 1.0), ("pue", 1.25), ("fitout_price", 10.0), ("fitout_residual", 0.9)):
+    for name, value in (("discount", 1.0), ("pue", 1.25), ("fitout_price", 10.0)):
         data[name].values[:] = value
     for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0)):
         data[name].values[:] = value
+    months = data.sizes["month"]
+    data["fitout_residual"].values[:] = 0.5 + 0.1 * np.arange(months) / months  # a tenth is written off
     hours = float(data["seconds"].sum())
     expected = 1000 * 1.25 * (10.0 * 0.1 + 2e-8 * hours)
     np.testing.assert_allclose(kilowatt(View.of(Problem(data), plan)), expected)
@@ -191,10 +193,11 @@ def test_the_first_sentence_names_every_limit_of_every_year(seed: int, made: Cal
     _, _, why, report = made(seed)
     head = report.sections[0]
     for binding in why.years:
-        word = RESOURCES[binding.resource].name if binding.resource in RESOURCES else "No limit"
+        word = NAMES[binding.resource]
         table = next(b for b in head.blocks if isinstance(b, Table) and b.title.startswith("What limits"))
         row = next(row for row in table.rows if row[0] == str(binding.year))
-        assert str(row[1]).startswith(word)
+        assert str(row[2]).startswith(word)
+        assert float(str(row[1])) == pytest.approx(100 * binding.left)
         assert word.lower() in head.lead.lower() or word == "No limit"
 
 

@@ -29,7 +29,7 @@ def alliance() -> build.Built:
 
 def test_the_first_plan_s_coefficients_are_what_its_file_says(first: build.Built) -> None:
     data = first.problem.data
-    assert data.sizes["month"] == 24
+    assert (first.problem.end, data.sizes["month"]) == ("2027-12", 24 + 3 + build.RUN_OUT)
     growth = data["demand"].sel(service="assistant")
     assert float(growth[0]) == pytest.approx(200e9)
     assert float(growth[12]) == pytest.approx(800e9)
@@ -62,7 +62,7 @@ def test_the_letters_wafers_become_stacks_after_yields_and_six_months(alliance: 
     data = alliance.problem.data
     stacks = data["stacks_delivered"].sel(supply="sk-hynix-hbm4").values
     # wafers rise in a straight line from 0 in 2025-10; what ships in a month was started six months before
-    months_after_start = np.arange(60) + 3 - 6
+    months_after_start = np.arange(stacks.size) + 3 - 6
     wafers = np.clip(months_after_start, 0, 50) / 50 * 900e3 * 0.43 * 0.10
     dies = np.pi * 0.147**2 / 135e-6 - np.pi * 0.294 / np.sqrt(2 * 135e-6)
     assert stacks == pytest.approx(wafers * dies * 0.70 / 12 * 0.99**12 * 0.95, rel=1e-9)
@@ -118,7 +118,7 @@ def test_growth_by_period_multiplies_through(alliance: build.Built) -> None:
 def test_monthly_amounts_are_those_of_the_table(alliance: build.Built) -> None:
     rows = [line.split(",") for line in (EXAMPLES / "openai-sk" / "deliveries.csv").read_text().splitlines()[2:]]
     promised = [float(row[1]) for row in rows]
-    assert alliance.problem.data["stacks_delivered"].sel(supply="sk-hynix-hbm3e").values == pytest.approx(promised)
+    assert alliance.problem.data["stacks_delivered"].sel(supply="sk-hynix-hbm3e").values[:60] == pytest.approx(promised)
 
 
 def test_the_constants_behind_the_rates_are_among_the_numbers_used(alliance: build.Built) -> None:

@@ -77,7 +77,7 @@ def test_a_plan_writes_its_four_files_and_explain_reads_them(tmp_path: Path) -> 
     assert sorted(path.name for path in out.iterdir()) == ["plan.json", "plan.nc", "plan.xlsx", "report.html"]
     assert "What limits" in said
     assert "2026:" in run("explain", out).stdout
-    assert "binds" in run("explain", out, "--month", "2026-06").stdout
+    assert "100% HBM" in run("explain", out, "--month", "2026-06").stdout
     assert "2026-01 to 2027-12" in run("explain", out, "--month", "2031-01", expect=2).stderr
 
 

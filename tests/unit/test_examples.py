@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from stackyard import api
+from stackyard.plan.causes import NOTHING
 from stackyard.plan.check import audit
-from stackyard.plan.explain import NOTHING, RESOURCES
+from stackyard.plan.limits import RESOURCES
+from stackyard.plan.plan import reported
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,7 +26,8 @@ def test_the_audit_finds_nothing(result: api.Result) -> None:
 
 
 def test_every_year_has_a_limit_or_says_that_none_binds(result: api.Result) -> None:
-    years = [int(year) for year in result.built.problem.data["year"].values]
+    horizon = result.scenario.months
+    years = list(range(horizon.start // 12, horizon[-1] // 12 + 1))
     assert [binding.year for binding in result.explanation.years] == years
     assert {binding.resource for binding in result.explanation.years} <= {*RESOURCES, *NOTHING}
     assert any(binding.resource in RESOURCES for binding in result.explanation.years)
@@ -39,8 +42,9 @@ def test_the_json_is_the_plan(result: api.Result, tmp_path: Path) -> None:
     said = json.loads(written["plan.json"].read_text(encoding="utf-8"))
     assert said["digests"]["problem"] == result.built.problem.digest == result.plan.problem_digest
     assert said["net_present_cost_usd"] == result.plan.objective
+    _, seen = reported(result.built.problem, result.plan)
     rows = said["decisions"]["bought"]["rows"]
-    assert sum(row[-1] for row in rows) == pytest.approx(float(result.plan.decisions["bought"].sum()), rel=1e-6)
+    assert sum(row[-1] for row in rows) == pytest.approx(float(seen.decisions["bought"].sum()), rel=1e-6)
     problem, plan, explanation = api.explained(tmp_path)
     assert problem.digest == result.built.problem.digest
     assert plan.decisions.equals(result.plan.decisions)
@@ -63,6 +67,22 @@ def test_a_token_unserved_costs_what_a_token_earns() -> None:
 
 def test_a_dear_month_far_ahead_hides_no_limit_of_today(tmp_path: Path) -> None:
     text = (EXAMPLES / "first-plan.yaml").read_text(encoding="utf-8")
-    (tmp_path / "long.yaml").write_text(text.replace("end: 2027-12", "end: 2036-12"), encoding="utf-8")
+    (tmp_path / "long.yaml").write_text(text.replace("end: 2027-12", "end: 2040-12"), encoding="utf-8")
     found = api.plan(tmp_path / "long.yaml", steps=False)
-    assert found.explanation.data["binds"].sel(month="2026-02").item() == "hbm"
+    assert audit(found.built.problem, found.plan) == []
+    assert found.explanation.data["binds"].sel(month="2026-06").item() == "hbm"
+
+
+@pytest.mark.parametrize("end", ["2030-12", "2031-12"])
+def test_a_longer_horizon_does_not_change_what_limits_before(end: str, tmp_path: Path) -> None:
+    """The end of the horizon is not taken for the end of demand: no shortage of its own in its last months."""
+    folder = EXAMPLES / "openai-sk"
+    text = (folder / "scenario.yaml").read_text(encoding="utf-8")
+    assert "end: 2030-12" in text
+    rows = (folder / "deliveries.csv").read_text(encoding="utf-8").splitlines()
+    more = [",".join([f"2031-{month:02d}", *rows[-1].split(",")[1:]]) for month in range(1, 13)]
+    (tmp_path / "deliveries.csv").write_text("\n".join(rows + more * (end > "2030-12")) + "\n", encoding="utf-8")
+    (tmp_path / "scenario.yaml").write_text(text.replace("end: 2030-12", f"end: {end}"), encoding="utf-8")
+    years = {year.year: year for year in api.plan(tmp_path, steps=False).explanation.years}
+    assert [years[year].resource for year in (2026, 2028, 2029, 2030)] == ["hbm", "demand", "demand", "orders"]
+    assert years[2030].left < 0.06

@@ -36,6 +36,8 @@ from stackyard.source import Fact
 Array = NDArray[np.float64]
 Coefficients = dict[str, Any]
 
+RUN_OUT = 12  # months planned after the last order of the horizon has arrived; not reported
+
 
 @dataclass(frozen=True)
 class Used:
@@ -64,7 +66,9 @@ class _Context:
 
     @property
     def months(self) -> range:
-        return self.scenario.months
+        """The horizon and its run-out: months in which what is started last still arrives and works for a while."""
+        lead = max(chip.lead_months for chip in self.scenario.inputs.accelerators.values())
+        return range(self.scenario.months.start, self.scenario.months.stop + lead + RUN_OUT)
 
     @property
     def seconds(self) -> Array:
@@ -76,7 +80,7 @@ class _Context:
         return rate.si if rate is not None else float("nan")
 
     def series(self, value: Any) -> Months:
-        """SI values by month; won are converted to dollars."""
+        """SI values by month; won are converted to dollars. In the run-out growth goes on, all else stays."""
         by_month: Months = value.by_month(self.months, self.krw)
         return by_month
 
@@ -110,6 +114,7 @@ def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] 
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
     data.attrs["labels"] = json.dumps(_labels(scenario), ensure_ascii=False)
     data.attrs["name"] = scenario.name
+    data.attrs["end"] = show_month(scenario.months[-1])
     return Built(Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(points, data)))
 
 
@@ -236,11 +241,10 @@ def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
     wafers = supply.wafers
     assert wafers is not None
     lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + wafers.slip
-    months = range(here.months.start - lead, here.months.stop)
     generation = here.catalog.generation(supply.product)
     area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
     line = Line(
-        wafers=wafers.starts.by_month(months, here.krw) * MONTH,
+        wafers=wafers.starts.by_month(range(here.months.start - lead, here.months.stop), here.krw) * MONTH,
         dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
         die_yield=wafers.die_yield.si,
         height=supply.height,
@@ -333,12 +337,13 @@ def _may_stand(system: System, site: SitePlan) -> bool:
 def _money(here: _Context) -> Coefficients:
     money = here.scenario.inputs.money
     years = sorted({year_of(month) for month in here.months})
+    stated = [min(year, year_of(here.scenario.months[-1])) for year in years]  # the run-out has the last year's budget
     elapsed = np.arange(len(here.months)) * MONTH / YEAR
     return {
         "seconds": here.seconds,
         "discount": (1 + money.discount_rate.si) ** -elapsed,
         "carbon_price": here.series(money.carbon_price),
-        "budget": [usd(money.budget[year], here.krw) if year in money.budget else np.inf for year in years],
+        "budget": [usd(money.budget[year], here.krw) if year in money.budget else np.inf for year in stated],
     }
 
 

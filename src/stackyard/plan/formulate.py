@@ -46,9 +46,11 @@ class Formulation:
     rows: Mapping[str, NDArray[np.int64]]
     rights: Mapping[str, NDArray[np.float64]]
 
-    def decisions(self, values: NDArray[np.float64]) -> xr.Dataset:
+    def decisions(self, values: NDArray[np.float64], problem: Problem) -> xr.Dataset:
         """The solver's columns as decisions in SI; what the solver's tolerance left below zero is zero."""
-        return _dataset(self.problem, {name: self._read(name, values) for name in DECISIONS}, DECISIONS)
+        found = {name: self._read(name, values) for name in DECISIONS}
+        found["unserved"] = found["unserved"] + beyond(problem.data).values
+        return _dataset(self.problem, found, DECISIONS)
 
     def prices(self, duals: NDArray[np.float64]) -> xr.Dataset:
         """The solver's duals as prices in USD of the month."""
@@ -72,8 +74,9 @@ def formulate(problem: Problem) -> Formulation:
     """The linear program of a Problem. Decisions that cannot be non-zero and limits that are infinite are left out."""
     import linopy
 
-    units = scales(problem.data)
-    data = scaled(problem.data, units)
+    near = without_beyond(problem.data)
+    units = scales(near)
+    data = scaled(near, units)
     model = linopy.Model()
     exists = possible(data)
     x: dict[str, Any] = {}
@@ -123,6 +126,25 @@ def _gather(values: NDArray[np.float64], positions: NDArray[np.int64]) -> NDArra
 def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, Any]) -> xr.Dataset:
     coords = {dim: problem.data[dim] for dim in problem.data.dims}
     return xr.Dataset({name: array(name, value, dict(schema)) for name, value in values.items()}, coords=coords)
+
+
+# --- demand beyond reach ---
+
+
+def beyond(data: xr.Dataset) -> xr.DataArray:
+    """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
+    accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
+    watts = data["power_busy"] * data["pue"].min(T)  # (accelerator, service, site)
+    tokens = (data["rate"] * DAY / data["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
+    most = (tokens.where(data["rate"] > 0, 0.0).max(A) * data["site_power"].max(T)).fillna(0.0).sum(SITE).max()
+    reach = 2 * float(most) or np.inf
+    excess: xr.DataArray = (data["demand"] - reach).clip(min=0.0)
+    return excess
+
+
+def without_beyond(data: xr.Dataset) -> xr.Dataset:
+    """The same coefficients with demand within reach."""
+    return data.assign(demand=data["demand"].copy(data=(data["demand"] - beyond(data)).values))
 
 
 # --- scales ---

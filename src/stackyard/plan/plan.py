@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.problem import SITE, A, Column, K, S, T, V, Y
+from stackyard.plan.problem import SITE, A, Column, K, Problem, S, T, V, Y
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -82,6 +82,17 @@ class Plan:
     problem_digest: str
     residual_value: float  # USD of today credited for what is still in life at the end
     notes: Mapping[str, str]
+
+
+def reported(problem: Problem, plan: Plan) -> tuple[Problem, Plan]:
+    """The horizon without its run-out: the same amounts, and the net present cost of all months."""
+
+    def cut(data: xr.Dataset) -> xr.Dataset:
+        years = {Y: slice(None, int(problem.end[:4]))} if Y in data.dims else {}
+        return data.sel({T: slice(None, problem.end), **years})
+
+    near = replace(plan, decisions=cut(plan.decisions), flows=cut(plan.flows), prices=cut(plan.prices))
+    return Problem(cut(problem.data)), near
 
 
 def in_year(data: xr.Dataset) -> xr.DataArray:

@@ -77,7 +77,9 @@ AXES: tuple[str, ...] = (V, S, K, A, SITE, T, Y)
 
 @dataclass(frozen=True)
 class Problem:
-    """A checked Dataset of coefficients. `labels` in the attributes give each id its name."""
+    """A checked Dataset of coefficients. In its attributes, `labels` give each id its name, and `end` is the last month
+    of the horizon: those after it are its run-out, planned so that the end of the data is not taken for the end of
+    demand, and not reported."""
 
     data: xr.Dataset
 
@@ -90,6 +92,11 @@ class Problem:
     def digest(self) -> str:
         """Short hash of every coefficient and label: equal digests mean equal problems."""
         return digest(self.data)
+
+    @property
+    def end(self) -> str:
+        """The last month that is reported."""
+        return str(self.data.attrs.get("end", self.data[T].values[-1]))
 
     def save(self, path: Path) -> None:
         self.data.to_netcdf(path, engine="netcdf4")

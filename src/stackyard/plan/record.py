@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.explain import Binding, Explanation, Shortage, Worth
-from stackyard.plan.plan import Plan
+from stackyard.plan.explain import Binding, Explanation, Shortage
+from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem
+from stackyard.plan.relief import Worth
 
 
 def store(path: Path, problem: Problem, plan: Plan, explanation: Explanation) -> None:
@@ -73,15 +74,17 @@ def load(path: Path) -> tuple[Problem, Plan, Explanation]:
 
 
 def plain(problem: Problem, plan: Plan, explanation: Explanation, digests: Mapping[str, str]) -> dict[str, Any]:
-    """The plan as names and plain values: what binds, what more is worth, and every decision, flow and price by axis.
+    """The plan as names and plain values: what binds, what more is worth, and every decision, flow and price of the
+    horizon by axis.
 
     Arrays are rows of axis labels and a value, in the unit stated; zeros are left out. Numbers that are not known
     (a step that was not solved for) are None.
     """
     labels: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
+    problem, plan = reported(problem, plan)
     return {
         "name": problem.data.attrs.get("name", ""),
-        "digests": {"problem": problem.digest, **digests},
+        "digests": {"problem": plan.problem_digest, **digests},
         "solver": plan.solver,
         "status": plan.status,
         "gap": plan.gap,

@@ -13,7 +13,16 @@ import numpy as np
 import xarray as xr
 
 from stackyard.errors import SolveError
-from stackyard.plan.formulate import FAMILIES, Formulation, formulate, right_sides, scaled
+from stackyard.plan.formulate import (
+    FAMILIES,
+    Formulation,
+    beyond,
+    formulate,
+    present_costs,
+    right_sides,
+    scaled,
+    without_beyond,
+)
 from stackyard.plan.plan import FLOWS, Plan
 from stackyard.plan.problem import SITE, A, Problem, S, V, array
 from stackyard.quantity import DAY
@@ -142,12 +151,13 @@ def _iterations(info: Any) -> int:
 
 def _plan(highs: Any, formulation: Formulation, problem: Problem, seconds: float) -> Plan:
     info, solution = highs.getInfo(), highs.getSolution()
-    decisions = formulation.decisions(np.asarray(solution.col_value))
+    decisions = formulation.decisions(np.asarray(solution.col_value), problem)
+    lost = float((present_costs(problem.data)["unserved"] * beyond(problem.data)).sum())
     return Plan(
         decisions=decisions,
         flows=flows(problem, decisions),
         prices=formulation.prices(np.asarray(solution.row_dual)),
-        objective=info.objective_function_value * formulation.units["USD"],
+        objective=info.objective_function_value * formulation.units["USD"] + lost,
         status="optimal",
         gap=float(info.primal_dual_objective_error),
         seconds=seconds,
@@ -171,7 +181,7 @@ def _resolver(highs: Any, formulation: Formulation) -> Resolve:
             raise ValueError(f"{sorted(unknown)} stand on no right-hand side; known: {', '.join(CHANGEABLE)}")
         changed = {n: base[n].copy(data=value.transpose(*base[n].dims).values) for n, value in changes.items()}
         problem = Problem(base.assign(changed))
-        rights = right_sides(scaled(problem.data, formulation.units))
+        rights = right_sides(scaled(without_beyond(problem.data), formulation.units))
         rows, new, old = _moved(formulation, {name: right.values for name, right in rights.items()})
         try:
             _bound(highs, rows, new)

@@ -39,7 +39,7 @@ def build(
     facts = distinct(provenance)
     view = View.of(problem, plan, weakest(fact.grade for fact in facts) if facts else None)
     cited = sources(facts)
-    made = [("Problem", problem.digest), *digests]
+    made = [("Problem", plan.problem_digest), *digests]
     solver = [
         ("Solver", plan.solver),
         ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
@@ -97,7 +97,8 @@ def key_figures(view: View, plan: Plan) -> KeyFigures:
 
 
 def _net_present(plan: Plan) -> str:
-    return f"net present cost {say(plan.objective, 'USD')}, the price of unserved tokens included"
+    left = f", less {say(plan.residual_value, 'USD')} of what is still in life" if plan.residual_value > 0 else ""
+    return f"net present cost {say(plan.objective, 'USD')}: the price of unserved tokens included{left}"
 
 
 def _key(label: str, value: float, unit: str, detail: str) -> KeyFigure:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.explain import NOTHING, RESOURCES, STEP, Binding, Explanation, Worth
-from stackyard.quantity import DAY, MEGA
+from stackyard.plan.causes import NOTHING, SERVED
+from stackyard.plan.explain import NAMES, Binding, Explanation, within
+from stackyard.plan.limits import RESOURCES
+from stackyard.plan.relief import LIFT, STEP, Worth, worth_of
+from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
 from stackyard.report.view import NOTICEABLE, View, listed, spans
 
-_NO_LIMIT = "No limit"
-_FREE = {
-    "demand": "no limit binds",
-    "lead time": "nothing that is ordered can have arrived",
-    "horizon": "what is started arrives after the horizon",
-    "cost": "serving more would not pay",
-}
 # One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
 _ONE = {
     "stack": ("stack", 1.0),
@@ -31,58 +26,63 @@ _ONE = {
 }
 
 
-def name(resource: str) -> str:
-    """What a reader calls a resource, or the reason why none limits."""
-    return RESOURCES[resource].name if resource in RESOURCES else f"{_NO_LIMIT}: {NOTHING[resource]}"
-
-
 def answer(years: Sequence[Binding]) -> str:
-    """'HBM limits the plan in 2026 and 2028, power in 2029–2030; in 2027 no limit binds': each limit with its years."""
-    when: dict[str, list[int]] = {}
+    """'HBM limits the plan in 2026 (32% of demand is left unserved), power in 2029-2030 (4 to 9%); in 2027-2028 all
+    demand is served': each limit with its years."""
+    when: dict[tuple[str, ...], list[Binding]] = {}
     for binding in years:
-        when.setdefault(binding.resource, []).append(binding.year)
-    limited = [(RESOURCES[key].name, at) for key, at in when.items() if key in RESOURCES]
-    free = [f"in {spans(at)} {_FREE.get(key, NOTHING[key])}" for key, at in when.items() if key in NOTHING]
-    if not limited:
-        return "No limit binds in any year" + (f": {listed(free)}" if set(when) != {"demand"} else "")
-    told = [f"{_within(word, i)} {'limits the plan ' * (i == 0)}in {spans(at)}" for i, (word, at) in enumerate(limited)]
-    clear = len(told) == 1 or not any(" and " in text for text in told)
-    joined = listed(told) if clear else f"{', '.join(told[:-1])}, and {told[-1]}"
-    return joined + (f"; {listed(free)}" if free else "")
+        when.setdefault(binding.main, []).append(binding)
+    short = [(causes, at) for causes, at in when.items() if causes != (SERVED,)]
+    served = [binding.year for binding in when.get((SERVED,), [])]
+    if not short:
+        return "No limit binds in any year: all demand is served"
+    told = []
+    for i, (causes, at) in enumerate(short):
+        names = listed([(NAMES[key] if i + j == 0 else within(NAMES[key])) for j, key in enumerate(causes)])
+        verb = "" if i else "limit the plan " if len(causes) > 1 else "limits the plan "
+        told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
+    return "; ".join(told) + (f"; in {spans(served)} all demand is served" if served else "")
 
 
-def _within(word: str, position: int) -> str:
-    """A name as it stands inside a sentence; acronyms stay."""
-    return word if position == 0 or word.isupper() else word[0].lower() + word[1:]
+def _left(years: Sequence[Binding], first: bool) -> str:
+    """'4 to 9% of demand is left unserved'."""
+    parts = sorted(share(binding.left) for binding in (min(years, key=_size), max(years, key=_size)))
+    said = parts[0] if parts[0] == parts[-1] else f"{parts[0].removesuffix('%')} to {parts[-1]}"
+    return f"{said} of demand is left unserved" if first else said
+
+
+def _size(binding: Binding) -> float:
+    return binding.left
 
 
 def by_year_table(view: View, explanation: Explanation) -> Table:
-    """Year by year: the limit, what one more of it is worth, and the tokens left unserved."""
-    worths = {(worth.resource, worth.year): worth for worth in explanation.worths}
-    unserved = view.yearly(view.tokens(view.array("unserved").sum(axis=0))) / view.yearly(view.seconds / DAY)
-    unit = scale(unserved, "tokens/day")
+    """Year by year: what is left unserved, its main causes, and what one more of the first limit is worth."""
     rows: list[tuple[Cell, ...]] = []
-    for binding, left in zip(explanation.years, unserved, strict=True):
-        worth = worths.get((binding.resource, binding.year))
+    for binding in explanation.years:
+        limit = next((key for key in binding.main if key in RESOURCES), "")
+        worth = worth_of(explanation.worths, limit, binding.year)
         told = _one_more(view, worth) if worth is not None else (None, None, None)
-        part = 100 * binding.share if binding.resource in RESOURCES else None
-        mostly = binding.resource in NOTHING and binding.share < 1
-        limit = f"{_NO_LIMIT} in most months" if mostly else name(binding.resource)
-        rows.append((str(binding.year), limit, part, *told, left / unit.factor))
+        parts = [
+            f"{(NAMES[key] if i == 0 else within(NAMES[key]))} {share(binding.causes[key])}"
+            for i, key in enumerate(binding.main[:2])
+            if key in binding.causes and binding.resource != SERVED
+        ]
+        rows.append((str(binding.year), 100 * binding.left, ", ".join(parts) or NAMES[SERVED], *told))
     columns = (
         Column("Year"),
-        Column("What limits"),
-        Column("Share of worth", "%", aside=True),
+        Column("Left unserved", "%", 1),
+        Column("because of (share of it)"),
         Column("One more saves", aside=True),
         Column("and serves more", aside=True),
         Column("in", aside=True),
-        Column("Left unserved", unit.unit, decimals(unit.of(unserved))),
     )
     solved = any(np.isfinite(worth.saved) for worth in explanation.worths)
     end = "USD of today, the price of unserved tokens included."
-    how = f"From solving again with {STEP:.0%} more of the limit in that year, divided by the step; {end}"
+    how = (
+        f"One more: from solving again with {STEP:.0%} more of the limit where it is short, divided by the step; {end}"
+    )
     if not solved:
-        how = f"Price of the limit, an upper bound; {end}"
+        how = f"One more: the price of the limit, an upper bound; {end}"
     return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
 
 
@@ -110,7 +110,7 @@ def binds(view: View, explanation: Explanation) -> Section:
     """The strip of what binds when, what steps are worth, and which service goes short."""
     blocks: list[Block] = [_strip(view, explanation)]
     if explanation.worths:
-        blocks.append(_worths(view, explanation.worths))
+        blocks.append(worths(view, explanation.worths))
     if explanation.shortages:
         blocks.append(_shortages(view, explanation))
     blocks.append(Note(" ".join(note for note in explanation.notes if not note.startswith(MARK))))  # marks are shown
@@ -118,60 +118,58 @@ def binds(view: View, explanation: Explanation) -> Section:
 
 
 def _lead(view: View, explanation: Explanation) -> str:
-    months = Counter(str(key) for key in explanation.data["binds"].values)
-    total = len(view.months)
-    limits = [(key, count) for key, count in months.most_common() if key in RESOURCES]
-    free = total - sum(count for _, count in limits)
-    if not limits:
-        return "No limit of memory, packaging, orders, power or money binds in any month."
-    (first, count), *others = limits
-    told = [f"{_within(RESOURCES[first].name, 1)} in {count} of {total} months"]
-    told += [f"{_within(RESOURCES[key].name, 1)} in {count}" for key, count in others]
-    ending = f"; in {free} no limit binds" if free else ""
-    return f"The limit most worth lifting is {listed(told)}{ending}."
+    left = explanation.data["left"].sum("service").values
+    keys = [str(key) for key in explanation.data["cause"].values]
+    tokens = view.tokens(left).sum(axis=1)
+    total = float(view.tokens(view.array("unserved").sum(axis=0)).sum())
+    if tokens.sum() <= 0:
+        return "All demand is served: no limit of memory, packaging, orders, power or money leaves any of it."
+    order = [int(i) for i in np.argsort(-tokens) if tokens[i] >= 0.01 * tokens.sum()]
+    told = [f"{within(NAMES[keys[i]])} ({share(float(tokens[i] / tokens.sum()))})" for i in order]
+    return f"{say(total, 'tokens')} are left unserved in {view.span}: for {listed(told)}."
 
 
 def _strip(view: View, explanation: Explanation) -> Figure:
     data = explanation.data
-    parts, rents = data["share"].values, data["rent"].values
-    keys = [str(key) for key in data["resource"].values]
+    asked = view.array("demand").sum(axis=0)
+    parts = data["left"].sum("service").values / np.where(asked > 0, asked, 1.0)
+    keys = [str(key) for key in data["cause"].values]
     kept = [i for i, row in enumerate(parts) if row.any()]
+    rows = [NAMES[keys[i]] for i in kept] + [NAMES[SERVED]]
+    text = [tuple(_told(keys[i], part) for part in parts[i].tolist()) for i in kept]
     binding = [str(key) for key in data["binds"].values]
-    rows = [RESOURCES[keys[i]].name for i in kept] + [_NO_LIMIT]
-    text = [_told(rows[row], parts[i].tolist(), rents[i].tolist()) for row, i in enumerate(kept)]
-    text.append(tuple(NOTHING.get(key, f"{name(key)} limits") for key in binding))
+    text.append(tuple(NOTHING[SERVED] if key == SERVED else f"{NAMES[key]}, see its row" for key in binding))
     places = {keys[i]: row for row, i in enumerate(kept)}
+    top = max(float(parts.sum(axis=0).max()), 1e-9)
     strip = Strip(
         view.months,
         tuple(rows),
-        (*(tuple(parts[i].tolist()) for i in kept), (0.0,) * len(view.months)),
+        (*(tuple((parts[i] / top).tolist()) for i in kept), (0.0,) * len(view.months)),
         tuple(text),
-        "share of the worth of all limits",
+        "share of demand left unserved",
         tuple(places.get(key, len(kept)) for key in binding),
     )
     return Figure(
         "binds",
-        "Which limit the plan would pay most to lift, month by month",
+        "How much demand each limit leaves unserved, month by month",
         strip,
-        f"Strip of months {view.span} by limit, darker where it carries more of the worth of all limits: "
+        f"Strip of months {view.span} by cause, darker where more of the demand is left for it: "
         f"{_lead(view, explanation)}",
-        "Worth = price of the limit (its shadow price) × what there is of it. The dot marks the greatest of the month.",
+        f"Darkest: {share(top)} of the month's demand. The dot marks the cause of most. A limit's row holds what would "
+        f"be served in that month with {LIFT:,.0f} times as much of it throughout.",
         view.grade,
     )
 
 
-def _told(limit: str, parts: Sequence[float], rents: Sequence[float]) -> tuple[str, ...]:
-    return tuple(
-        f"{limit}: {share(part)} of the worth of all limits, {say(rent, 'USD')}"
-        for part, rent in zip(parts, rents, strict=True)
-    )
+def _told(key: str, part: float) -> str:
+    words = NAMES[key] if key in RESOURCES else NOTHING[key]
+    return f"{words}: {share(part)} of demand" if part > 0 else f"nothing left for {within(NAMES[key])}"
 
 
-def _worths(view: View, worths: Sequence[Worth]) -> Table:
+def worths(view: View, steps: Sequence[Worth]) -> Table:
+    """What a step of each limit in each year saves, and serves more."""
     rows: list[tuple[Cell, ...]] = []
-    for worth in worths:
-        if worth.predicted <= 0:
-            continue
+    for worth in steps:
         step = say(worth.step, worth.unit if worth.unit in ("USD", "W") else f"{_ONE[worth.unit][0]}s")
         rows.append((str(worth.year), RESOURCES[worth.resource].name, step, *_one_more(view, worth)))
     rows.sort(key=lambda row: str(row[0]))
@@ -190,7 +188,7 @@ def _shortages(view: View, explanation: Explanation) -> Table:
             short.unserved / unit.factor,
             100 * short.share,
             short.cost / cost.factor,
-            f"{RESOURCES[short.relief].name} in {short.relief_year}" if short.relief else "–",
+            NAMES[short.cause] if short.cause != SERVED else "–",
         )
         for short in sorted(explanation.shortages, key=lambda short: short.year)
     )
@@ -200,6 +198,6 @@ def _shortages(view: View, explanation: Explanation) -> Table:
         Column("Left unserved", unit.unit, decimals([short.unserved / unit.factor for short in explanation.shortages])),
         Column("of its demand", "%"),
         Column("Price put on it", cost.unit, decimals([short.cost / cost.factor for short in explanation.shortages])),
-        Column("What relieves it most"),
+        Column("Main cause"),
     )
     return Table("Which service goes short", columns, rows, "", view.grade, len(rows) > 10)

@@ -23,6 +23,13 @@
     for (const item of closed.splice(0)) item.open = false;
   });
 
+  // Tables that are wider than the page say so.
+  const mark = () => {
+    for (const box of document.querySelectorAll(".scroll")) box.classList.toggle("wider", box.scrollWidth > box.clientWidth + 4);
+  };
+  window.addEventListener("resize", mark);
+  mark();
+
   // The contents show where the reader is.
   const links = new Map();
   for (const link of document.querySelectorAll("nav.contents a")) links.set(link.hash.slice(1), link);

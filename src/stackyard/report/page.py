@@ -157,7 +157,7 @@ def _key_figures(block: KeyFigures) -> str:
 
 
 def _table(table: Table, caption: str = "") -> str:
-    kinds = [_kind([row[i] for row in table.rows]) for i in range(len(table.columns))]
+    kinds = [_kind([row[i] for row in table.rows]) + " aside" * column.aside for i, column in enumerate(table.columns)]
     head = "".join(_heading(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
     rows = "".join(_row(row, table.columns, kinds) for row in table.rows)
     note = f'<p class="remark">{_text(table.note)}</p>' if table.note and not caption else ""

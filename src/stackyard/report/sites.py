@@ -59,14 +59,15 @@ def power(view: View) -> Section:
 def kilowatt(view: View) -> Array:
     """USD that a kilowatt of IT power at full load costs at each site over the last year of the plan.
 
-    pue × (fit-out − what is left of it at the end) + energy and carbon of those months at the PUE, in money of the
+    pue × (fit-out − what is left of it after them) + energy and carbon of those months at the PUE, in money of the
     first of them: what the plan weighs when it chooses a site.
     """
     months = slice(max(len(view.months) - _YEAR, 0), None)
     worth = view.array("discount")[months] / view.array("discount")[months][0]
     pue = view.array("pue")[:, months]
     price, left = view.array("fitout_price")[:, months], view.array("fitout_residual")[:, months]
-    fitout = pue.max(axis=1) * price[:, 0] * (1 - left[:, 0] * worth[-1])
+    gone = (left[:, -1] - left[:, 0]) * worth.size / max(worth.size - 1, 1)  # written off over these months
+    fitout = pue.max(axis=1) * price[:, 0] * (1 - (1 - gone) * worth[-1])
     joule = view.array("electricity_price") + view.array("carbon_price") * view.array("grid_carbon")
     energy = (pue * joule[:, months] * view.seconds[months]) @ worth
     return np.asarray(KILO * (fitout + energy))
@@ -102,7 +103,7 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
         when = "throughout" if months == of else f"in {months} of {of} months"
         why = f"{head}: a kilowatt costs {share(dearer)} more than at {than}, where power is left {when}"
         return Verdict("dearer" if idle else "left", why, than, dearer)
-    return Verdict("spare" if idle else "left", f"{head}: the plan has no more accelerators to install")
+    return Verdict("spare" if idle else "left", f"{head}: no accelerator that the plan orders is left to install here")
 
 
 def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:

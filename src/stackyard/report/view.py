@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.months import show_month
-from stackyard.plan.plan import Plan
+from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem, T, Y
 from stackyard.quantity import DAY
 from stackyard.report.document import Series
@@ -25,7 +25,10 @@ NOTICEABLE = 1e-6  # share of the largest value below which a planned amount is 
 
 @dataclass(frozen=True)
 class View:
-    """Problem and plan side by side; `grade` is the weakest grade of any number behind them."""
+    """Problem and plan side by side over the horizon; `grade` is the weakest grade of any number behind them.
+
+    `whole` is the same with the run-out after it; None in a view that is the whole itself.
+    """
 
     problem: xr.Dataset
     decisions: xr.Dataset
@@ -35,9 +38,14 @@ class View:
     months: tuple[str, ...]
     years: tuple[str, ...]
     grade: Grade | None = None
+    whole: View | None = None
 
     @classmethod
     def of(cls, problem: Problem, plan: Plan, grade: Grade | None = None) -> View:
+        return replace(cls._of(*reported(problem, plan), grade), whole=cls._of(problem, plan, grade))
+
+    @classmethod
+    def _of(cls, problem: Problem, plan: Plan, grade: Grade | None) -> View:
         data = problem.data
         labels = data.attrs.get("labels", {})
         names = json.loads(labels) if isinstance(labels, str) else dict(labels)

@@ -1,0 +1,125 @@
+"""Why demand is left in a month: what each cause leaves unserved, of every service that is short.
+
+Asked in this order. Could one more accelerator serve the service by then at all? If not, the one thing without which it
+cannot is the cause. How much would be served then with LIFT times as much of one limit throughout? That much is left
+for the limit of which this is most. How much with all limits lifted? What this adds is left for several limits at once.
+The rest is left because serving it would cost more than the price put on leaving it.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stackyard.plan.limits import RESOURCES
+from stackyard.plan.plan import Plan
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.plan.relief import TOGETHER
+
+SHORT = 5e-3  # share of demand left in a month below which it counts as served
+NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
+
+SERVED = "demand"
+LEAD, HALL, RATE, MISSING, SEVERAL, COST = "lead time", "hall", "rate", "missing", TOGETHER, "cost"
+# What is said where no single resource is the cause.
+NOTHING: dict[str, str] = {
+    SERVED: "all demand is served",
+    LEAD: "nothing that is ordered can have arrived",
+    HALL: "no site takes the racks that could serve it: rack power or cooling",
+    RATE: "no accelerator of the scenario can serve it within its latency and memory",
+    MISSING: "more than one thing is missing that every accelerator for it needs",
+    SEVERAL: "several limits hold at once, and lifting one of them would not serve it",
+    COST: "serving more would cost more than the price put on leaving it unserved",
+}
+
+Flags: TypeAlias = NDArray[np.bool_]
+Words: TypeAlias = NDArray[np.str_]
+Months: TypeAlias = NDArray[np.float64]
+
+
+def left(problem: Problem, plan: Plan, more: xr.DataArray) -> xr.DataArray:
+    """Tokens per day left unserved for each cause, (cause, service, month); `more` is what `relief` found.
+
+    The causes are the keys of RESOURCES and those of NOTHING but SERVED; services with less than SHORT of their demand
+    left have none.
+    """
+    d = problem.data
+    keys = [*RESOURCES, *(key for key in NOTHING if key != SERVED)]
+    unserved = plan.decisions["unserved"].values
+    short = np.where(unserved > SHORT * d["demand"].values, unserved, 0.0)
+    found = np.zeros((len(keys), *short.shape))
+    parts = _parts(plan, more)
+    for v, tokens in enumerate(short):
+        lacking = _lacking(d, v)
+        for k, key in enumerate(keys):
+            found[k, v] = tokens * np.where(lacking == "", parts.get(key, 0.0), lacking == key)
+    coords = {"cause": keys, V: d[V], T: d[T]}
+    return xr.DataArray(found, dims=("cause", V, T), coords=coords, attrs={"units": "token/day"})
+
+
+def _parts(plan: Plan, more: xr.DataArray) -> dict[str, Months]:
+    """Part of a month's shortage that is left for each cause: they add up to 1."""
+    unserved = plan.decisions["unserved"].sum(V).values
+    part = np.clip(more.values / np.maximum(unserved, 1e-30), 0.0, 1.0)
+    part = np.where(part < NOTICEABLE, 0.0, part)
+    single = dict(zip(RESOURCES, part, strict=False))
+    most = part[: len(RESOURCES)].max(axis=0)
+    best = part[: len(RESOURCES)].argmax(axis=0)
+    together = np.maximum(part[list(more["relieved"].values).index(TOGETHER)], most)
+    found = {name: np.where(best == r, single[name], 0.0) for r, name in enumerate(RESOURCES)}
+    return found | {SEVERAL: together - most, COST: 1.0 - together}
+
+
+def _lacking(d: xr.Dataset, service: int) -> Words:
+    """What one more accelerator for the service lacks in each month; '' where it lacks nothing."""
+    conditions = _conditions(d, service)
+    short = ~_possible(d, conditions)
+    early = np.arange(d.sizes[T]) < d["lead_months"].values.min()
+    found = np.where(short, np.where(early, LEAD, MISSING), "").astype(object)
+    for name in reversed(list(conditions)):
+        without = {key: met for key, met in conditions.items() if key != name}
+        found = np.where(short & _possible(d, without), name, found)
+    return found
+
+
+def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
+    """What one more accelerator needs, (accelerator, month): in the month in which it is started, for a hall and power
+    in the month in which it serves."""
+    stacks = (d["stacks_delivered"].cumsum(T) + d["stacks_start"] > 0) & (d["fits_stack"] > 0)
+    packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
+    months = d.sizes[T]
+    paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
+    able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
+    halls = (d["allowed"] > 0).any(SITE)
+    powered = ((d["site_power"] > 0) & ((d["allowed"] > 0) | ~halls)).any(SITE)
+    wide = np.ones((d.sizes[A], months), dtype=bool)
+    return {
+        "hbm": stacks.any(S).transpose(A, T).values,
+        "packaging": packed.transpose(A, T).values,
+        "orders": (d["orders_max"] > 0).transpose(A, T).values,
+        "money": wide & np.array(paid),
+        "power": powered.transpose(A, T).values,
+        HALL: wide & halls.values[:, None],
+        RATE: wide & able.values[:, None],
+    }
+
+
+def _possible(d: xr.Dataset, conditions: dict[str, Flags]) -> Flags:
+    """Months in which an accelerator started in time, with all conditions met, could serve."""
+    months = d.sizes[T]
+    later = np.ones((d.sizes[A], months), dtype=bool)
+    start = later.copy()
+    for name, met in conditions.items():
+        if name == "power":
+            later = later & met
+        else:
+            start = start & met
+    found = np.zeros(months, dtype=bool)
+    for a, lead in enumerate(d["lead_months"].values.astype(int)):
+        ready = np.zeros(months, dtype=bool)
+        ready[lead:] = np.logical_or.accumulate(start[a])[: max(months - lead, 0)]
+        found |= ready & later[a]
+    return found

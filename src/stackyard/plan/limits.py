@@ -1,0 +1,126 @@
+"""The limits of a plan, and what they are worth by their prices.
+
+The rent of a limit in a month is its price times what there is of it: how much of the plan's cost hangs on it. It
+stands in the month in which a thing is delivered or a watt energised, not in the later months which that serves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from stackyard.plan.plan import Plan, in_year, reported
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.quantity import DAY
+
+NOISE = 1e-6  # of what the month spends and serves: a smaller rent is the solver's, not a limit's
+
+
+class Resource(NamedTuple):
+    """A limit of the plan: its name for readers, coefficient, price, the axis that says where, and a step's unit."""
+
+    name: str
+    amount: str
+    price: str
+    axis: str | None
+    unit: str
+
+
+RESOURCES: dict[str, Resource] = {
+    "hbm": Resource("HBM", "stacks_delivered", "price_stack", S, "stack"),
+    "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
+    "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
+    "power": Resource("Power", "site_power", "price_power", SITE, "W"),
+    "money": Resource("Money", "budget", "price_budget", None, "USD"),
+}
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one more unit of a limit in one month is worth, by its dual value.
+
+    `worth` is in USD of the month. `tokens` is the same in tokens per day, mean from the month to the horizon's end:
+    the tokens whose price of not being served it equals, tokens weighted by what is asked for.
+    """
+
+    resource: str
+    place: str
+    available: float
+    unit: str
+    worth: float
+    tokens: float
+
+
+def finite(d: xr.Dataset, resource: Resource) -> xr.DataArray:
+    """What there is of a limit; 0 where it does not limit."""
+    amount = d[resource.amount]
+    found: xr.DataArray = amount.where(np.isfinite(amount), 0.0)
+    return found
+
+
+def spending(plan: Plan) -> xr.DataArray:
+    """What the month costs without the price of unserved demand."""
+    names = [name for name in plan.flows if str(name).startswith("cost_") and name != "cost_unserved"]
+    return plan.flows[names].to_dataarray().sum("variable")
+
+
+def noise(problem: Problem, plan: Plan) -> xr.DataArray:
+    """USD of the month below which a rent is none: NOISE of its spending and of what is served, at the price of not
+    being served; and NOISE^2 of the price of what is not."""
+    d = problem.data
+    served = (d["unserved_price"] * plan.decisions["served"]).sum(V) * d["seconds"] / DAY
+    return NOISE * (spending(plan) + served) + NOISE**2 * plan.flows["cost_unserved"]
+
+
+def yearly(d: xr.Dataset) -> xr.DataArray:
+    """Mean discount of a year, by which its price reads in USD of the year."""
+    member = in_year(d)
+    return (member * d["discount"]).sum(T) / member.sum(T)
+
+
+def rent(problem: Problem, plan: Plan, name: str) -> xr.DataArray:
+    """Rent of a resource by place and month, USD of the month, 0 below NOISE; that of a budget follows the spending."""
+    d, resource = problem.data, RESOURCES[name]
+    found: xr.DataArray = plan.prices[resource.price] * finite(d, resource)
+    if resource.axis is None:
+        member, spent = in_year(d), spending(plan)
+        weight = member * spent
+        weight = weight / weight.sum(T).where(weight.sum(T) > 0, 1.0)
+        found = (found * yearly(d) * weight).sum(Y) / d["discount"]
+    return found.where(found > noise(problem, plan), 0.0)
+
+
+def rents(problem: Problem, plan: Plan) -> xr.DataArray:
+    """Rent of every resource over all its places, (resource, month), USD of the month."""
+    found = [rent(problem, plan, name) for name in RESOURCES]
+    total = [values.sum([dim for dim in values.dims if dim != T]) for values in found]
+    index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
+    return xr.concat(total, dim=index).transpose("resource", T).assign_attrs(units="USD")
+
+
+def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
+    """Every limit with a rent in a month of the horizon, dearest first; KeyError for a month outside it."""
+    problem, plan = reported(problem, plan)
+    d = problem.data
+    labels = json.loads(str(d.attrs.get("labels", "{}")))
+    rest = d.sel({T: slice(month, None)})
+    asked = float(rest["demand"].sum())
+    token = float((rest["unserved_price"] * rest["demand"]).sum()) / asked if asked > 0 else 0.0
+    days = float(rest["seconds"].sum()) / DAY
+    least = float(noise(problem, plan).sel({T: month}))
+    found = []
+    for name, resource in RESOURCES.items():
+        at = {Y: int(month[:4])} if resource.axis is None else {T: month}
+        price, amount = plan.prices[resource.price].sel(at), d[resource.amount].sel(at)
+        for place in [None] if resource.axis is None else d[resource.axis].values:
+            where = {} if place is None else {resource.axis: place}
+            worth, there = float(price.sel(where)), float(amount.sel(where))
+            if worth * there > least:
+                called = labels.get(str(place), str(place)) if place is not None else month[:4]
+                tokens = worth / token / days if token > 0 else 0.0
+                found.append(Price(name, called, there, resource.unit, worth, tokens))
+    return tuple(sorted(found, key=lambda price: -price.worth * price.available))
