@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that starts so would be computed by a spreadsheet
+_LINKS = frozenset("a an and against among at by each in is of the to what".split())  # words that end no name
 _LONG = 40  # rows from which a table gets filters
 
 
@@ -27,10 +28,10 @@ def to_xlsx(report: Report) -> bytes:
     first.title = "Contents"
     taken = {"contents", "sources"}
     rows: list[tuple[Cell, ...]] = []
-    found = [(table.title, "", table) for table in report.sheets]
-    found += [(section.title, section.lead, table) for section, table in report.tables]
-    for title, lead, table in found:
-        name = _sheet_name(title, taken)
+    found = [("", table) for table in report.sheets]
+    found += [(section.lead, table) for section, table in report.tables]
+    for lead, table in found:
+        name = _sheet_name(table.title, taken)
         rows.append((name, table.title, lead or None, marked(table.grade) or None))
         _sheet(book.create_sheet(name), table)
     heads = tuple(map(Column, ("Sheet", "Table", "Finding", "Mark")))
@@ -50,7 +51,7 @@ def to_xlsx(report: Report) -> bytes:
 def _sheet_name(title: str, taken: set[str]) -> str:
     """A name that Excel accepts: at most 31 characters, none of []:*?/\\, and not used before."""
     stem = re.sub(r"[\[\]:*?/\\'\x00-\x1f]", " ", title).strip() or "Table"
-    name, number = " ".join(stem.split())[:31].strip(), 1
+    name, number = _cut(" ".join(stem.split()), 31), 1
     while name.lower() in taken:
         number += 1
         name = f"{_cut(stem, 28 - len(str(number)))} ({number})"
@@ -59,8 +60,13 @@ def _sheet_name(title: str, taken: set[str]) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    """The text, cut after a whole word where it is too long."""
-    return text.strip() if len(text) <= length else (text[:length].rpartition(" ")[0] or text[:length]).strip(" ,")
+    """The text, cut after a whole word where it is too long; the last word is one that can stand there."""
+    if len(text) <= length:
+        return text.strip()
+    kept = (text[:length].rpartition(" ")[0] or text[:length]).partition(" (")[0].split()
+    while len(kept) > 1 and kept[-1] in _LINKS:
+        kept.pop()
+    return " ".join(kept).strip(" ,")
 
 
 def _sheet(sheet: Worksheet, table: Table) -> None:
@@ -85,6 +91,8 @@ def _sheet(sheet: Worksheet, table: Table) -> None:
         for i, (cell, column) in enumerate(zip(row, table.columns, strict=True), 1):
             if isinstance(cell, int | float) and math.isfinite(cell):
                 sheet.cell(number, i, cell).number_format = shown[i - 1]
+            elif column.title == "Year" and isinstance(cell, str) and cell.isdigit():
+                sheet.cell(number, i, int(cell)).number_format = "0"
             elif cell is not None:
                 _put(sheet, number, i, words(cell, column))
             sheet.cell(number, i).alignment = wrapped
