@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that starts so would be computed by a spreadsheet
-_LINKS = frozenset(("a", "an", "and", "at", "by", "each", "in", "is", "of", "the", "to", "what"))  # words that end no name
+_LINKS = frozenset(("a", "an", "and", "at", "by", "each", "in", "is", "of", "the", "to", "what"))  # end no name
 _LONG = 40  # rows from which a table gets filters
 
 
