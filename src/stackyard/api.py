@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,6 +41,7 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
+OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -89,37 +91,39 @@ def estimate(
     prompt: float = 1000,
     output: float = 1000,
     tensor: int | None = None,
-    pipeline: int = 1,
-    expert: int = 1,
+    pipeline: int | None = None,
+    expert: int | None = None,
     batch: float | None = None,
     precision: str = "bf16",
-    ttft: str = "2 s",
-    tpot: str = "50 ms",
+    ttft: str | None = None,
+    tpot: str | None = None,
 ) -> Estimate:
     """What one replica of a model does on an accelerator, from first principles.
 
-    Without `tensor` the best layout and batch under the latency objective is found; with `tensor` and no `batch`, the
-    best batch of that layout. Raises InputErrors for unknown ids, units or precisions.
+    Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
+    latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
+    objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
+    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. Raises InputErrors
+    for unknown ids, units or precisions.
     """
-    from stackyard.perf.estimate import estimate as estimated
-    from stackyard.perf.layout import Layout
-    from stackyard.perf.search import best, best_batch
+    from stackyard.perf.search import best, offered
 
     known = catalog()
     shape, part = known.model(model), known.accelerator(chip)
-    first, each = _seconds("--ttft", ttft), _seconds("--tpot", tpot)
-    generation = known.hbm.get(part.hbm)
+    stated = tensor is not None and batch is not None
+    first, each = (math.inf, math.inf) if stated else OBJECTIVE
+    first = first if ttft is None else _seconds("--ttft", ttft)
+    each = each if tpot is None else _seconds("--tpot", tpot)
+    layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
     try:
-        layout = Layout(tensor=float(tensor or 1), pipeline=float(pipeline), data=1.0, expert=float(expert))
-        if batch is not None:
-            return estimated(shape, part, layout, float(batch), prompt, output, precision, hbm=generation)
-        if tensor is None:
-            found = best(shape, part, prompt, output, first, each, precision, hbm=generation)
-            if found.estimate is not None:
-                return found.estimate
-        return best_batch(shape, part, layout, prompt, output, first, each, precision, hbm=generation)
+        found = best(
+            shape, part, prompt, output, first, each, precision, hbm=known.hbm.get(part.hbm), among=layouts, batch=batch
+        )
     except ValueError as error:
         raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
+    answer = found.estimate or found.nearest
+    assert answer is not None
+    return answer
 
 
 def scenario(path: Path | str) -> Scenario:

@@ -86,12 +86,21 @@ def estimate(
     tensor: Annotated[
         int | None, typer.Option("--tp", min=1, help="Tensor-parallel width; found when left out.")
     ] = None,
-    pipeline: Annotated[int, typer.Option("--pp", min=1, help="Pipeline stages.")] = 1,
-    expert: Annotated[int, typer.Option("--ep", min=1, help="Expert-parallel width.")] = 1,
+    pipeline: Annotated[
+        int | None, typer.Option("--pp", min=1, help="Pipeline stages; found when left out, 1 with --tp.")
+    ] = None,
+    expert: Annotated[
+        int | None, typer.Option("--ep", min=1, help="Expert-parallel width; found when left out, 1 with --tp.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Requests at once; the best is found when left out.")] = None,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
-    ttft: Annotated[str, typer.Option(help="Objective: time to first token.")] = "2 s",
-    tpot: Annotated[str, typer.Option(help="Objective: time per output token.")] = "50 ms",
+    ttft: Annotated[
+        str | None, typer.Option(help="Objective: time to first token; 2 s unless --tp and --batch are stated.")
+    ] = None,
+    tpot: Annotated[
+        str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every operation and every constant.")] = False,
     as_json: Json = False,
 ) -> None:
     """Estimate one model on one accelerator from first principles: rate, latency, memory, power, and what limits."""
@@ -110,7 +119,7 @@ def estimate(
         ttft=ttft,
         tpot=tpot,
     )
-    print_json(answer.summary()) if as_json else show.estimate(answer)
+    print_json(answer.summary()) if as_json else show.estimate(answer, verbose)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 

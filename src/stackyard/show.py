@@ -225,37 +225,26 @@ def result(answer: Result, written: Sequence[Path]) -> None:
         screen.print(f"  {path}", style="cyan")
 
 
-def estimate(answer: Estimate) -> None:
-    """One estimate: rate, latency, memory, power, what limits, and what it rests on."""
+def estimate(answer: Estimate, verbose: bool = False) -> None:
+    """One estimate: rate, latency, memory, power, what limits, and what it rests on; all its parts with `verbose`."""
     screen = console()
     said = answer.summary()
-    layout, memory = said["layout"], said["memory_bytes"]
-    widths = ", ".join(f"{name} {width}" for name, width in layout.items() if width > 1) or "one accelerator"
-    head = f"{answer.model.name} on {answer.chip.name}: {said['accelerators']} accelerator(s) ({widths})"
-    screen.print(f"[bold]{head}[/bold], {said['batch']:,.0f} requests at once")
+    widths = ", ".join(f"{name} {width}" for name, width in said["layout"].items() if width > 1)
+    alone = said["accelerators"] == 1
+    size = "1 accelerator" if alone else f"{said['accelerators']} accelerators ({widths})"
+    at_once = "1 request" if said["batch"] == 1 else f"{said['batch']:,.0f} requests"
+    screen.print(f"[bold]{answer.model.name} on {answer.chip.name}: {size}[/bold], {at_once} at once")
     screen.print(
         f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens; "
         + ", ".join(f"{part} in {kind}" for part, kind in said["precision"].items())
     )
     if not answer.fits:
-        screen.print("Does not fit:", style="bold red")
+        screen.print("Not possible:", style="bold red")
         for reason in said["why"]:
             screen.print(f"  • {reason}")
         return
-    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in memory.items() if size and name != "available")
-    used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
-    own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
-    figures = {
-        "rate of one accelerator": f"{own} ({said['tokens_per_s_per_accelerator']:,.0f} with prompts)",
-        "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
-        "time to first token": show(said["ttft_s"], "s"),
-        "time per output token": show(said["tpot_s"], "s"),
-        "memory of one accelerator": f"{used} of {whole} ({held})",
-        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
-        "energy": f"{show(said['joules_per_token'], 'J')} a token",
-    }
-    screen.print(rows("", figures))
-    screen.print(_parts(said))
+    screen.print(rows("", _figures(answer, said)))
+    screen.print(_parts(said, None if verbose else 6))
     basis = said["basis"]
     screen.print(
         f"Basis: {basis['provider']}, {len(basis['constants'])} constants, weakest grade ",
@@ -263,10 +252,49 @@ def estimate(answer: Estimate) -> None:
         ". Rates are means at full load, not yet calibrated.",
         sep="",
     )
+    if verbose:
+        for fact in answer.basis.constants:
+            screen.print(f"  {fact.path} {number(fact)} ", grade(fact.grade), sep="")
 
 
-def _parts(said: Mapping[str, Any], count: int = 6) -> Table:
-    """Where the time goes: the longest operations of each phase, and what each waits for."""
+def _figures(answer: Estimate, said: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of an estimate that fits, by name."""
+    sizes = said["memory_bytes"].items()
+    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in sizes if size and name != "available")
+    used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
+    own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
+    step, each = said["step_s"], said["tpot_s"]
+    between = f": a decode step of {show(step, 's')}, the rest waits for prefills of other requests"
+    return {
+        "rate of one accelerator": f"{own} ({said['tokens_per_s_per_accelerator']:,.0f} with prompts)",
+        "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
+        "time to first token": show(said["ttft_s"], "s"),
+        "time per output token": show(each, "s") + (between if each > 1.001 * step else ""),
+        "time in prefill": f"{said['prefill_share']:.0%}",
+        "memory of one accelerator": f"{used} of {whole} ({held}); room for {said['largest_batch']:,.0f} requests",
+        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
+        "energy": f"{show(said['joules_per_token'], 'J')} a token",
+        "what limits": _limits(said),
+    }
+
+
+def _limits(said: Mapping[str, Any]) -> str:
+    """How much of each phase waits for compute, memory, links and overheads, the most first."""
+    told = []
+    for phase in ("prefill", "decode"):
+        waits: dict[str, float] = {}
+        for part in said["parts"]:
+            if part["phase"] == phase:
+                waits[part["limit"]] = waits.get(part["limit"], 0.0) + part["seconds"]
+        total = sum(waits.values()) or 1.0
+        most = sorted(waits.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{limit} {seconds / total:.0%}" for limit, seconds in most if seconds / total >= 0.005)
+        told.append(f"{phase} waits for {shares}")
+    return "; ".join(told)
+
+
+def _parts(said: Mapping[str, Any], count: int | None) -> Table:
+    """Where the time goes: the longest operations of each phase (all for None), and what each waits for."""
     table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
     for name in ("phase", "operation", "time", "share", "waits for"):
         table.add_column(name, justify="right" if name in ("time", "share") else "left")
