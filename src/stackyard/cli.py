@@ -163,7 +163,13 @@ def explain(
 
 def print_json(value: Any) -> None:
     """Plain JSON on the standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    from stackyard import show
+
+    try:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        show.reader_left()
 
 
 def fail(code: int, text: str) -> NoReturn:
@@ -180,9 +186,10 @@ def main() -> None:
         fail(BAD_INPUT, str(errors))
     except SolveError as error:
         fail(NOT_SOLVED, str(error))
-    except KeyboardInterrupt:
-        fail(INTERRUPTED, "Stopped. Nothing was left half-written.")
-    except BrokenPipeError:
-        raise SystemExit(0) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer turns Ctrl-C into this and says nothing
+            fail(INTERRUPTED, "Stopped. Nothing was left half-written.")
+        raise
     except OSError as error:  # a disk that is full, a folder that went away
-        fail(BAD_INPUT, f"{error.filename or 'file'}: {error.strerror or error}")
+        hint = "check that the disk has room and that the path can be read and written"
+        fail(BAD_INPUT, f"{error.filename or 'file'}: {error.strerror or error}\n    {hint}")

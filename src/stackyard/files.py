@@ -6,7 +6,7 @@ import csv
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,32 +169,56 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuses a folder that cannot be written to, before any work is done for it; creates nothing."""
-    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        message = "cannot be written to" if there.is_dir() else "is not a folder"
-        raise InputErrors([Fault(str(there), 0, "", message, "name another folder")])
+    """Refuses a folder that cannot be made or written to, before any work is done for it; leaves nothing behind."""
+    try:
+        with _made(folder, keep=False):
+            tempfile.TemporaryFile(dir=folder).close()
+    except (FileExistsError, NotADirectoryError):
+        there = next(part for part in _upwards(folder) if part.exists())
+        raise InputErrors([Fault(str(there), 0, "", "is not a folder", "name a folder: -o out")]) from None
+    except OSError as error:
+        message = f"cannot be made or written to: {error.strerror or error}"
+        raise InputErrors([Fault(str(folder), 0, "", message, "name a folder of your own: -o out")]) from None
+
+
+def _upwards(folder: Path) -> tuple[Path, ...]:
+    return (folder.absolute(), *folder.absolute().parents)
+
+
+@contextmanager
+def _made(folder: Path, keep: bool = True) -> Iterator[None]:
+    """The folder is there inside the block; what was made of it goes again if the block fails, or always."""
+    missing = [part for part in _upwards(folder) if not part.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        for part in missing if not keep else ():
+            with suppress(OSError):  # not empty, or never made
+                part.rmdir()
 
 
 @contextmanager
 def atomically(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; renamed to `target` when the block ends well, removed otherwise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        yield beside
-        beside.chmod(0o644)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with _made(target.parent):
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            yield beside
+            beside.chmod(0o644)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def write_all(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
     """Writes several files beside each other and renames them only when all of them are complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+    with _made(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         for name, write in writers.items():
             write(Path(partial) / name)
         return [(Path(partial) / name).replace(folder / name) for name in writers]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -30,9 +32,22 @@ GRADE_STYLE = {Grade.MEASURED: "green", Grade.PUBLISHED: "green", Grade.REPORTED
 ASSUMED_STYLE = "magenta"
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        if self.stderr:
+            super().on_broken_pipe()
+        reader_left()
+
+
 def console(stderr: bool = False) -> Console:
     """The terminal, or plain text where the output goes to a file or a pipe."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return _Terminal(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def reader_left() -> NoReturn:
+    """Ends the program well and silently: the reader of its output has read enough, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
 
 
 @contextmanager

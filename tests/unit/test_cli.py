@@ -131,6 +131,42 @@ def test_a_folder_that_cannot_be_is_refused_before_any_work(tmp_path: Path) -> N
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to")
+def test_a_folder_that_nobody_can_make_is_refused_before_any_work_with_the_next_step() -> None:
+    told = run("plan", FIRST_PLAN, "-o", "/proc/x/y", expect=2).stderr
+    assert "/proc/x/y: cannot be made or written to" in told and "-o out" in told and "Rating" not in told
+
+
+def test_a_folder_that_is_only_tried_and_one_whose_writing_fails_are_gone_again(tmp_path: Path) -> None:
+    from stackyard.files import atomically, require_folder, write_all
+
+    require_folder(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+    def stopped(path: Path) -> None:
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_all(tmp_path / "a" / "b", {"one": lambda path: None, "two": stopped})
+    with pytest.raises(KeyboardInterrupt), atomically(tmp_path / "a" / "file") as beside:
+        stopped(beside)
+    assert not list(tmp_path.iterdir())
+    with atomically(tmp_path / "a" / "file") as beside:
+        beside.write_text("whole")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("arguments", [("facts",), ("facts", "hbm"), ("facts", "--json"), ("audit",)])
+def test_a_reader_that_leaves_early_is_no_error(arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "stackyard", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("asked", [("kimi-k3", "h200"), ("llama-3.1-70b", "openai-jalapeno")])
 def test_an_estimate_that_nothing_is_known_of_says_why(asked: tuple[str, str]) -> None:
     done = run("estimate", *asked, expect=1)
@@ -149,8 +185,9 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "Stopped. Nothing was left half-written." in told
     assert "Traceback" not in told
-    assert not out.exists() or not list(out.iterdir())
+    assert not out.exists()
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
