@@ -75,7 +75,7 @@ WRITTEN = [
         "like 'W'",
     ),
     ("costs", r"src: \[bernstein\]", "src: [bernstien]", "no source 'bernstien'", "did you mean 'bernstein'?"),
-    ("supply", "grade: reported", "grade: rumoured", "Input should be 'measured'", ""),
+    ("supply", "grade: reported", "grade: rumoured", "'rumoured' is none of the allowed values", "'measured'"),
     ("accelerators", "hbm: hbm3e", "hbm: hbm3f", "no entry 'hbm3f' in hbm", ""),
     ("accelerators", "hbm: hbm4\n  stack_height: 12", "hbm: hbm4\n  stack_height: 9", "has no 9-high stack", ""),
     ("accelerators", r"aliases: \[h200\]", "aliases: [h20]", "'h20' is the name of another entry already", ""),
