@@ -126,7 +126,10 @@ def estimate(
 
 @app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
-    """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh."""
+    """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
+
+    Every key of a scenario, with its unit, default and meaning, is in docs/scenario.md.
+    """
     from stackyard import api, show
 
     show.problem(api.problem(scenario))

@@ -1,18 +1,25 @@
 """Numbers in a scenario file: an `Amount` is a Fact with a unit that was checked, a `Series` is one by month.
 
-An amount is written in one of three ways:
+An amount is written in one of three ways: as your own number, which counts as assumed; with its range, grade and source
+(`date` and `note` may stand there too); or as a fact of the catalogue, or an end of its range:
 
-    power: 41 MW                                              # the planner's own number: graded assumed
-    power: {value: 41 MW, low: 40 MW, grade: published, source: "UPI, 2025-06", note: ...}
-    power: {fact: sites.stargate-korea.initial_power, at: high}     # a fact of the catalogue, or an end of its range
+    power: 41 MW
+    power: {value: 41 MW, low: 40 MW, high: 45 MW, grade: published, source: "SK and Ulsan city, 2025-06"}
+    power: {fact: sites.stargate-korea.initial_power, at: high}
 
-A series is an amount (the same in every month), amounts at months with straight lines between them, an amount that
-grows by a factor a year, or a column of a CSV file; `times` multiplies any of them by further amounts:
+A series is written in one of four ways: as an amount, the same in every month; as amounts at months, with straight
+lines between them and level before the first and after the last; as an amount that grows by a factor a year, or by
+several factors, each from its month on; or as a column of a CSV file, with a row a month:
 
-    {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
-    {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
-    {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
-    {csv: demand.csv, column: chat, unit: token/day}
+    price: 330 USD/stack
+    price: {points: {2026-01: 330 USD/stack, 2029-12: 250 USD/stack}}
+    demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
+    demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
+    demand: {csv: demand.csv, column: chat, unit: token/day}
+
+To any of the forms with braces, `times` adds factors, each an amount or a series without a unit:
+
+    starts: {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
 """
 
 from __future__ import annotations

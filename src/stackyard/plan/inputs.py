@@ -236,7 +236,7 @@ class SitePlan(Door):
     grid: Annotated[str, _known_in("grid")]
     """Carbon intensity: an id of `stackyard facts grids`."""
     cooling: Cooling
-    """What the halls have. Liquid-cooled systems need `liquid` or `hybrid`; it also sets the PUE."""
+    """`air`, cold plates on the chips only (`hybrid`), or `liquid`; liquid-cooled systems need one of the last two."""
     heat_rejection: Literal["dry", "tower"] = "dry"
     """How heat leaves the site: dry coolers, or towers, which use water."""
     rack_limit: Annotated[Fact, Unit("kW/rack")]
