@@ -135,9 +135,21 @@ def scenario(path: Path | str) -> Scenario:
 
 def problem(path: Path | str, progress: Progress | None = None) -> Built:
     """The Problem of a scenario: every coefficient the planner uses, and where it came from."""
+    return _built(scenario(path), progress)
+
+
+def _built(read: Scenario, progress: Progress | None) -> Built:
+    """The Problem of a scenario that was read, with a remark on every supply that nothing can use."""
     from stackyard.plan.build import build
 
-    return build(scenario(path), catalog(), progress)
+    built = build(read, catalog(), progress)
+    fits = built.problem.data["fits_stack"]
+    idle = [
+        f"{supply.name} fits no accelerator of the plan: none takes {supply.product} with {supply.height} dies."
+        for key, supply in read.inputs.supplies.items()
+        if not bool(fits.sel(supply=key).any())
+    ]
+    return replace(built, remarks=(*built.remarks, *idle))
 
 
 @dataclass(frozen=True)
@@ -188,9 +200,7 @@ def plan(
 
     tell = progress or (lambda text: None)
     read = scenario(path)
-    from stackyard.plan.build import build
-
-    built = build(read, catalog(), tell)
+    built = _built(read, tell)
     tell("Formulating the linear program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)

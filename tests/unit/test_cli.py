@@ -103,6 +103,15 @@ def test_a_plan_writes_its_four_files_and_explain_reads_them(tmp_path: Path) -> 
     assert "2026-01 to 2027-12" in run("explain", out, "--month", "2031-01", expect=2).stderr
 
 
+def test_check_remarks_on_memory_that_fits_nothing_and_on_an_accelerator_without_memory(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(FIRST_PLAN.read_text().replace("height: 8\n", "height: 12\n"))
+    told = " ".join(run("check", file).stdout.split())
+    assert "HBM3E 8-high fits no accelerator of the plan: none takes hbm3e with 12 dies." in told
+    assert "No supply has the HBM that HGX H200 takes" in told
+    assert "fits no accelerator" not in run("check", FIRST_PLAN).stdout
+
+
 def test_a_refused_scenario_leaves_an_earlier_report_alone(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(FIRST_PLAN.read_text().replace("life: 5 year", "life: 5 kg"))
