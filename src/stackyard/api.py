@@ -79,9 +79,11 @@ def fact_row(fact: Fact) -> dict[str, Any]:
 def audit() -> list[Finding]:
     """Every finding of the catalogue's audit, errors first."""
     from stackyard.catalog.audit import audit as audited
+    from stackyard.hbm.audit import audit as memory_audited
     from stackyard.perf.architecture import active_parameters, parameters
 
-    return audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
+    found = audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
+    return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")
 
 
 def estimate(
