@@ -61,6 +61,18 @@ def facts(words: str = "", grade: str | None = None) -> list[Fact]:
     return [fact for fact in found if grade is None or fact.grade is Grade.named(grade)]
 
 
+def nearest_fact(words: str) -> str:
+    """The next step where no fact matches: the entry or fact that was probably meant, or nothing.
+
+    >>> nearest_fact("accelerators.gb300")
+    "did you mean 'accelerators.b300-gb300'?"
+    """
+    known = catalog()
+    entries = [f"{axis}.{id_}" for axis, found in known.axes() for id_ in found]
+    aliases = [alias for named in known.aliases.values() for alias in named]
+    return nearest(words, [*entries, *aliases]) or nearest(words, known.facts)
+
+
 def fact_row(fact: Fact) -> dict[str, Any]:
     """A fact as plain names and values for JSON."""
     return {
@@ -119,7 +131,16 @@ def estimate(
     layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
     try:
         found = best(
-            shape, part, prompt, output, first, each, precision, hbm=known.hbm.get(part.hbm), among=layouts, batch=batch
+            shape,
+            part,
+            prompt,
+            output,
+            first,
+            each,
+            precision.lower(),
+            hbm=known.hbm.get(part.hbm),
+            among=layouts,
+            batch=batch,
         )
     except ValueError as error:
         raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
@@ -264,12 +285,13 @@ def _write(path: Path, content: bytes) -> None:
 def _seconds(option: str, text: str) -> float:
     from stackyard.quantity import UnitError, parse
 
+    example = f"for example {option} '500 ms'"
     try:
         value = parse(text, "s")
     except UnitError as error:
-        raise _refused(option, str(error), "for example '50 ms'") from None
+        raise _refused(option, str(error), example) from None
     if value <= 0:
-        raise _refused(option, f"'{text}' is not above 0", "for example '50 ms'")
+        raise _refused(option, f"'{text}' is not above 0", example)
     return value
 
 
@@ -277,4 +299,16 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
-__all__ = ["Result", "audit", "catalog", "estimate", "explained", "fact_row", "facts", "plan", "problem", "scenario"]
+__all__ = [
+    "Result",
+    "audit",
+    "catalog",
+    "estimate",
+    "explained",
+    "fact_row",
+    "facts",
+    "nearest_fact",
+    "plan",
+    "problem",
+    "scenario",
+]

@@ -24,6 +24,9 @@ class Fault:
         return f"{head}\n    {self.hint}" if self.hint else head
 
 
+TOLD = 40  # faults that are shown; more of them than fit a screen or two help nobody
+
+
 class InputErrors(Exception):
     """Every fault of an input, raised once."""
 
@@ -34,7 +37,8 @@ class InputErrors(Exception):
     def __str__(self) -> str:
         count = len(self.faults)
         head = "1 problem" if count == 1 else f"{count} problems"
-        return "\n".join([f"{head} in the input:", *(f"  {fault}" for fault in self.faults)])
+        more = [f"  and {count - TOLD} more"] if count > TOLD else []
+        return "\n".join([f"{head} in the input:", *(f"  {fault}" for fault in self.faults[:TOLD]), *more])
 
 
 MANY = 100  # names of which a dozen would tell nothing

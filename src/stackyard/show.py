@@ -74,7 +74,11 @@ def number(fact: Fact) -> str:
         return f"{', '.join(f'{value:g}' for value in fact.value)} {fact.unit}".rstrip()
 
     def brief(value: float | None) -> str:
-        return "" if value is None else f"{value:,.6g}" if abs(value) < 1e7 else f"{value:.4g}"
+        if value is None:
+            return ""
+        if abs(value) >= 1e9:
+            return f"{value:.6g}".replace("e+0", "e").replace("e+", "e")
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
     text = f"{brief(fact.value)} {fact.unit}".rstrip()
     return text if fact.low is None and fact.high is None else f"{text} [{brief(fact.low)}–{brief(fact.high)}]"
@@ -137,11 +141,11 @@ def section(catalog: Catalog, name: str) -> None:
     screen.print(f"\nShow one:  stackyard facts {next(iter(groups))}")
 
 
-def facts(found: Sequence[Fact], sources: bool) -> None:
-    """Facts by entry; with `sources`, numbered notes say where each was read."""
+def facts(found: Sequence[Fact], sources: bool, hint: str = "") -> None:
+    """Facts by entry; with `sources`, numbered notes say where each was read. Where there are none, the hint."""
     screen = console()
     if not found:
-        screen.print("No fact matches. `stackyard facts` lists the sections.")
+        screen.print(f"No fact matches. {hint or '`stackyard facts` lists the sections.'}", markup=False)
         return
     cited: dict[str, int] = {}
     groups: dict[tuple[str, str], list[tuple[str, Fact]]] = {}
@@ -149,16 +153,23 @@ def facts(found: Sequence[Fact], sources: bool) -> None:
         section, entry, attribute = _parted(fact.path)
         groups.setdefault((section, entry), []).append((attribute, fact))
     width = max(len(attribute) for group in groups.values() for attribute, _ in group)
+    wide = screen.width >= 100  # a narrow terminal has no room for the titles of sources
     for (section, entry), group in groups.items():
         screen.print(f"\n[bold cyan]{section}.{entry}[/bold cyan]")
-        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
-        table.add_column(overflow="fold", width=min(width, 26))
-        table.add_column(overflow="fold", ratio=3)
+        table = Table(box=None, pad_edge=False, show_header=False, expand=wide or sources)
+        table.add_column(overflow="fold", width=min(width, 36 if wide or not sources else 26))
+        if wide or not sources:
+            longest = max(len(number(fact)) for _, fact in group)
+            table.add_column(overflow="fold", width=min(longest, 36 if wide else 24))
+        else:
+            table.add_column(overflow="fold", ratio=3)
         table.add_column(no_wrap=True)
-        table.add_column(overflow="fold" if sources else "ellipsis", no_wrap=not sources, style="dim", ratio=4)
+        if wide or sources:
+            table.add_column(overflow="fold" if sources else "ellipsis", no_wrap=not sources, style="dim", ratio=4)
         for attribute, fact in group:
             dated = grade(fact.grade).append(f" {fact.date}" if fact.date else "", style="dim")
-            table.add_row(attribute, number(fact), dated, _cited(fact, cited) if sources else _first(fact))
+            cells = [_cited(fact, cited)] if sources else [_first(fact)] if wide else []
+            table.add_row(attribute, number(fact), dated, *cells)
         screen.print(table)
     if sources:
         screen.print()
@@ -168,7 +179,8 @@ def facts(found: Sequence[Fact], sources: bool) -> None:
             screen.print(
                 f"[{index}] {source}" + (f"\n    {source.url}" if source.url else ""), markup=False, style="dim"
             )
-    screen.print(f"\n{len(found)} fact{'s' if len(found) != 1 else ''}", style="dim")
+    more = "" if sources else "; --sources shows where each was read"
+    screen.print(f"\n{len(found)} fact{'s' if len(found) != 1 else ''}{more}", style="dim")
 
 
 def _first(fact: Fact) -> str:
@@ -204,15 +216,26 @@ def rows(title: str, values: Mapping[str, str]) -> Table:
     return table
 
 
-def problem(built: Built) -> None:
+COUNTED = {"supply": ("supply", "supplies"), "packaging": ("packaging line", "packaging lines")}  # one, and several
+
+
+def problem(built: Built, path: Path) -> None:
     """What a scenario comes to before it is solved."""
     from stackyard.report.confidence import standing
 
     screen = console()
     data = built.problem.data
-    sizes = ", ".join(f"{name} {count}" for name, count in data.sizes.items())
-    screen.print(f"[bold]{data.attrs['name']}[/bold]: {sizes}; problem {built.problem.digest}")
-    table = Table(title="Usable tokens per second of one accelerator (watts with its share of the system)")
+    months = data["month"].values
+    sizes = [
+        f"{count} {COUNTED.get(str(name), (name, f'{name}s'))[count != 1]}"
+        for name, count in data.sizes.items()
+        if name not in ("month", "year")
+    ]
+    span = f"{len(months)} months, {months[0]} to {months[-1]}"
+    screen.print(f"[bold]{data.attrs['name']}[/bold]: {span}; {', '.join(sizes)}; problem {built.problem.digest}")
+    title = "\nUsable tokens per second of one accelerator (watts with its share of the system)"
+    screen.print(title, style="italic")
+    table = Table(box=None, pad_edge=False)
     table.add_column("accelerator", style="cyan")
     for service in data["service"].values:
         table.add_column(str(service), justify="right")
@@ -224,10 +247,12 @@ def problem(built: Built) -> None:
             cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
         table.add_row(str(chip), *cells)
     screen.print(table)
+    screen.print()
     for remark in built.remarks:
-        screen.print(f"• {remark}")
+        screen.print(f"• {remark}", markup=False)
     screen.print(standing([used.fact for used in built.used]))
-    screen.print("The scenario reads without a fault. Solve it:  stackyard plan SCENARIO -o out", style="green")
+    screen.print("The scenario reads without a fault. Solve it:", style="green")
+    screen.print(f"  stackyard plan {path} -o out", style="green", markup=False, soft_wrap=True)
 
 
 def result(answer: Result, written: Sequence[Path]) -> None:
@@ -246,7 +271,7 @@ def estimate(answer: Estimate, verbose: bool = False) -> None:
     said = answer.summary()
     widths = ", ".join(f"{name} {width}" for name, width in said["layout"].items() if width > 1)
     alone = said["accelerators"] == 1
-    size = "1 accelerator" if alone else f"{said['accelerators']} accelerators ({widths})"
+    size = "1 accelerator" if alone else f"{said['accelerators']:,} accelerators ({widths})"
     at_once = "1 request" if said["batch"] == 1 else f"{said['batch']:,.0f} requests"
     screen.print(f"[bold]{answer.model.name} on {answer.chip.name}: {size}[/bold], {at_once} at once")
     screen.print(

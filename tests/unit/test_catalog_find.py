@@ -81,5 +81,11 @@ def test_search_puts_a_named_entry_first_and_needs_all_words():
     assert all(fact.path in found for fact in KNOWN.accelerator("h200").facts.values())
 
 
+def test_titles_of_sources_count_only_where_nothing_else_matches():
+    assert not any(fact.path.startswith("accelerators.h100-sxm.") for fact in KNOWN.search("h200"))
+    cited = KNOWN.search("aiconfigurator")
+    assert cited and all("aiconfigurator" not in fact.path for fact in cited)
+
+
 def test_an_empty_search_finds_everything_once():
     assert [fact.path for fact in KNOWN.search("")] == list(KNOWN.facts)

@@ -39,6 +39,16 @@ def test_facts_lists_searches_and_shows_sources() -> None:
     assert "did you mean 'assumed'" in run("facts", "--grade", "asumed", expect=2).stderr
 
 
+def test_facts_shows_whole_numbers_whole_and_says_what_was_probably_meant() -> None:
+    assert "10,485,760" in run("facts", "llama-4-scout").stdout
+    assert "3,850,000 USD/rack" in run("facts", "gb300-nvl72.compute-rack").stdout
+    assert "did you mean 'accelerators.b300-gb300'?" in run("facts", "accelerators.gb300", expect=1).stdout
+    assert "weakest grade" in run("facts", "systems").stdout
+    assert "max_power" in run("facts", "systems.dgx-h200").stdout
+    assert "facts from" in run("facts", "").stdout
+    assert "No fact matches" in run("facts", "[red]", expect=1).stdout
+
+
 def test_the_catalogue_s_audit_is_clean_with_the_parameter_counts_of_every_architecture() -> None:
     assert " 0 errors" in run("audit").stdout
 
@@ -85,11 +95,15 @@ def test_an_estimate_says_what_the_step_leaves_of_the_time_per_token_and_what_li
         (("estimate", "llama-3.1-70b", "mi355"), "did you mean 'mi355x'"),
         (("estimate", "llama-3.1-70b", "h200", "--tpot", "5 GB"), "'5 GB' has 'GB'"),
         (("estimate", "llama-3.1-70b", "h200", "--precision", "fp9"), "fp9"),
+        (("estimate", "llama-3.1-70b", "h200", "--tp", "eight"), "'eight' is not a whole number"),
+        (("estimate", "llama-3.1-70b", "h200", "--in", "0"), "'0' is not a whole number of at least 1"),
+        (("estimate", "llama-3.1-70b", "h200", "--ttft", "2"), "--ttft '500 ms'"),
         (("plan", "no-such.yaml"), "No such file"),
+        (("check", ROOT / "examples"), "first-plan.yaml"),
         (("explain", "no-such-folder"), "is not a saved plan"),
     ],
 )
-def test_bad_input_is_refused_with_the_next_step_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
+def test_bad_input_is_refused_with_the_next_step_and_exit_code_2(arguments: tuple[str | Path, ...], told: str) -> None:
     assert told in run(*arguments, expect=2).stderr
 
 

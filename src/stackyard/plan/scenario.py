@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from stackyard.catalog import Catalog
-from stackyard.errors import Fault, Faults, nearest
+from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import MISSING, NOT_A_GROUP, UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
@@ -57,8 +57,16 @@ class Scenario:
 
 
 def find_file(path: Path) -> Path:
-    """The scenario file of a path: itself, or scenario.yaml in a folder."""
-    return path / "scenario.yaml" if path.is_dir() else path
+    """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one."""
+    if not path.is_dir():
+        return path
+    file = path / "scenario.yaml"
+    if not file.exists():
+        others = ", ".join(str(other) for other in sorted(path.glob("*.yaml"))[:5])
+        raise InputErrors(
+            [Fault(str(path), 0, "", "has no scenario.yaml", f"name a file: {others or 'see README.md'}")]
+        )
+    return file
 
 
 def load(path: Path, catalog: Catalog) -> Scenario:
