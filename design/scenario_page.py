@@ -39,8 +39,8 @@ lists every key. `stackyard check FILE` reads a file and tells every mistake at 
 `examples/first-plan.yaml` is the shortest whole plan. This page is generated from the types that read the file.
 
 Months are written `2026-09`. A key marked **required** has no default; an unknown key is refused. Keys right below
-`services`, `supplies`, `packaging`, `accelerators` and `sites` are names of your own, by which the parts name each
-other. What is used twice can be marked with `&name` and repeated with `*name`, as always in YAML.
+`services`, `supplies`, `packaging`, `accelerators` and `sites` are names of your own, each used once, by which
+the parts name each other. What is used twice can be marked with `&name` and repeated with `*name`, as always in YAML.
 """
 
 UNITS = """## Units

@@ -115,7 +115,10 @@ def read_yaml(path: Path, name: str = "") -> Located:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = f"not valid YAML: {error.problem or error.context}"
-        faults.add(file, mark.line + 1 if mark else 0, "", message, "check indentation, colons and quotes")
+        there = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        tabbed = any("\t" in line for line in there)
+        hint = "indent with spaces, not with tabs" if tabbed else "check indentation, colons and quotes"
+        faults.add(file, mark.line + 1 if mark else 0, "", message, hint)
     except (yaml.YAMLError, ValueError) as error:
         faults.add(file, 0, "", f"not valid YAML: {str(error).splitlines()[0]}", "check for unusual characters")
     finally:

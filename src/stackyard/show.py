@@ -232,20 +232,21 @@ def problem(built: Built, path: Path) -> None:
         if name not in ("month", "year")
     ]
     span = f"{len(months)} months, {months[0]} to {months[-1]}"
-    screen.print(f"[bold]{data.attrs['name']}[/bold]: {span}; {', '.join(sizes)}; problem {built.problem.digest}")
+    named = Text(data.attrs["name"], style="bold")
+    screen.print(named.append(f": {span}; {', '.join(sizes)}; problem {built.problem.digest}", style="not bold"))
     title = "\nUsable tokens per second of one accelerator (watts with its share of the system)"
     screen.print(title, style="italic")
     table = Table(box=None, pad_edge=False)
     table.add_column("accelerator", style="cyan")
     for service in data["service"].values:
-        table.add_column(str(service), justify="right")
+        table.add_column(Text(str(service)), justify="right")
     for chip in data["accelerator"].values:
         cells = []
         for service in data["service"].values:
             rate = float(data["rate"].sel(accelerator=chip, service=service))
             busy = float(data["power_busy"].sel(accelerator=chip, service=service))
             cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
-        table.add_row(str(chip), *cells)
+        table.add_row(Text(str(chip)), *cells)
     screen.print(table)
     screen.print()
     for remark in built.remarks:

@@ -126,6 +126,14 @@ def test_check_remarks_on_memory_that_fits_nothing_and_on_an_accelerator_without
     assert "fits no accelerator" not in run("check", FIRST_PLAN).stdout
 
 
+def test_a_name_with_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    text = FIRST_PLAN.read_text().replace("name: A first plan", "name: '[/bold] plan'").replace("  h200:", "  '[/x]':")
+    file.write_text(text.replace("name: HGX H200", "name: '[/red] H200'"))
+    told = run("check", file).stdout
+    assert "[/bold] plan" in told and "[/x]" in told
+
+
 def test_a_refused_scenario_leaves_an_earlier_report_alone(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(FIRST_PLAN.read_text().replace("life: 5 year", "life: 5 kg"))

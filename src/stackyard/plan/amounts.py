@@ -108,6 +108,10 @@ def _example(like: str) -> str:
 
 def _unit_hint(text: str, like: str) -> str:
     """The next step for a text whose unit is not known: what was probably meant, or an example."""
+    if re.fullmatch(r"\s*[\d.]+\s*[-–]\s*\d.*", text):
+        return "write a range as {value: 4 MW, low: 3 MW, high: 5 MW}"
+    if re.search(r"(?i)thousand|million|billion|trillion", text):
+        return "write k, M, G or T right before the unit: 200 Gtoken/day, 3 USD/Mtoken"
     usual = {unit.lower(): unit for unit in _USUAL}
     mended = re.sub(r"[A-Za-z]+", lambda word: usual.get(word.group().lower(), word.group()), text)
     return f"did you mean '{mended}'?" if mended != text else _example(like)

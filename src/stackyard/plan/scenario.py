@@ -160,6 +160,7 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
     _check_money(inputs.money, inputs, add)
+    _check_names(inputs, add)
     if inputs.money.krw_per_usd is None:
         for where, fact in facts_of(inputs):
             if "KRW" in fact.unit:
@@ -170,6 +171,16 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
 
 def _horizon_text(inputs: Inputs) -> str:
     return f"the plan runs from {show_month(inputs.horizon.start)} to {show_month(inputs.horizon.end)}"
+
+
+def _check_names(inputs: Inputs, add: Any) -> None:
+    """A name stands for one thing: the report calls each by it."""
+    owners: dict[str, str] = {}
+    for section in _NAMED:
+        for key in getattr(inputs, section):
+            if key in owners:
+                add((section, key), f"'{key}' is a name under {owners[key]} already", "give each its own name")
+            owners.setdefault(key, section)
 
 
 def _check_money(money: Money, inputs: Inputs, add: Any) -> None:
@@ -227,8 +238,9 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any
     for field in ("packages_per_wafer", "life"):
         if getattr(chip, field).si <= 0:
             add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
-    if not chip.working.si <= 1:
-        add(("accelerators", key, "working"), "is above 1", "the share of installed ones that work, for example 95%")
+    if not 0 < chip.working.si <= 1:
+        hint = "the share of installed ones that work, for example 95%"
+        add(("accelerators", key, "working"), "is not above 0 and at most 1", hint)
     for precision, fact in chip.flops.items():
         if fact.si <= 0:
             add(("accelerators", key, "flops", precision), "must be above 0", "for example 10 PFLOPS/package")
