@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit bench picture lock clean
+.PHONY: demo test lint types layers unit bench picture page lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
@@ -44,6 +44,9 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 
 picture: demo $(VENV)/dev.stamp  ## the README's picture, from a fresh report; needs Chromium
 	$(BIN)/python design/picture.py out/report.html docs/report.png
+
+page: $(VENV)/run.stamp  ## docs/scenario.md, from the types that read a scenario
+	$(BIN)/python design/scenario_page.py docs/scenario.md
 
 lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,6 +41,7 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
+OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -57,6 +59,18 @@ def facts(words: str = "", grade: str | None = None) -> list[Fact]:
         raise _refused("--grade", f"no grade '{grade}'", nearest(grade, [each.label for each in Grade]))
     found = catalog().search(words) if words else list(catalog().facts.values())
     return [fact for fact in found if grade is None or fact.grade is Grade.named(grade)]
+
+
+def nearest_fact(words: str) -> str:
+    """The next step where no fact matches: the entry or fact that was probably meant, or nothing.
+
+    >>> nearest_fact("accelerators.gb300")
+    "did you mean 'accelerators.b300-gb300'?"
+    """
+    known = catalog()
+    entries = [f"{axis}.{id_}" for axis, found in known.axes() for id_ in found]
+    aliases = [alias for named in known.aliases.values() for alias in named]
+    return nearest(words, [*entries, *aliases]) or nearest(words, known.facts)
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
@@ -77,9 +91,11 @@ def fact_row(fact: Fact) -> dict[str, Any]:
 def audit() -> list[Finding]:
     """Every finding of the catalogue's audit, errors first."""
     from stackyard.catalog.audit import audit as audited
+    from stackyard.hbm.audit import audit as memory_audited
     from stackyard.perf.architecture import active_parameters, parameters
 
-    return audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
+    found = audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
+    return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")
 
 
 def estimate(
@@ -89,37 +105,48 @@ def estimate(
     prompt: float = 1000,
     output: float = 1000,
     tensor: int | None = None,
-    pipeline: int = 1,
-    expert: int = 1,
+    pipeline: int | None = None,
+    expert: int | None = None,
     batch: float | None = None,
     precision: str = "bf16",
-    ttft: str = "2 s",
-    tpot: str = "50 ms",
+    ttft: str | None = None,
+    tpot: str | None = None,
 ) -> Estimate:
     """What one replica of a model does on an accelerator, from first principles.
 
-    Without `tensor` the best layout and batch under the latency objective is found; with `tensor` and no `batch`, the
-    best batch of that layout. Raises InputErrors for unknown ids, units or precisions.
+    Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
+    latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
+    objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
+    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. Raises InputErrors
+    for unknown ids, units or precisions.
     """
-    from stackyard.perf.estimate import estimate as estimated
-    from stackyard.perf.layout import Layout
-    from stackyard.perf.search import best, best_batch
+    from stackyard.perf.search import best, offered
 
     known = catalog()
     shape, part = known.model(model), known.accelerator(chip)
-    first, each = _seconds("--ttft", ttft), _seconds("--tpot", tpot)
-    generation = known.hbm.get(part.hbm)
+    stated = tensor is not None and batch is not None
+    first, each = (math.inf, math.inf) if stated else OBJECTIVE
+    first = first if ttft is None else _seconds("--ttft", ttft)
+    each = each if tpot is None else _seconds("--tpot", tpot)
+    layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
     try:
-        layout = Layout(tensor=float(tensor or 1), pipeline=float(pipeline), data=1.0, expert=float(expert))
-        if batch is not None:
-            return estimated(shape, part, layout, float(batch), prompt, output, precision, hbm=generation)
-        if tensor is None:
-            found = best(shape, part, prompt, output, first, each, precision, hbm=generation)
-            if found.estimate is not None:
-                return found.estimate
-        return best_batch(shape, part, layout, prompt, output, first, each, precision, hbm=generation)
+        found = best(
+            shape,
+            part,
+            prompt,
+            output,
+            first,
+            each,
+            precision.lower(),
+            hbm=known.hbm.get(part.hbm),
+            among=layouts,
+            batch=batch,
+        )
     except ValueError as error:
         raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
+    answer = found.estimate or found.nearest
+    assert answer is not None
+    return answer
 
 
 def scenario(path: Path | str) -> Scenario:
@@ -131,9 +158,21 @@ def scenario(path: Path | str) -> Scenario:
 
 def problem(path: Path | str, progress: Progress | None = None) -> Built:
     """The Problem of a scenario: every coefficient the planner uses, and where it came from."""
+    return _built(scenario(path), progress)
+
+
+def _built(read: Scenario, progress: Progress | None) -> Built:
+    """The Problem of a scenario that was read, with a remark on every supply that nothing can use."""
     from stackyard.plan.build import build
 
-    return build(scenario(path), catalog(), progress)
+    built = build(read, catalog(), progress)
+    fits = built.problem.data["fits_stack"]
+    idle = [
+        f"{supply.name} fits no accelerator of the plan: none takes {supply.product} with {supply.height} dies."
+        for key, supply in read.inputs.supplies.items()
+        if not bool(fits.sel(supply=key).any())
+    ]
+    return replace(built, remarks=(*built.remarks, *idle))
 
 
 @dataclass(frozen=True)
@@ -187,9 +226,7 @@ def plan(
 
     tell = progress or (lambda text: None)
     read = scenario(path)
-    from stackyard.plan.build import build
-
-    built = build(read, catalog(), tell)
+    built = _built(read, tell)
     tell("Formulating the linear program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
@@ -251,12 +288,13 @@ def _write(path: Path, content: bytes) -> None:
 def _seconds(option: str, text: str) -> float:
     from stackyard.quantity import UnitError, parse
 
+    example = f"for example {option} '500 ms'"
     try:
         value = parse(text, "s")
     except UnitError as error:
-        raise _refused(option, str(error), "for example '50 ms'") from None
+        raise _refused(option, str(error), example) from None
     if value <= 0:
-        raise _refused(option, f"'{text}' is not above 0", "for example '50 ms'")
+        raise _refused(option, f"'{text}' is not above 0", example)
     return value
 
 
@@ -264,4 +302,16 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
-__all__ = ["Result", "audit", "catalog", "estimate", "explained", "fact_row", "facts", "plan", "problem", "scenario"]
+__all__ = [
+    "Result",
+    "audit",
+    "catalog",
+    "estimate",
+    "explained",
+    "fact_row",
+    "facts",
+    "nearest_fact",
+    "plan",
+    "problem",
+    "scenario",
+]

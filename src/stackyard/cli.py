@@ -20,6 +20,14 @@ app = typer.Typer(
 
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
+
+def _whole(text: str | int) -> int:
+    """A whole number of at least 1, or a refusal in our words; typer passes defaults through here too."""
+    if not str(text).isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"'{text}' is not a whole number of at least 1, such as 8")
+    return int(text)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -42,7 +50,9 @@ def options(
 
 @app.command()
 def facts(
-    words: Annotated[list[str] | None, typer.Argument(help="An id or words to find: h200, hbm4, ulsan pue.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="An id or words to find: h200, hbm4 price, korea electricity.")
+    ] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Show where each number was read.")] = False,
     grade: Annotated[str | None, typer.Option(help="Only facts of this grade, for example assumed.")] = None,
     as_json: Json = False,
@@ -50,16 +60,17 @@ def facts(
     """List, search and show the sourced facts: value, range, unit, grade, date and source."""
     from stackyard import api, show
 
-    found = api.facts(" ".join(words or ()), grade)
+    asked = " ".join(words or ()).strip()
+    found = api.facts(asked, grade)
     if as_json:
         print_json([api.fact_row(fact) for fact in found])
-    elif words and len(words) == 1 and any(path.startswith(f"{words[0]}.") for path in api.catalog().facts):
-        show.section(api.catalog(), words[0])
-    elif words or grade:
-        show.facts(found, sources)
+    elif not grade and asked in {path.partition(".")[0] for path in api.catalog().facts}:
+        show.section(api.catalog(), asked)
+    elif asked or grade:
+        show.facts(found, sources, "" if found or grade else api.nearest_fact(asked))
     else:
         show.sections(api.catalog())
-    if words and not found:
+    if asked and not found:
         raise typer.Exit(DOES_NOT_FIT)
 
 
@@ -81,17 +92,34 @@ def audit(as_json: Json = False) -> None:
 def estimate(
     model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
     chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
-    prompt: Annotated[int, typer.Option("--in", min=1, help="Prompt tokens of a request.")] = 1000,
-    output: Annotated[int, typer.Option("--out", min=1, help="Output tokens of a request.")] = 1000,
+    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[
+        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
+    ] = 1000,
     tensor: Annotated[
-        int | None, typer.Option("--tp", min=1, help="Tensor-parallel width; found when left out.")
+        int | None, typer.Option("--tp", parser=_whole, metavar="N", help="Tensor-parallel width; found when left out.")
     ] = None,
-    pipeline: Annotated[int, typer.Option("--pp", min=1, help="Pipeline stages.")] = 1,
-    expert: Annotated[int, typer.Option("--ep", min=1, help="Expert-parallel width.")] = 1,
-    batch: Annotated[int | None, typer.Option(min=1, help="Requests at once; the best is found when left out.")] = None,
+    pipeline: Annotated[
+        int | None,
+        typer.Option("--pp", parser=_whole, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
+    ] = None,
+    expert: Annotated[
+        int | None,
+        typer.Option(
+            "--ep", parser=_whole, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(parser=_whole, metavar="N", help="Requests at once; the best is found when left out.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
-    ttft: Annotated[str, typer.Option(help="Objective: time to first token.")] = "2 s",
-    tpot: Annotated[str, typer.Option(help="Objective: time per output token.")] = "50 ms",
+    ttft: Annotated[
+        str | None, typer.Option(help="Objective: time to first token; 2 s unless --tp and --batch are stated.")
+    ] = None,
+    tpot: Annotated[
+        str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every operation and every constant.")] = False,
     as_json: Json = False,
 ) -> None:
     """Estimate one model on one accelerator from first principles: rate, latency, memory, power, and what limits."""
@@ -110,17 +138,20 @@ def estimate(
         ttft=ttft,
         tpot=tpot,
     )
-    print_json(answer.summary()) if as_json else show.estimate(answer)
+    print_json(answer.summary()) if as_json else show.estimate(answer, verbose)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
 
 @app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
-    """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh."""
+    """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
+
+    Every key of a scenario, with its unit, default and meaning, is in docs/scenario.md.
+    """
     from stackyard import api, show
 
-    show.problem(api.problem(scenario))
+    show.problem(api.problem(scenario), scenario)
 
 
 @app.command()
@@ -154,7 +185,13 @@ def explain(
 
 def print_json(value: Any) -> None:
     """Plain JSON on the standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    from stackyard import show
+
+    try:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        show.reader_left()
 
 
 def fail(code: int, text: str) -> NoReturn:
@@ -171,9 +208,10 @@ def main() -> None:
         fail(BAD_INPUT, str(errors))
     except SolveError as error:
         fail(NOT_SOLVED, str(error))
-    except KeyboardInterrupt:
-        fail(INTERRUPTED, "Stopped. Nothing was left half-written.")
-    except BrokenPipeError:
-        raise SystemExit(0) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer turns Ctrl-C into this and says nothing
+            fail(INTERRUPTED, "Stopped. Nothing was left half-written.")
+        raise
     except OSError as error:  # a disk that is full, a folder that went away
-        fail(BAD_INPUT, f"{error.filename or 'file'}: {error.strerror or error}")
+        hint = "check that the disk has room and that the path can be read and written"
+        fail(BAD_INPUT, f"{error.filename or 'file'}: {error.strerror or error}\n    {hint}")

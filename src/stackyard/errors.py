@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ class Fault:
         return f"{head}\n    {self.hint}" if self.hint else head
 
 
+TOLD = 40  # faults that are shown; more of them than fit a screen or two help nobody
+
+
 class InputErrors(Exception):
     """Every fault of an input, raised once."""
 
@@ -33,7 +37,11 @@ class InputErrors(Exception):
     def __str__(self) -> str:
         count = len(self.faults)
         head = "1 problem" if count == 1 else f"{count} problems"
-        return "\n".join([f"{head} in the input:", *(f"  {fault}" for fault in self.faults)])
+        more = [f"  and {count - TOLD} more"] if count > TOLD else []
+        return "\n".join([f"{head} in the input:", *(f"  {fault}" for fault in self.faults[:TOLD]), *more])
+
+
+MANY = 100  # names of which a dozen would tell nothing
 
 
 class SolveError(Exception):
@@ -64,15 +72,52 @@ class Faults:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """'did you mean ...?' for a word that is not among the known ones; lists a few when nothing is close.
+    """'did you mean ...?' for a word that is not among the known ones; a dozen of them where none is close.
+
+    In this order: the same but for case and punctuation; known names that begin with the word, the shortest first; the
+    longest name that the word begins with; names that have all its parts; the closest by shared parts and letters.
+    Empty where none is close and there are too many to list.
 
     >>> nearest("H2O0", ["H200", "B200"])
     "did you mean 'H200'?"
+    >>> nearest("gb300-nvl72", ["gb200", "gb300", "nvl72-rack"])
+    "did you mean 'gb300'?"
+    >>> nearest("costs.korea", ["costs.korea-for-planning", "costs.norway"])
+    "did you mean 'costs.korea-for-planning'?"
     """
-    names = sorted({str(name) for name in known})
-    folded = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
+    names = sorted({str(name) for name in known}, key=lambda name: (len(name), name))
+    close = _close(word, names)[:3]
     if close:
-        return f"did you mean '{folded[close[0]]}'?"
-    shown = ", ".join(names[:12])
-    return f"known: {shown}{', ...' if len(names) > 12 else ''}" if names else ""
+        quoted = [f"'{name}'" for name in close]
+        return f"did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}?"
+    shown = ", ".join(sorted(names)[:12])
+    return f"known: {shown}{', ...' if len(names) > 12 else ''}" if 0 < len(names) <= MANY else ""
+
+
+def _close(word: str, names: list[str]) -> list[str]:
+    """The names close to a word, the closest first; `names` come shortest first."""
+    own, parts = "".join(_parts(word)), set(_parts(word))
+    plain = {name: "".join(_parts(name)) for name in names}
+    if not own:
+        return []
+    same = [name for name in names if plain[name] == own]
+    longer = [name for name in names if len(own) > 2 and plain[name].startswith(own)]
+    shorter = [name for name in reversed(names) if word.lower().startswith(tuple(name.lower() + end for end in "-_. "))]
+    holding = [name for name in names if parts <= set(_parts(name))]
+    return same or longer or shorter[:1] or holding or _alike(word, names)
+
+
+def _alike(word: str, names: list[str]) -> list[str]:
+    """The one name that is most like the word, by letters in order and by whole parts; none where nothing is."""
+    parts = set(_parts(word))
+    best, found = 0.0, []
+    for name in names:
+        letters = difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio()
+        both = (letters + len(parts & set(_parts(name))) / len(parts)) / 2
+        if both > best and max(letters, both) > 0.6:
+            best, found = both, [name]
+    return found
+
+
+def _parts(name: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", name.lower())

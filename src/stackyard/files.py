@@ -6,7 +6,7 @@ import csv
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from stackyard.errors import Fault, Faults, InputErrors, nearest
+from stackyard.errors import Fault, Faults, InputErrors
 
 Path_ = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,6 +49,11 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], faults: Faults
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
+            if node.flow_style and _cut_by_a_comma(key_node, value_node):
+                line = key_node.start_mark.line + 1
+                hint = "a comma ends the value inside { }: write 3000 kW or 1.5 MW, or put the value in quotes"
+                faults.add(file, line, dotted(path), f"'{key_node.value}' stands after a comma, without a key", hint)
+                continue
             key = key if isinstance(key, str | int) else str(key)
             line = key_node.start_mark.line + 1
             if key in result:
@@ -62,6 +67,12 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], faults: Faults
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, i), lines, faults, file, loader) for i, item in enumerate(node.value)]
     return loader.construct_object(node, deep=True)
+
+
+def _cut_by_a_comma(key: yaml.Node, value: yaml.Node) -> bool:
+    """Whether this is the rest of a number such as 3,000 kW, taken for a key that has no value."""
+    empty = isinstance(value, yaml.ScalarNode) and value.start_mark.index == value.end_mark.index
+    return empty and isinstance(key, yaml.ScalarNode) and not key.style and key.value[:1].isdigit()
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -92,13 +103,22 @@ def read_yaml(path: Path, name: str = "") -> Located:
     try:
         node = loader.get_single_node()
         if node is None:
-            faults.add(file, 0, "", "is empty", "see examples/first-plan.yaml for the shortest plan")
+            faults.add(
+                file,
+                0,
+                "",
+                "is empty",
+                "see examples/first-plan.yaml for a whole plan, and docs/scenario.md for every key",
+            )
         else:
             data = _plain(node, (), lines, faults, file, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = f"not valid YAML: {error.problem or error.context}"
-        faults.add(file, mark.line + 1 if mark else 0, "", message, "check indentation, colons and quotes")
+        there = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        tabbed = any("\t" in line for line in there)
+        hint = "indent with spaces, not with tabs" if tabbed else "check indentation, colons and quotes"
+        faults.add(file, mark.line + 1 if mark else 0, "", message, hint)
     except (yaml.YAMLError, ValueError) as error:
         faults.add(file, 0, "", f"not valid YAML: {str(error).splitlines()[0]}", "check for unusual characters")
     finally:
@@ -107,17 +127,44 @@ def read_yaml(path: Path, name: str = "") -> Located:
     return Located(file, data, lines)
 
 
+NOTHING = ("has no value", "write one after the colon")
+UNKNOWN_KEY, MISSING, NOT_A_GROUP = "unknown key", "is missing", "is not a group of keys"
+
+# What pydantic finds, in our words: kind of problem -> (message, next step). {names} are filled from its context.
+_TOLD: Mapping[str, tuple[str, str]] = {
+    "extra_forbidden": (UNKNOWN_KEY, ""),
+    "missing": (MISSING, "add this key"),
+    "too_short": ("is empty", "state at least {min_length}"),
+    "tuple_type": ("is not a list", "write one line for each, beginning with '- '"),
+    "list_type": ("is not a list", "write one line for each, beginning with '- '"),
+    "dict_type": (NOT_A_GROUP, "write 'key: value' lines below it"),
+    "mapping_type": (NOT_A_GROUP, "write 'key: value' lines below it"),
+    "model_type": (NOT_A_GROUP, "write 'key: value' lines below it"),
+    "int_type": ("{given}is not a whole number", "write digits only, for example 3"),
+    "int_parsing": ("{given}is not a whole number", "write digits only, for example 3"),
+    "int_from_float": ("{given}is not a whole number", "round it, for example 3"),
+    "string_type": ("{given}is not text", "put it in quotes"),
+    "greater_than_equal": ("{given}is below {ge}", "write {ge} or more"),
+    "less_than_equal": ("{given}is above {le}", "write {le} or less"),
+    "literal_error": ("{given}is none of the allowed values", "one of: {expected}"),
+}
+
+
 def faults_of(error: ValidationError, located: Located, base: Path_ = ()) -> Faults:
-    """Pydantic's problems as ours: with the file's line, and for an unknown key the nearest known one."""
+    """Pydantic's problems as ours: in our words, with the file's line and the next step."""
     faults = Faults()
     for problem in error.errors(include_url=False):
-        path = (*base, *(part for part in problem["loc"] if not str(part).startswith(("function-", "lax-or"))))
-        context: dict[str, Any] = problem.get("ctx") or {}
-        message, hint = problem["msg"].removeprefix("Value error, "), str(context.get("hint", ""))
-        if problem["type"] == "extra_forbidden":
-            message, hint = "unknown key", nearest(str(path[-1]), context.get("known", ()))
-        elif problem["type"] == "missing":
-            message, hint = "is missing", "add this key"
+        inner = (part for part in problem["loc"] if not str(part).startswith(("function-", "lax-or", "[key]")))
+        path, given = (*base, *inner), problem["input"]
+        if problem["type"] == "too_short" and given:
+            continue  # its items have faults of their own, and only the good ones were counted
+        context: dict[str, Any] = {"given": f"'{given}' " if isinstance(given, str | int | float) else ""}
+        context |= problem.get("ctx") or {}
+        message, hint = _TOLD.get(problem["type"], (problem["msg"], context.get("hint", "")))
+        if given is None and problem["type"] in _TOLD and message not in (MISSING, UNKNOWN_KEY):
+            message, hint = NOTHING
+        if problem["type"] in _TOLD:
+            message, hint = message.format_map(context), hint.format_map(context)
         faults.add(located.file, located.line(path), dotted(path), message, hint)
     return faults
 
@@ -145,9 +192,16 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
         message = getattr(error, "strerror", None) or "is not a UTF-8 CSV file"
         faults.add(file, 0, "", message, "check the path that the scenario names")
         raise InputErrors(faults) from None
+    separator = next((mark for mark in (";", "\t", "|") if len(header) == 1 and mark in header[0]), "")
+    if separator:
+        hint = "separate them with commas, and write numbers with a decimal point"
+        shown = {"\t": "tabs"}.get(separator, f"'{separator}'")
+        faults.add(file, 1, "", f"its columns are separated by {shown}, not by commas", hint)
+        faults.raise_any()
     for column in required:
         if column not in header:
-            faults.add(file, 1, column, "column is missing", f"the header has: {', '.join(header) or 'nothing'}")
+            shown = f"the header has: {', '.join(header) or 'nothing'}"
+            faults.add(file, 1, column, "column is missing", shown)
     faults.raise_any()
     with path.open(newline="", encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
@@ -169,32 +223,56 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuses a folder that cannot be written to, before any work is done for it; creates nothing."""
-    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        message = "cannot be written to" if there.is_dir() else "is not a folder"
-        raise InputErrors([Fault(str(there), 0, "", message, "name another folder")])
+    """Refuses a folder that cannot be made or written to, before any work is done for it; leaves nothing behind."""
+    try:
+        with _made(folder, keep=False):
+            tempfile.TemporaryFile(dir=folder).close()
+    except (FileExistsError, NotADirectoryError):
+        there = next(part for part in _upwards(folder) if part.exists())
+        raise InputErrors([Fault(str(there), 0, "", "is not a folder", "name a folder: -o out")]) from None
+    except OSError as error:
+        message = f"cannot be made or written to: {error.strerror or error}"
+        raise InputErrors([Fault(str(folder), 0, "", message, "name a folder of your own: -o out")]) from None
+
+
+def _upwards(folder: Path) -> tuple[Path, ...]:
+    return (folder.absolute(), *folder.absolute().parents)
+
+
+@contextmanager
+def _made(folder: Path, keep: bool = True) -> Iterator[None]:
+    """The folder is there inside the block; what was made of it goes again if the block fails, or always."""
+    missing = [part for part in _upwards(folder) if not part.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        for part in missing if not keep else ():
+            with suppress(OSError):  # not empty, or never made
+                part.rmdir()
 
 
 @contextmanager
 def atomically(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; renamed to `target` when the block ends well, removed otherwise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        yield beside
-        beside.chmod(0o644)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with _made(target.parent):
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            yield beside
+            beside.chmod(0o644)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def write_all(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
     """Writes several files beside each other and renames them only when all of them are complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+    with _made(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         for name, write in writers.items():
             write(Path(partial) / name)
         return [(Path(partial) / name).replace(folder / name) for name in writers]

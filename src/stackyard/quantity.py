@@ -154,16 +154,30 @@ def parse(text: str | float, like: str) -> float:
 
 
 def split(text: str | float) -> tuple[float, str]:
-    """Number and unit of a text such as '8 TB/s'; a bare number has the unit ''."""
+    """Number and unit of a text such as '8 TB/s'; a bare number has the unit ''.
+
+    Thousands may be set apart as 1,500 or 1 500 or 1_500. Raises UnitError for anything else.
+
+    >>> split("1,500 kW")
+    (1500.0, 'kW')
+    """
     if isinstance(text, bool):
         raise UnitError(f"'{text}' is not a quantity")
     if isinstance(text, int | float):
         return (float(text) if abs(text) < 1e308 else math.inf), ""
-    match = re.fullmatch(r"\s*([-+]?(?:\d[\d_ ,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*(.*?)\s*", text)
+    match = _QUANTITY.fullmatch(text)
     if not match:
         raise UnitError(f"'{text}' is not a number with a unit, such as '8 TB/s'")
-    number = re.sub(r"[_ ,]", "", match.group(1))
-    return float(number), match.group(2)
+    number = match.group(1)
+    if re.search(r"[,_ ]", number) and not _GROUPED.fullmatch(number):
+        raise UnitError(f"'{text}' can be read in two ways: write 1500 or 1,500 for thousands, and 1.5 for a fraction")
+    return float(re.sub(r"[_ ,]", "", number)), match.group(2)
+
+
+_QUANTITY = re.compile(
+    r"\s*([-+]?(?:\d(?:[\d_ ,]*\d)?\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*((?![.,\d]).*?)\s*", re.DOTALL
+)
+_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?|[-+]?\d{1,3}(?: \d{3})+(?:\.\d*)?|[-+]?\d[\d_]*\d(?:\.\d*)?")
 
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))

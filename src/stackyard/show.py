@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -30,9 +32,22 @@ GRADE_STYLE = {Grade.MEASURED: "green", Grade.PUBLISHED: "green", Grade.REPORTED
 ASSUMED_STYLE = "magenta"
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        if self.stderr:
+            super().on_broken_pipe()
+        reader_left()
+
+
 def console(stderr: bool = False) -> Console:
     """The terminal, or plain text where the output goes to a file or a pipe."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return _Terminal(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def reader_left() -> NoReturn:
+    """Ends the program well and silently: the reader of its output has read enough, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
 
 
 @contextmanager
@@ -59,7 +74,11 @@ def number(fact: Fact) -> str:
         return f"{', '.join(f'{value:g}' for value in fact.value)} {fact.unit}".rstrip()
 
     def brief(value: float | None) -> str:
-        return "" if value is None else f"{value:,.6g}" if abs(value) < 1e7 else f"{value:.4g}"
+        if value is None:
+            return ""
+        if abs(value) >= 1e9:
+            return f"{value:.6g}".replace("e+0", "e").replace("e+", "e")
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
     text = f"{brief(fact.value)} {fact.unit}".rstrip()
     return text if fact.low is None and fact.high is None else f"{text} [{brief(fact.low)}–{brief(fact.high)}]"
@@ -122,11 +141,11 @@ def section(catalog: Catalog, name: str) -> None:
     screen.print(f"\nShow one:  stackyard facts {next(iter(groups))}")
 
 
-def facts(found: Sequence[Fact], sources: bool) -> None:
-    """Facts by entry; with `sources`, numbered notes say where each was read."""
+def facts(found: Sequence[Fact], sources: bool, hint: str = "") -> None:
+    """Facts by entry; with `sources`, numbered notes say where each was read. Where there are none, the hint."""
     screen = console()
     if not found:
-        screen.print("No fact matches. `stackyard facts` lists the sections.")
+        screen.print(f"No fact matches. {hint or '`stackyard facts` lists the sections.'}", markup=False)
         return
     cited: dict[str, int] = {}
     groups: dict[tuple[str, str], list[tuple[str, Fact]]] = {}
@@ -134,16 +153,23 @@ def facts(found: Sequence[Fact], sources: bool) -> None:
         section, entry, attribute = _parted(fact.path)
         groups.setdefault((section, entry), []).append((attribute, fact))
     width = max(len(attribute) for group in groups.values() for attribute, _ in group)
+    wide = screen.width >= 100  # a narrow terminal has no room for the titles of sources
     for (section, entry), group in groups.items():
         screen.print(f"\n[bold cyan]{section}.{entry}[/bold cyan]")
-        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
-        table.add_column(overflow="fold", width=min(width, 26))
-        table.add_column(overflow="fold", ratio=3)
+        table = Table(box=None, pad_edge=False, show_header=False, expand=wide or sources)
+        table.add_column(overflow="fold", width=min(width, 36 if wide or not sources else 26))
+        if wide or not sources:
+            longest = max(len(number(fact)) for _, fact in group)
+            table.add_column(overflow="fold", width=min(longest, 36 if wide else 24))
+        else:
+            table.add_column(overflow="fold", ratio=3)
         table.add_column(no_wrap=True)
-        table.add_column(overflow="fold" if sources else "ellipsis", no_wrap=not sources, style="dim", ratio=4)
+        if wide or sources:
+            table.add_column(overflow="fold" if sources else "ellipsis", no_wrap=not sources, style="dim", ratio=4)
         for attribute, fact in group:
             dated = grade(fact.grade).append(f" {fact.date}" if fact.date else "", style="dim")
-            table.add_row(attribute, number(fact), dated, _cited(fact, cited) if sources else _first(fact))
+            cells = [_cited(fact, cited)] if sources else [_first(fact)] if wide else []
+            table.add_row(attribute, number(fact), dated, *cells)
         screen.print(table)
     if sources:
         screen.print()
@@ -153,7 +179,8 @@ def facts(found: Sequence[Fact], sources: bool) -> None:
             screen.print(
                 f"[{index}] {source}" + (f"\n    {source.url}" if source.url else ""), markup=False, style="dim"
             )
-    screen.print(f"\n{len(found)} fact{'s' if len(found) != 1 else ''}", style="dim")
+    more = "" if sources else "; --sources shows where each was read"
+    screen.print(f"\n{len(found)} fact{'s' if len(found) != 1 else ''}{more}", style="dim")
 
 
 def _first(fact: Fact) -> str:
@@ -189,30 +216,44 @@ def rows(title: str, values: Mapping[str, str]) -> Table:
     return table
 
 
-def problem(built: Built) -> None:
+COUNTED = {"supply": ("supply", "supplies"), "packaging": ("packaging line", "packaging lines")}  # one, and several
+
+
+def problem(built: Built, path: Path) -> None:
     """What a scenario comes to before it is solved."""
     from stackyard.report.confidence import standing
 
     screen = console()
     data = built.problem.data
-    sizes = ", ".join(f"{name} {count}" for name, count in data.sizes.items())
-    screen.print(f"[bold]{data.attrs['name']}[/bold]: {sizes}; problem {built.problem.digest}")
-    table = Table(title="Usable tokens per second of one accelerator (watts with its share of the system)")
+    months = data["month"].values
+    sizes = [
+        f"{count} {COUNTED.get(str(name), (name, f'{name}s'))[count != 1]}"
+        for name, count in data.sizes.items()
+        if name not in ("month", "year")
+    ]
+    span = f"{len(months)} months, {months[0]} to {months[-1]}"
+    named = Text(data.attrs["name"], style="bold")
+    screen.print(named.append(f": {span}; {', '.join(sizes)}; problem {built.problem.digest}", style="not bold"))
+    title = "\nUsable tokens per second of one accelerator (watts with its share of the system)"
+    screen.print(title, style="italic")
+    table = Table(box=None, pad_edge=False)
     table.add_column("accelerator", style="cyan")
     for service in data["service"].values:
-        table.add_column(str(service), justify="right")
+        table.add_column(Text(str(service)), justify="right")
     for chip in data["accelerator"].values:
         cells = []
         for service in data["service"].values:
             rate = float(data["rate"].sel(accelerator=chip, service=service))
             busy = float(data["power_busy"].sel(accelerator=chip, service=service))
             cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
-        table.add_row(str(chip), *cells)
+        table.add_row(Text(str(chip)), *cells)
     screen.print(table)
+    screen.print()
     for remark in built.remarks:
-        screen.print(f"• {remark}")
+        screen.print(f"• {remark}", markup=False)
     screen.print(standing([used.fact for used in built.used]))
-    screen.print("The scenario reads without a fault. Solve it:  stackyard plan SCENARIO -o out", style="green")
+    screen.print("The scenario reads without a fault. Solve it:", style="green")
+    screen.print(f"  stackyard plan {path} -o out", style="green", markup=False, soft_wrap=True)
 
 
 def result(answer: Result, written: Sequence[Path]) -> None:
@@ -225,37 +266,26 @@ def result(answer: Result, written: Sequence[Path]) -> None:
         screen.print(f"  {path}", style="cyan")
 
 
-def estimate(answer: Estimate) -> None:
-    """One estimate: rate, latency, memory, power, what limits, and what it rests on."""
+def estimate(answer: Estimate, verbose: bool = False) -> None:
+    """One estimate: rate, latency, memory, power, what limits, and what it rests on; all its parts with `verbose`."""
     screen = console()
     said = answer.summary()
-    layout, memory = said["layout"], said["memory_bytes"]
-    widths = ", ".join(f"{name} {width}" for name, width in layout.items() if width > 1) or "one accelerator"
-    head = f"{answer.model.name} on {answer.chip.name}: {said['accelerators']} accelerator(s) ({widths})"
-    screen.print(f"[bold]{head}[/bold], {said['batch']:,.0f} requests at once")
+    widths = ", ".join(f"{name} {width}" for name, width in said["layout"].items() if width > 1)
+    alone = said["accelerators"] == 1
+    size = "1 accelerator" if alone else f"{said['accelerators']:,} accelerators ({widths})"
+    at_once = "1 request" if said["batch"] == 1 else f"{said['batch']:,.0f} requests"
+    screen.print(f"[bold]{answer.model.name} on {answer.chip.name}: {size}[/bold], {at_once} at once")
     screen.print(
         f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens; "
         + ", ".join(f"{part} in {kind}" for part, kind in said["precision"].items())
     )
     if not answer.fits:
-        screen.print("Does not fit:", style="bold red")
+        screen.print("Not possible:", style="bold red")
         for reason in said["why"]:
             screen.print(f"  • {reason}")
         return
-    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in memory.items() if size and name != "available")
-    used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
-    own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
-    figures = {
-        "rate of one accelerator": f"{own} ({said['tokens_per_s_per_accelerator']:,.0f} with prompts)",
-        "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
-        "time to first token": show(said["ttft_s"], "s"),
-        "time per output token": show(said["tpot_s"], "s"),
-        "memory of one accelerator": f"{used} of {whole} ({held})",
-        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
-        "energy": f"{show(said['joules_per_token'], 'J')} a token",
-    }
-    screen.print(rows("", figures))
-    screen.print(_parts(said))
+    screen.print(rows("", _figures(answer, said)))
+    screen.print(_parts(said, None if verbose else 6))
     basis = said["basis"]
     screen.print(
         f"Basis: {basis['provider']}, {len(basis['constants'])} constants, weakest grade ",
@@ -263,10 +293,49 @@ def estimate(answer: Estimate) -> None:
         ". Rates are means at full load, not yet calibrated.",
         sep="",
     )
+    if verbose:
+        for fact in answer.basis.constants:
+            screen.print(f"  {fact.path} {number(fact)} ", grade(fact.grade), sep="")
 
 
-def _parts(said: Mapping[str, Any], count: int = 6) -> Table:
-    """Where the time goes: the longest operations of each phase, and what each waits for."""
+def _figures(answer: Estimate, said: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of an estimate that fits, by name."""
+    sizes = said["memory_bytes"].items()
+    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in sizes if size and name != "available")
+    used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
+    own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
+    step, each = said["step_s"], said["tpot_s"]
+    between = f": a decode step of {show(step, 's')}, the rest waits for prefills of other requests"
+    return {
+        "rate of one accelerator": f"{own} ({said['tokens_per_s_per_accelerator']:,.0f} with prompts)",
+        "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
+        "time to first token": show(said["ttft_s"], "s"),
+        "time per output token": show(each, "s") + (between if each > 1.001 * step else ""),
+        "time in prefill": f"{said['prefill_share']:.0%}",
+        "memory of one accelerator": f"{used} of {whole} ({held}); room for {said['largest_batch']:,.0f} requests",
+        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
+        "energy": f"{show(said['joules_per_token'], 'J')} a token",
+        "what limits": _limits(said),
+    }
+
+
+def _limits(said: Mapping[str, Any]) -> str:
+    """How much of each phase waits for compute, memory, links and overheads, the most first."""
+    told = []
+    for phase in ("prefill", "decode"):
+        waits: dict[str, float] = {}
+        for part in said["parts"]:
+            if part["phase"] == phase:
+                waits[part["limit"]] = waits.get(part["limit"], 0.0) + part["seconds"]
+        total = sum(waits.values()) or 1.0
+        most = sorted(waits.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{limit} {seconds / total:.0%}" for limit, seconds in most if seconds / total >= 0.005)
+        told.append(f"{phase} waits for {shares}")
+    return "; ".join(told)
+
+
+def _parts(said: Mapping[str, Any], count: int | None) -> Table:
+    """Where the time goes: the longest operations of each phase (all for None), and what each waits for."""
     table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
     for name in ("phase", "operation", "time", "share", "waits for"):
         table.add_column(name, justify="right" if name in ("time", "share") else "left")

@@ -6,11 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackyard.hbm.geometry import gross_dies, murphy_yield, negative_binomial_yield, poisson_yield
-from stackyard.hbm.packaging import packages, packaging_limit
-from stackyard.hbm.ramp import ramp, slip, whole_months
+from stackyard.hbm.ramp import ramp, slip
 from stackyard.hbm.stack import implied_die_yield, net_bytes_per_wafer, stack_yield, stacks_from
 from stackyard.hbm.supply import Line, balance, flow
-from stackyard.quantity import DAY
 
 share = st.floats(0.0, 1.0)
 area = st.floats(20e-6, 400e-6)
@@ -127,8 +125,6 @@ def test_arrays_give_what_numbers_give() -> None:
         lambda a: gross_dies(0.3, a, 0.003),
         lambda a: murphy_yield(a, 2000.0),
         lambda a: negative_binomial_yield(a, 2000.0, 2.0),
-        lambda a: packages(a, 8, 0.98),
-        lambda a: packaging_limit(a, 9, 0.98),
     ):
         np.testing.assert_array_equal(formula(areas), [formula(a) for a in areas])
         assert isinstance(formula(areas[0]), float)
@@ -159,12 +155,6 @@ def test_ramps_start_low_end_high_and_never_turn(shape: str) -> None:
 
 def test_a_ramp_without_duration_is_a_step() -> None:
     assert ramp(range(4), 1, 0, 0.0, 1.0).tolist() == [0.0, 0.0, 1.0, 1.0]
-
-
-@given(st.integers(0, 60))
-def test_lead_times_round_to_the_nearest_month(months: int) -> None:
-    assert whole_months((months + 0.4) * 30.4375 * DAY) == months
-    assert whole_months((months + 0.6) * 30.4375 * DAY) == months + 1
 
 
 def test_a_wafer_that_is_all_edge_has_no_dies():

@@ -11,6 +11,7 @@ import yaml
 from stackyard import files
 from stackyard.catalog import audit, load
 from stackyard.errors import InputErrors
+from stackyard.hbm.audit import audit as memory_audit
 from stackyard.source import Grade
 
 KNOWN = load()
@@ -75,7 +76,7 @@ WRITTEN = [
         "like 'W'",
     ),
     ("costs", r"src: \[bernstein\]", "src: [bernstien]", "no source 'bernstien'", "did you mean 'bernstein'?"),
-    ("supply", "grade: reported", "grade: rumoured", "Input should be 'measured'", ""),
+    ("supply", "grade: reported", "grade: rumoured", "'rumoured' is none of the allowed values", "'measured'"),
     ("accelerators", "hbm: hbm3e", "hbm: hbm3f", "no entry 'hbm3f' in hbm", ""),
     ("accelerators", "hbm: hbm4\n  stack_height: 12", "hbm: hbm4\n  stack_height: 9", "has no 9-high stack", ""),
     ("accelerators", r"aliases: \[h200\]", "aliases: [h20]", "'h20' is the name of another entry already", ""),
@@ -198,3 +199,22 @@ def test_nothing_can_be_changed():
     with pytest.raises(TypeError):
         KNOWN.model("deepseek-v3.2").extra["sparse_attention"]["indexer_heads"] = 1
     assert load() is KNOWN
+
+
+@pytest.mark.parametrize(
+    ("change", "severity", "told"),
+    [
+        (("hbm", "gross_dies: {value: 446", "gross_dies: {value: 480"), "error", "dies, not 480"),
+        (("hbm", "die_area: {value: 135", "die_area: {value: 125"), "error", "125 mm^2 leave room for 485 dies"),
+        (
+            ("supply", "value: 6100, low: 5200, high: 7600", "value: 13000, low: 5200, high: 14000"),
+            "error",
+            "more than",
+        ),
+        (("supply", "value: 6100, low: 5200, high: 7600", "value: 4000, low: 3000, high: 5000"), "note", "50% to 60%"),
+    ],
+)
+def test_the_audit_of_memory_finds_dies_and_shipments_that_do_not_agree(edited, change, severity, told):
+    found = memory_audit(load(edited([change])))
+    assert [finding.severity for finding in memory_audit(KNOWN)] == ["note"]
+    assert any(finding.severity == severity and told in finding.message for finding in found), found

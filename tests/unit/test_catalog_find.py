@@ -3,7 +3,7 @@
 import pytest
 
 from stackyard.catalog import load
-from stackyard.errors import InputErrors
+from stackyard.errors import InputErrors, nearest
 
 KNOWN = load()
 
@@ -43,6 +43,26 @@ def test_an_unknown_name_gets_the_nearest_one():
         assert f"did you mean '{near}'?" in refused.value.faults[0].hint
 
 
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("costs.electricity.korea", "costs.electricity.korea-for-planning"),
+        ("accelerators.gb300-nvl72.tdp", "accelerators.b300-gb300.tdp"),
+        ("hbm3e price", "hbm.hbm3e.price"),
+        ("HBM.HBM4.Die-Area", "hbm.hbm4.die_area"),
+    ],
+)
+def test_the_nearest_fact_is_the_one_that_was_meant(word, near):
+    assert nearest(word, KNOWN.facts).startswith(f"did you mean '{near}'")
+
+
+def test_where_nothing_is_close_a_few_names_are_told_and_many_are_not():
+    assert nearest("mars", KNOWN.climates).startswith("known: abilene, ")
+    assert nearest("§", KNOWN.climates).startswith("known: ")
+    assert nearest("xyzzy", KNOWN.facts) == ""
+    assert nearest("tpu-v", ("tpu-v5", "tpu-v6", "h100")) == "did you mean 'tpu-v5' or 'tpu-v6'?"
+
+
 def test_every_entry_is_found_by_its_id_and_every_alias_leads_to_an_entry():
     for axis, entries in KNOWN.axes():
         for id_, entry in entries.items():
@@ -59,6 +79,12 @@ def test_search_puts_a_named_entry_first_and_needs_all_words():
     assert KNOWN.search("jalapeno tdp")[0].path == "accelerators.openai-jalapeno.tdp"
     assert KNOWN.search("h200 nonsense") == []
     assert all(fact.path in found for fact in KNOWN.accelerator("h200").facts.values())
+
+
+def test_titles_of_sources_count_only_where_nothing_else_matches():
+    assert not any(fact.path.startswith("accelerators.h100-sxm.") for fact in KNOWN.search("h200"))
+    cited = KNOWN.search("aiconfigurator")
+    assert cited and all("aiconfigurator" not in fact.path for fact in cited)
 
 
 def test_an_empty_search_finds_everything_once():

@@ -10,9 +10,9 @@ import pytest
 from stackyard import catalog
 from stackyard.perf import constants
 from stackyard.perf.estimate import estimate
-from stackyard.perf.layout import Layout
+from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
-from stackyard.perf.search import best, best_batch
+from stackyard.perf.search import best, offered
 
 KNOWN = catalog.load()
 LLAMA, H200 = KNOWN.model("llama-3.1-70b"), KNOWN.accelerator("h200")
@@ -103,14 +103,41 @@ def test_no_best_has_reasons_and_a_rate_of_nothing():
 
 
 def test_the_best_batch_of_one_layout_meets_the_objective_or_says_what_it_misses():
-    layout = Layout(tensor=8.0)
-    chosen = best_batch(LLAMA, H200, layout, 1000, 1000, ttft=2.0, tpot=0.02, precision="fp8")
-    assert chosen.fits
-    assert chosen.tpot <= 0.02 < estimate(LLAMA, H200, layout, 1.2 * chosen.batch, 1000, 1000, "fp8").tpot
-    missed = best_batch(LLAMA, H200, layout, 1000, 1000, ttft=1e-3, tpot=1e-3, precision="fp8")
-    assert (missed.fits, missed.batch, len(missed.why)) == (False, 1, 2)
-    broken = best_batch(LLAMA, H200, Layout(tensor=3.0), 1000, 1000, precision="fp8")
+    eight = offered(LLAMA, H200, tensor=8)
+    chosen = best(LLAMA, H200, 1000, 1000, ttft=2.0, tpot=0.02, precision="fp8", among=eight).estimate
+    assert chosen is not None and chosen.fits
+    assert chosen.tpot <= 0.02 < estimate(LLAMA, H200, chosen.layout, 1.2 * chosen.batch, 1000, 1000, "fp8").tpot
+    missed = best(LLAMA, H200, 1000, 1000, ttft=1e-3, tpot=1e-3, precision="fp8", among=eight).nearest
+    assert missed is not None
+    assert (missed.fits, missed.batch, len(missed.why)) == (False, 1, 3)
+    broken = best(LLAMA, H200, 1000, 1000, precision="fp8", among=offered(LLAMA, H200, tensor=3)).nearest
+    assert broken is not None
     assert "tensor width does not divide the attention heads" in broken.why
+
+
+def test_the_nearest_point_exceeds_the_objective_least_of_all_that_fit():
+    found = best(LLAMA, H200, 1000, 1000, ttft=0.1, tpot=1e-3, precision="fp8")
+    assert found.estimate is None and found.nearest is not None
+    every = layouts(LLAMA, H200)
+    for width, stages in zip(every.tensor, every.pipeline, strict=True):
+        other = estimate(LLAMA, H200, Layout(width, stages), stages, 1000, 1000, "fp8")
+        if other.fits:
+            times = (found.nearest.ttft / 0.1, found.nearest.tpot / 1e-3)
+            assert max(times) <= max(other.ttft / 0.1, other.tpot / 1e-3)
+    assert not found.nearest.fits
+    assert f"{found.nearest.tpot * 1e3:.3g} ms per output token" in found.nearest.why[-1]
+
+
+def test_widths_and_a_batch_that_are_given_are_kept_and_the_others_are_found():
+    found = best(LLAMA, H200, 1000, 1000, 2.0, 0.05, "fp8", among=offered(LLAMA, H200, pipeline=3), batch=60.0)
+    assert found.estimate is not None
+    assert (found.estimate.layout.pipeline, found.estimate.batch) == (3, 60)
+    experts = KNOWN.model("deepseek-v3")
+    spread = best(experts, H200, 1000, 1000, 2.0, 0.05, "fp8", among=offered(experts, H200, expert=16)).estimate
+    assert spread is not None
+    assert (spread.layout.expert, spread.layout.tensor * spread.layout.data) == (16, 16)
+    none = best(LLAMA, H200, 1000, 1000, precision="fp8", among=offered(LLAMA, H200, expert=4))
+    assert none.why == ("the model has no experts to spread",)
 
 
 def test_a_summary_is_plain_and_names_its_basis():

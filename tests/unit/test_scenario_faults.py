@@ -42,7 +42,7 @@ def line_of(text: str) -> int:
         ("tpot: 50 ms", "tpott: 50 ms", "unknown key", "'tpot'"),
         ("model: llama-3.1-70b", "model: lama-3.1-70b", "has no model", "'llama-3.1-70b'"),
         ("chip: h200", "chip: h20o", "has no accelerator", ""),
-        ("precision: fp8", "precision: fp9", "Input should be 'bf16', 'fp8' or 'fp4'", ""),
+        ("precision: fp8", "precision: fp9", "'fp9' is none of the allowed", "'bf16', 'fp8' or 'fp4'"),
         ("peak_to_mean: 1.6", "peak_to_mean: 0.6", "below 1", ""),
         ("packaging: cowos\n", "packaging: cowoss\n", "no packaging line 'cowoss'", "'cowos'"),
         ("month: 2027-01", "month: 2031-01", "2031-01 is after the horizon", "2026-01 to 2027-12"),
@@ -52,9 +52,36 @@ def line_of(text: str) -> int:
         ("electricity: 120 USD/MWh", "electricity: 120000 KRW/MWh", "no exchange rate", "krw_per_usd"),
         ("power: 8 MW", "power: 2 MW", "power falls", "cumulative"),
         ("{fact: hbm.hbm3e.price}", "{fact: hbm.prices.hbm3e.pric}", "no fact", "hbm.hbm3e.price"),
-        ("height: 8", "height: 0", "greater than or equal to 1", ""),
+        ("height: 8", "height: 0", "'0' is below 1", "1 or more"),
+        ("height: 8", "height: 7", "does not come with 7 dies", "8, 12, 16"),
+        ("height: 8", "height: 8-high", "'8-high' is not a whole number", "digits"),
+        ("lead_months: 3", "lead_months: 99", "'99' is above 36", "36 or less"),
+        ("lead_months: 3", "lead_months: 2.5", "'2.5' is not a whole number", "round"),
+        ("lead_months: 3", "lead_months:", "has no value", "after the colon"),
+        ("    lead_months: 3\n", "", "is missing", "Months from the start"),
+        ("horizon: {start: 2026-01, end: 2027-12}", "horizon: 2026", "not a group of keys", "start, end"),
+        ("    wafers: 50 wafer/month\n", "    wafers:\n", "has no value", "after the colon"),
+        ("packaging:\n  cowos:\n", "packaging: []\nother:\n  cowos:\n", "not a group of keys", "name, wafers"),
+        ("    climate: frankfurt", "    climate: [frankfurt]", "is not text", "quotes"),
+        ("    climate: frankfurt", "    climate: frankfurt\n    fleet: 5", "is not a list", "'- '"),
+        ("power: 3 MW", "power: 3,000 kW", "'000 kW' stands after a comma", "3000 kW"),
+        ("power: 3 MW", "power: '1,5 MW'", "can be read in two ways", ""),
+        ("power: 3 MW", "power: 3 mw", "'mw' is not a unit", "'3 MW'"),
+        ("electricity: 120 USD/MWh", "electricity: 120 EUR/MWh", "not in a currency", "KRW with money.krw_per_usd"),
+        ("electricity: 120 USD/MWh", "electricity: 120 €/MWh", "not in a currency", "USD"),
+        ("electricity: 120 USD/MWh", "electricity: $120/MWh", "currency sign", "120 USD/MWh"),
+        ("electricity: 120 USD/MWh", "electricity: {fact: costs.electricity.korea}", "no fact", "korea-for-planning"),
+        ("chip: h200", "chip: gb300-nvl72", "has no accelerator", "'gb300'?"),
+        ("growth: 4}", "growth: 400%}", "two ways", "1.5"),
+        ("    tpot: 50 ms", "    tpot: {value: 50 ms, grade: gold}", "'gold' is not a grade", "known: assumed"),
+        ("horizon: {start", "money: {discount_rate: 8}\nhorizon: {start", "is 800% a year", "8%"),
         ("growth: 4", "growth: 1e300", "grows beyond all numbers", "factor per year"),
-        ("lead_months: 3", "lead_months: 3\n    working: 150%", "is above 1", "95%"),
+        ("lead_months: 3", "lead_months: 3\n    working: 150%", "at most 1", "95%"),
+        ("lead_months: 3", "lead_months: 3\n    working: 0%", "is not above 0", "95%"),
+        ("power: 3 MW", "power: 3-5 MW", "is not a unit", "low: 3 MW"),
+        ("200 Gtoken/day", "200 billion token/day", "is not a unit", "Gtoken/day"),
+        ("sites:\n  frankfurt:", "sites:\n  h200:", "'h200' is a name under accelerators already", "its own name"),
+        ("\n  assistant:", "\n\tassistant:", "not valid YAML", "spaces, not with tabs"),
         ("lead_months: 3", "lead_months: 3\n    flops: {fp8: 0 PFLOPS/package}", "must be above 0", "10 PFLOPS"),
         ("system: dgx-h200", "system: trn3-ultraserver-gen2", "is not on record", "system_power"),
         ("system: dgx-h200", "system_size: 0.4 package/rack\n    system_power: 9 kW/rack", "not a size", "8 package"),
@@ -93,7 +120,7 @@ def test_duplicate_keys_and_syntax_errors_have_lines(tmp_path: Path) -> None:
 
 
 def test_a_missing_empty_or_foreign_file_is_told(tmp_path: Path) -> None:
-    for text, message in ((None, "No such file"), ("", "is empty"), ("- 1\n", "not a mapping")):
+    for text, message in ((None, "No such file"), ("", "is empty"), ("- 1\n", "not a group of keys")):
         file = tmp_path / "other.yaml"
         if text is not None:
             file.write_text(text)
@@ -114,11 +141,14 @@ TABLE = (
         ("month,m\n2026-01,1\n", "column is missing"),
         ("month,n\n", "has no rows"),
         ("month,n\n2026-01,1,2\n", "has 3 cells"),
-        ("month,n\n2026-01,many\n", "not a month and a number"),
+        ("month,n\n2026-01,many\n", "'many' is not a number"),
+        ("month,n\nJan 26,5\n", "'Jan 26' is not a month"),
+        ("month;n\n2026-01;1\n", "separated by ';'"),
+        ("month\tn\n2026-01\t1\n", "separated by tabs"),
         ("month,n\n2026-01,-4\n", "zero or more"),
         ("month,n\n2026-01,1\n2026-01,2\n", "twice"),
         ("month,n\n2031-01,1\n", "outside the horizon"),
-        ("month,n\n2026-01,1\n", "no row for 2026-02"),
+        ("month,n\n2026-01,1\n2027-06,1\n", "no row for 2026-02 to 2027-05, 2027-07 to 2027-12"),
     ],
 )
 def test_tables_are_held_to_the_same_standard(tmp_path: Path, rows: str | None, message: str) -> None:
@@ -126,6 +156,38 @@ def test_tables_are_held_to_the_same_standard(tmp_path: Path, rows: str | None, 
         (tmp_path / "d.csv").write_text(rows)
     found = faults(tmp_path, TABLE)
     assert any(message in str(fault) and fault.file == "d.csv" for fault in found), [str(fault) for fault in found]
+
+
+def test_a_table_that_is_wrong_throughout_is_told_briefly(tmp_path: Path) -> None:
+    months = [f"{m % 12 + 1:02d}.{2026 + m // 12}" for m in range(24)]
+    (tmp_path / "d.csv").write_text("month,n\n" + "".join(f"{month},1\n" for month in months))
+    found = faults(tmp_path, TABLE)
+    assert len(found) == 6
+    assert "19 more rows have faults" in found[0].message
+    (tmp_path / "d.csv").write_text("month,n\n2026-01,1\n")
+    (gap,) = faults(tmp_path, TABLE)
+    assert gap.message == "no row for 2026-02 to 2027-12"
+
+
+def test_two_mistakes_in_one_line_of_units_do_not_hide_each_other(tmp_path: Path) -> None:
+    found = faults(tmp_path, ("power: 3 MW", "power: 3 mw"), ("power: 8 MW", "power: 8 EUR"))
+    assert [fault.key for fault in found] == ["sites.frankfurt.phases[0].power", "sites.frankfurt.phases[1].power"]
+
+
+def test_no_word_of_the_library_that_reads_reaches_the_planner(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        ("phases:\n      - {month: 2026-03, power: 3 MW}\n      - {month: 2027-01, power: 8 MW}", "phases: []"),
+        ("horizon: {start: 2026-01, end: 2027-12}", "horizon: [2026-01]"),
+        ("lead_months: 3", "lead_months: soon"),
+        ("name: Assistant", "name: {a: b}"),
+        append="money: 3\nabsent: nothing\n",
+    )
+    assert len(found) == 6
+    for fault in found:
+        assert fault.hint, str(fault)
+        for word in ("Input", "Tuple", "Dictionary", "instance", "valid ", "validation"):
+            assert word not in str(fault)
 
 
 def test_a_good_table_reads_as_its_rows_say(tmp_path: Path) -> None:

@@ -95,18 +95,23 @@ class Catalog:
             yield name, getattr(self, name)
 
     def search(self, words: str) -> list[Fact]:
-        """Facts in whose path, note, unit, entry's names or sources all words occur; a named entry's own come first.
+        """Facts in whose path, note, unit, grade or entry's names all words occur; a named entry's own come first.
 
-        An id or alias counts as its entry, so 'h200 tdp' starts with the H200's. An empty search finds everything.
+        An id or alias counts as its entry, so 'h200 tdp' starts with the H200's. Where nothing matches, the titles of
+        the sources count too. An empty search finds everything.
         """
         wanted = words.lower().split()
         found: list[tuple[int, int, Fact]] = []
-        for place, (fact, name, text) in enumerate(self._texts):
+        for place, (fact, name, text, cited) in enumerate(self._texts):
             if all(word in text for word in wanted):
                 exact = any(word in self._names.get(name, ()) for word in wanted)
                 near = all(word in fact.path for word in wanted)
                 found.append((0 if exact else 1 if near else 2, place, fact))
-        return [fact for _, _, fact in sorted(found, key=lambda item: item[:2])]
+            elif all(word in text or word in cited for word in wanted):
+                found.append((3, place, fact))
+        least = min((rank for rank, _, _ in found), default=0)
+        kept = (item for item in found if item[0] < 3 or least == 3)
+        return [fact for _, _, fact in sorted(kept, key=lambda item: item[:2])]
 
     @cached_property
     def digest(self) -> str:
@@ -129,8 +134,8 @@ class Catalog:
         return called
 
     @cached_property
-    def _texts(self) -> tuple[tuple[Fact, str, str], ...]:
-        """Each fact with the 'axis.id' it belongs to and the lower-case text that a search looks through."""
+    def _texts(self) -> tuple[tuple[Fact, str, str, str], ...]:
+        """Each fact with the 'axis.id' it belongs to, and in lower case its own text and the titles of its sources."""
         owner = {
             fact.path: f"{axis}.{id_}"
             for axis, entries in self.axes()
@@ -140,9 +145,9 @@ class Catalog:
         texts = []
         for path, fact in self.facts.items():
             name = owner.get(path, "")
-            cited = (source.title for source in fact.sources)
-            parts = (path, *self._names.get(name, ()), fact.note, fact.unit, fact.grade.label, *cited)
-            texts.append((fact, name, " ".join(parts).lower()))
+            cited = " ".join(source.title for source in fact.sources)
+            parts = (path, *self._names.get(name, ()), fact.note, fact.unit, fact.grade.label)
+            texts.append((fact, name, " ".join(parts).lower(), cited.lower()))
         return tuple(texts)
 
     def _find(self, axis: str, entries: Mapping[str, E], name: str) -> E:

@@ -20,7 +20,7 @@ from stackyard.catalog.build import Builder
 from stackyard.catalog.catalog import Catalog, Caveat
 from stackyard.catalog.rows import NOT_A_FACT, ROWS, TABLES, CaveatRow, FactRow, Row, SourceRow
 from stackyard.errors import Faults, InputErrors, nearest
-from stackyard.files import Located, Path_, dotted, faults_of, read_yaml
+from stackyard.files import UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.source import Fact, Grade, Source
 
 DATA = Path(__file__).parent / "data"
@@ -189,7 +189,7 @@ class _Reading:
                 if fault.message == NOT_A_FACT and fault.key in self.told:
                     continue
                 self.told.add(dotted(path))
-                hint = fault.hint or (_nearest_key(kind, fault.key) if fault.message == "unknown key" else "")
+                hint = fault.hint or (_nearest_key(kind, fault.key) if fault.message == UNKNOWN_KEY else "")
                 self.faults.add(fault.file, fault.line, fault.key, fault.message, hint)
             return None
 

@@ -1,4 +1,4 @@
-"""Series of months: ramps and delays; and lead times in whole months."""
+"""Series of months: ramps and delays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stackyard.months import Month
-from stackyard.quantity import MONTH, Numeric, Second
+from stackyard.quantity import Numeric
 
 SHAPES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "linear": lambda x: x,
@@ -54,13 +54,3 @@ def slip(series: ArrayLike, months: int, before: Numeric = 0.0) -> NDArray[np.fl
     result = np.broadcast_to(np.asarray(before, dtype=float), values.shape).copy()
     result[..., months:] = values[..., :kept]
     return result
-
-
-def whole_months(lead: Second) -> int:
-    """Lead time in whole months, rounded to the nearest: a monthly plan cannot resolve less.
-
-    >>> from stackyard.quantity import DAY
-    >>> [whole_months(weeks * 7 * DAY) for weeks in (24, 27, 32)]
-    [6, 6, 7]
-    """
-    return int(np.floor(np.asarray(lead) / MONTH + 0.5))

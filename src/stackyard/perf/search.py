@@ -13,7 +13,7 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
-from stackyard.quantity import Second, Token, Watt, show
+from stackyard.quantity import Count, Second, Token, Watt, show
 
 _FINENESS = 8  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
@@ -27,6 +27,7 @@ class Best:
     why: tuple[str, ...]  # why no point qualifies; empty where one does
     tried: int
     objective: tuple[Second, Second] = field(default=(math.inf, math.inf))  # time to first token, time per token
+    nearest: Estimate | None = None  # where none qualifies: the point that comes closest, which does not fit
 
     @property
     def token_rate(self) -> float:
@@ -56,6 +57,42 @@ def batches(layout: Layout, largest: int = _LARGEST) -> NDArray[np.float64]:
     return grid
 
 
+def offered(
+    model: Model,
+    chip: Accelerator,
+    domain: int | None = None,
+    tensor: int | None = None,
+    pipeline: int | None = None,
+    expert: int | None = None,
+) -> Layout:
+    """Layouts to choose among, as arrays of one axis, with the widths that are given fixed.
+
+    With `tensor` that is one layout, its other widths 1 where they are not given; without, those of `layouts`. An
+    expert width above the tensor width takes expert / tensor data groups. Whether the widths suit the model and each
+    other is left to `estimate` to say.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("deepseek-v3"), known.accelerator("h200")
+    >>> offered(model, chip, tensor=8, expert=16)
+    Layout(tensor=array([8.]), pipeline=array([1.]), data=array([2.]), expert=array([16.]))
+    >>> found = offered(model, chip, pipeline=3)
+    >>> {float(stages) for stages in found.pipeline}
+    {3.0}
+    """
+    if tensor is not None:
+        rows = [(tensor, pipeline or 1, max(1, (expert or 1) // tensor), expert or 1)]
+        return Layout(*np.array(rows, dtype=float).T)
+    every = layouts(model, chip, domain, 8 if pipeline is None else 1)
+    if pipeline is not None:
+        every = replace(every, pipeline=np.full_like(every.pipeline, pipeline))
+    if expert is None:
+        return every
+    pairs = np.unique(np.stack([every.tensor, every.pipeline], axis=1), axis=0)
+    rows = [(t, p, max(1, expert // t), expert) for t, p in pairs]
+    return Layout(*np.array(sorted(rows, key=lambda r: (r[0] * r[1] * r[2], r)), dtype=float).T)
+
+
 def best(
     model: Model,
     chip: Accelerator,
@@ -67,12 +104,15 @@ def best(
     domain: int | None = None,
     provider: Provider | None = None,
     hbm: HbmGeneration | None = None,
+    among: Layout | None = None,
+    batch: Count | None = None,
 ) -> Best:
     """The layout and batch with the highest token rate per accelerator whose mean latencies meet the objective.
 
-    Tries tensor, pipeline and expert widths inside the scale-up domain (`domain` accelerators if given) times batches
-    up to the memory, all in one call of `estimate`; among equal rates the smallest replica wins. `ttft` and `tpot` are
-    upper limits on the means in seconds. Raises ValueError for numbers that are not positive.
+    Tries tensor, pipeline and expert widths inside the scale-up domain (`domain` accelerators if given), or the layouts
+    `among` (arrays of one axis, see `offered`), times batches up to the memory, or the one `batch`, all in one call of
+    `estimate`; among equal rates the smallest replica wins. `ttft` and `tpot` are upper limits on the means in seconds.
+    Raises ValueError for numbers that are not positive.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -80,46 +120,21 @@ def best(
     >>> int(found.estimate.accelerators), found.token_rate > 1000
     (1, True)
     """
-    every = layouts(model, chip, domain)
+    every = layouts(model, chip, domain) if among is None else among
     wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
-    found = estimate(model, chip, wide, batches(every), prompt, output, precision, provider, hbm)
+    sizes = batches(every) if batch is None else np.full((np.size(every.tensor), 1), float(batch))
+    found = estimate(model, chip, wide, sizes, prompt, output, precision, provider, hbm)
     index = _fastest(found, ttft, tpot)
     tried = int(np.size(found.fits))
-    if index is None:
-        return Best(None, _none(found, ttft, tpot), tried, (ttft, tpot))
-    return Best(found.at(index), (), tried, (ttft, tpot))
-
-
-def best_batch(
-    model: Model,
-    chip: Accelerator,
-    layout: Layout,
-    prompt: Token,
-    output: Token,
-    ttft: Second = math.inf,
-    tpot: Second = math.inf,
-    precision: str | Precision = "bf16",
-    provider: Provider | None = None,
-    hbm: HbmGeneration | None = None,
-) -> Estimate:
-    """One layout at the batch with the highest token rate that meets the objective.
-
-    Where no batch does, the smallest batch, which does not fit, with the latencies it misses among the reasons.
-
-    >>> from stackyard import catalog
-    >>> known = catalog.load()
-    >>> model, chip = known.model("llama-3.1-70b"), known.accelerator("h200")
-    >>> best_batch(model, chip, Layout(tensor=8), 1000, 1000, tpot=1e-3, precision="fp8").fits
-    False
-    """
-    found = estimate(model, chip, layout, batches(layout)[0], prompt, output, precision, provider, hbm)
-    index = _fastest(found, ttft, tpot)
     if index is not None:
-        return found.at(index)
-    smallest = estimate(model, chip, layout, batches(layout)[0, 0], prompt, output, precision, provider, hbm)
-    if not smallest.fits:
-        return smallest
-    return replace(smallest, fits=False, reasons={**smallest.reasons, **dict.fromkeys(_none(found, ttft, tpot), True)})
+        return Best(found.at(index), (), tried, (ttft, tpot))
+    why, close = _none(found, ttft, tpot), found.at(_closest(found, ttft, tpot))
+    if not close.fits:  # a single estimate tells its reasons with their figures
+        nearest = estimate(model, chip, close.layout, close.batch, prompt, output, precision, provider, hbm)
+    else:
+        times = f"{show(float(close.ttft), 's')} to the first token, {show(float(close.tpot), 's')} per output token"
+        nearest = replace(close, fits=False, reasons=dict.fromkeys((*why, f"this is the nearest: {times}"), True))
+    return Best(None, why, tried, (ttft, tpot), nearest)
 
 
 def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | None:
@@ -133,6 +148,21 @@ def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | N
         return None
     rate = np.where(good, found.token_rate_per_accelerator, -1.0)
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(rate)), rate.shape))
+
+
+def _closest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...]:
+    """Where the latencies exceed the objective least among points that fit; without one, where memory is least short.
+
+    Layouts with more reasons against them come later; among equals the narrowest comes first.
+    """
+    if np.any(found.fits):
+        times = np.maximum(np.asarray(found.ttft) / ttft, np.asarray(found.tpot) / tpot)
+        excess = np.where(np.asarray(found.fits) & np.isfinite(times), times, np.inf)
+    else:
+        lacks = sum(np.asarray(mask, dtype=float) for mask in found.reasons.values())
+        short = np.maximum(np.nan_to_num(found.memory.total / found.memory.available), 1.0)
+        excess = lacks * (1.0 + np.max(short)) + short
+    return tuple(int(i) for i in np.unravel_index(int(np.argmin(excess)), np.shape(excess)))
 
 
 def _none(found: Estimate, ttft: Second, tpot: Second) -> tuple[str, ...]:

@@ -1,23 +1,32 @@
 """Numbers in a scenario file: an `Amount` is a Fact with a unit that was checked, a `Series` is one by month.
 
-An amount is written in one of three ways:
+An amount is written in one of three ways: as your own number, which counts as assumed; with its range, grade and source
+(`date` and `note` may stand there too); or as a fact of the catalogue, or an end of its range:
 
-    power: 41 MW                                              # the planner's own number: graded assumed
-    power: {value: 41 MW, low: 40 MW, grade: published, source: "UPI, 2025-06", note: ...}
-    power: {fact: sites.stargate-korea.initial_power, at: high}     # a fact of the catalogue, or an end of its range
+    power: 41 MW
+    power: {value: 41 MW, low: 40 MW, high: 45 MW, grade: published, source: "SK and Ulsan city, 2025-06"}
+    power: {fact: sites.stargate-korea.initial_power, at: high}
 
-A series is an amount (the same in every month), amounts at months with straight lines between them, an amount that
-grows by a factor a year, or a column of a CSV file; `times` multiplies any of them by further amounts:
+A series is written in one of four ways: as an amount, the same in every month; as amounts at months, with straight
+lines between them and level before the first and after the last; as an amount that grows by a factor a year, or by
+several factors, each from its month on; or as a column of a CSV file, with a row a month:
 
-    {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
-    {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
-    {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
-    {csv: demand.csv, column: chat, unit: token/day}
+    price: 330 USD/stack
+    price: {points: {2026-01: 330 USD/stack, 2029-12: 250 USD/stack}}
+    demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
+    demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
+    demand: {csv: demand.csv, column: chat, unit: token/day}
+
+To any of the forms with braces, `times` adds factors, each an amount or a series without a unit:
+
+    starts: {points: {2026-01: 10 kwafer/month, 2029-12: 90 kwafer/month}, times: [10%]}
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +39,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from stackyard import quantity
 from stackyard.catalog import Catalog
 from stackyard.errors import Faults, InputErrors, nearest
-from stackyard.files import Table, read_csv
+from stackyard.files import NOTHING, Table, read_csv
 from stackyard.months import Month, parse_month, show_month
 from stackyard.quantity import UnitError
 from stackyard.source import Fact, Grade, Source
@@ -41,7 +50,13 @@ Months = NDArray[np.float64]
 class Door(BaseModel):
     """A part of a scenario file: unknown keys are refused, values are frozen once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,  # the text below a key is its meaning: in docs/scenario.md and in refusals
+    )
 
 
 def refuse(message: str, hint: str = "") -> PydanticCustomError:
@@ -60,19 +75,68 @@ def _same_dimension(unit: str, like: str) -> bool:
     return found == asked or found.replace("KRW", "USD") == asked
 
 
+# How people write the money that we do not convert, and the units whose letters they write in another case.
+_CURRENCIES = re.compile(r"(?<![A-Za-z])(EUR|GBP|JPY|CNY|RMB|TWD|INR|SGD|CHF|AED|SAR|CAD|AUD)(?![A-Za-z])|[€£¥]")
+_USUAL = (
+    *(
+        "W",
+        "kW",
+        "MW",
+        "GW",
+        "kWh",
+        "MWh",
+        "GWh",
+        "USD",
+        "kUSD",
+        "MUSD",
+        "GUSD",
+        "KRW",
+        "s",
+        "ms",
+        "day",
+        "month",
+        "year",
+    ),
+    *("token", "ktoken", "Mtoken", "Gtoken", "Ttoken", "stack", "kstack", "wafer", "kwafer", "package", "rack", "mm"),
+    *("FLOPS", "TFLOPS", "PFLOPS", "kgCO2e", "tCO2e", "GB", "TB"),
+)
+
+
+def _example(like: str) -> str:
+    return f"for example '1 {like}'" if like else "write a bare number such as 0.5, or a percentage such as 50%"
+
+
+def _unit_hint(text: str, like: str) -> str:
+    """The next step for a text whose unit is not known: what was probably meant, or an example."""
+    if re.fullmatch(r"\s*[\d.]+\s*[-–]\s*\d.*", text):
+        return "write a range as {value: 4 MW, low: 3 MW, high: 5 MW}"
+    if re.search(r"(?i)thousand|million|billion|trillion", text):
+        return "write k, M, G or T right before the unit: 200 Gtoken/day, 3 USD/Mtoken"
+    usual = {unit.lower(): unit for unit in _USUAL}
+    mended = re.sub(r"[A-Za-z]+", lambda word: usual.get(word.group().lower(), word.group()), text)
+    return f"did you mean '{mended}'?" if mended != text else _example(like)
+
+
 def _number(text: Any, like: str) -> tuple[float, str]:
+    if text is None:
+        raise refuse(*NOTHING)
     if not isinstance(text, str | int | float):
-        raise refuse("is not an amount", f"for example '1 {like}', or {{fact: ...}}")
+        raise refuse("is not an amount", f"{_example(like)}, or {{fact: ...}}")
+    if isinstance(text, str) and ("$" in text or "₩" in text):
+        raise refuse(f"'{text}' has a currency sign", "write the code after the number, for example 120 USD/MWh")
+    if isinstance(text, str) and _CURRENCIES.search(text):
+        message = f"'{text}' is not in a currency that the plan converts"
+        raise refuse(message, "write USD, or KRW with money.krw_per_usd; convert others yourself and note the rate")
     try:
         number, unit = quantity.split(text)
         if not math.isfinite(number):
-            raise refuse(f"'{text}' is not a finite number", f"write a number such as '1 {like}'".rstrip())
+            raise refuse(f"'{text}' is not a finite number", _example(like))
         if not _same_dimension(unit, like):
             found = f"'{unit}'" if unit else "no unit"
-            hint = f"write it with a unit, for example '1 {like}'" if like else "write a bare number or a percentage"
-            raise refuse(f"'{text}' has {found} where a quantity in {like or 'no unit'} is needed", hint)
+            needed = f"a quantity in {like}" if like else "a number without a unit"
+            raise refuse(f"'{text}' has {found} where {needed} is needed", _example(like))
     except UnitError as error:
-        raise refuse(str(error), f"for example '1 {like}'") from None
+        raise refuse(str(error), _unit_hint(str(text), like)) from None
     if number < 0:
         raise refuse(f"'{text}' is negative", "amounts here are zero or more")
     return number, unit
@@ -82,7 +146,9 @@ def _from_catalog(entry: dict[str, Any], like: str, catalog: Catalog) -> Fact:
     path, end = str(entry["fact"]), str(entry.get("at", "value"))
     known = catalog.facts
     if path not in known:
-        raise refuse(f"no fact '{path}' in the catalogue", nearest(path, known) or "see: stackyard facts")
+        alike = [name for name, fact in known.items() if _same_dimension(fact.unit, like)]
+        hint = nearest(path, alike) or f"search for one: stackyard facts {path.replace('.', ' ')}"
+        raise refuse(f"no fact '{path}' in the catalogue", hint)
     fact = known[path]
     if isinstance(fact.value, tuple) or fact.value is None:
         raise refuse(f"the fact '{path}' is not a single known number", "state a value instead")
@@ -116,7 +182,7 @@ def _stated(entry: dict[str, Any], like: str, file: str) -> Fact:
         raise refuse(f"value {number:g} is outside its own range", "low <= value <= high")
     label = str(entry.get("grade", "assumed"))
     if label.upper() not in Grade.__members__:
-        raise refuse(f"grade '{label}'", nearest(label, [grade.label for grade in Grade]))
+        raise refuse(f"'{label}' is not a grade", nearest(label, [grade.label for grade in Grade]))
     grade = Grade.named(label)
     source = str(entry.get("source", ""))
     if grade is not Grade.ASSUMED and not source:
@@ -194,7 +260,9 @@ def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Serie
     """A column of a CSV file with a month column: one row for every month of the horizon, none outside it."""
     context = info.context or {}
     _known(raw, ("csv", "column", "unit", "times", "grade", "source", "date", "note"))
-    column, unit = str(raw.get("column", "")), str(raw.get("unit", like))
+    if "column" not in raw:
+        raise refuse("names no column of the table", "{csv: deliveries.csv, column: ...}")
+    column, unit = str(raw["column"]), str(raw.get("unit", like))
     if not _same_dimension(unit, like):
         raise refuse(f"unit '{unit}' where {like or 'no unit'} is needed", f"for example unit: {like}")
     path, faults = Path(context["folder"]) / str(raw["csv"]), context["faults"]
@@ -205,35 +273,69 @@ def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Serie
         return UNREADABLE
     months: range = context.get("months") or range(0)
     found = _rows_by_month(table, column, months, faults)
-    for month in months:
-        if month not in found:
-            faults.add(
-                table.file, 0, column, f"no row for {show_month(month)}", "one row for every month of the horizon"
-            )
+    gaps = _spans([month for month in months if month not in found])
+    if gaps and found:
+        hint = f"one row for every month from {show_month(months[0])} to {show_month(months[-1])}"
+        faults.add(table.file, 0, column, f"no row for {', '.join(gaps)}", hint)
     context.setdefault("tables", []).append(path)
     stated = {key: value for key, value in raw.items() if key in _STATED}
     fact = _stated({"value": f"0 {unit}", **stated}, like, str(raw["csv"]))
     return Series(table=replace(fact, value=tuple(found.get(m, 0.0) for m in months)), table_start=months.start)
 
 
+def _spans(months: list[Month]) -> list[str]:
+    """Months as text, those in a row as 'first to last'.
+
+    >>> _spans([24300, 24301, 24302, 24310])
+    ['2025-01 to 2025-03', '2025-11']
+    """
+    starts = [month for month in months if month - 1 not in months]
+    ends = [month for month in months if month + 1 not in months]
+    pairs = zip(starts, ends, strict=True)
+    return [show_month(a) if a == b else f"{show_month(a)} to {show_month(b)}" for a, b in pairs]
+
+
+_ROWS_TOLD = 5  # faulty rows of one table that are told one by one
+
+
 def _rows_by_month(table: Table, column: str, months: range, faults: Faults) -> dict[Month, float]:
+    """Month -> value of a column; the first faulty rows are told one by one, the others counted."""
     found: dict[Month, float] = {}
+    bad = 0
     for line, row in table.rows:
-        try:
-            month, value = parse_month(row["month"]), float(row[column])
-        except ValueError:
-            what = f"'{row['month']}', '{row[column]}' is not a month and a number"
-            faults.add(table.file, line, column, what, "for example: 2026-09, 1200")
-            continue
-        if months and month not in months:
-            hint = f"the plan runs from {show_month(months[0])} to {show_month(months[-1])}"
-            faults.add(table.file, line, "month", f"{row['month']} is outside the horizon", hint)
-        elif month in found:
-            faults.add(table.file, line, "month", f"{row['month']} stands there twice", "keep one row a month")
-        elif not math.isfinite(value) or value < 0:
-            faults.add(table.file, line, column, f"'{row[column]}' is not a number of zero or more", "correct the cell")
-        found[month] = value
+        month, value, fault = _read_row(row, column, months)
+        if not fault and month in found:
+            fault = ("month", f"{row['month']} stands there twice", "keep one row a month")
+        if fault:
+            bad += 1
+            if bad <= _ROWS_TOLD:
+                faults.add(table.file, line, *fault)
+        if month is not None:
+            found[month] = value
+    if bad > _ROWS_TOLD:
+        faults.add(table.file, 0, column, f"{bad - _ROWS_TOLD} more rows have faults", "mend the rows told here first")
     return found
+
+
+def _read_row(
+    row: Mapping[str, str], column: str, months: range
+) -> tuple[Month | None, float, tuple[str, str, str] | None]:
+    """Month and value of a row, and what is wrong with it: column, message and next step."""
+    try:
+        month = parse_month(row["month"])
+    except ValueError:
+        return None, 0.0, ("month", f"'{row['month']}' is not a month", "write months as 2026-09")
+    try:
+        value = float(row[column])
+    except ValueError:
+        hint = "write digits only, for example 1200; the unit stands in the scenario, not in the table"
+        return month, 0.0, (column, f"'{row[column]}' is not a number", hint)
+    if months and month not in months:
+        hint = f"the plan runs from {show_month(months[0])} to {show_month(months[-1])}"
+        return month, value, ("month", f"{row['month']} is outside the horizon", hint)
+    if not math.isfinite(value) or value < 0:
+        return month, value, (column, f"'{row[column]}' is not a number of zero or more", "correct the cell")
+    return month, value, None
 
 
 def read_series(raw: Any, like: str, info: ValidationInfo) -> Series:
@@ -267,6 +369,9 @@ def _growth(raw: Any, start: Month, info: ValidationInfo) -> dict[Month, Fact]:
         return {}
     several = isinstance(raw, dict) and not {"value", "fact"} & set(raw)
     written = {month_number(key): value for key, value in raw.items()} if several else {start: raw}
+    if any("%" in str(value) for value in written.values()):
+        hint = "write a factor: 1.5 for half as much again each year, 3 for three times as much"
+        raise refuse("growth in percent can be read in two ways", hint)
     growth = {month: read_amount(value, "", info) for month, value in written.items()}
     if any(factor.si <= 0 for factor in growth.values()):
         raise refuse("growth is a factor per year and must be above 0", "3 means three times as much each year")

@@ -54,55 +54,90 @@ class Money(Door):
     """Discounting, exchange rate, price of carbon, and what may be spent in each year."""
 
     discount_rate: Annotated[Fact, Unit("")] = preset("8%")
+    """How much less a dollar counts a year later."""
     krw_per_usd: Annotated[Fact, Unit("KRW/USD")] | None = None
+    """The exchange rate; needed as soon as one number is in won."""
     carbon_price: Annotated[Series, Unit("USD/kgCO2e")] = preset("0 USD/kgCO2e")
+    """What a kilogram of CO2 equivalent from the site's electricity costs."""
     budget: Mapping[int, Annotated[Fact, Unit("USD")]] = {}
+    """The most that may be spent in a year: `{2026: 3 GUSD, 2027: 5 GUSD}`. A year left out has no limit."""
 
 
 class Service(Door):
     """A service: the model that stands for it, its requests, its latency objective and its demand."""
 
     name: str
+    """As it stands in the report."""
     model: Annotated[str, _known_in("model")]
+    """The architecture that stands for the service: an id of `stackyard facts models`."""
     precision: Precision
+    """Number format of weights, cache and arithmetic; the accelerator must have it."""
     prompt: Annotated[Fact, Unit("token")]
+    """Mean prompt of a request."""
     output: Annotated[Fact, Unit("token")]
+    """Mean answer of a request."""
     ttft: Annotated[Fact, Unit("s")]
+    """Objective: mean time from request to first token, at most."""
     tpot: Annotated[Fact, Unit("s")]
+    """Objective: mean time per output token after the first, at most."""
     demand: Annotated[Series, Unit("token/day")]
+    """Prompt and output tokens asked for, the mean over a month."""
     peak_to_mean: Annotated[Fact, Unit("")] = preset(1.0)
-    usable: Annotated[Fact, Unit("")] = preset(1.0)  # share of the full-load rate that tail latency leaves usable
+    """Peak of the day over its mean: accelerators are sized for the peak."""
+    usable: Annotated[Fact, Unit("")] = preset(1.0)
+    """Share of the full-load rate that is planned with; the rest is kept for tail latency."""
     unserved_price: Annotated[Series, Unit("USD/token")]
+    """What a token that is not served costs you. The plan weighs it against building more."""
 
 
 class Wafers(Door):
     """A supply derived from wafer starts: the chain of yields and lead times from wafer to shipped stack."""
 
     starts: Annotated[Series, Unit("wafer/month")]
+    """DRAM wafers started for this product."""
     wafer_diameter: Annotated[Fact, Unit("mm")] = preset("300 mm")
+    """Diameter of the wafer."""
     edge_exclusion: Annotated[Fact, Unit("mm")] = preset("3 mm")
+    """Rim of the wafer without dies."""
     die_area: Annotated[Fact, Unit("mm^2")] | None = None
+    """Area of a core die; the catalogue's for the product when left out."""
     die_yield: Annotated[Fact, Unit("")]
+    """Share of a wafer's dies that are good, above 0 and at most 1."""
     bond_yield: Annotated[Fact, Unit("")]
+    """Share of the layers bonded well: a stack of h dies survives with this to the power h."""
     test_yield: Annotated[Fact, Unit("")]
-    wafer_to_die: int = Field(ge=0, le=36)  # months
+    """Share of the bonded stacks that pass the test."""
+    wafer_to_die: int = Field(ge=0, le=36)
+    """Months from wafer start to tested die."""
     die_to_stack: int = Field(ge=0, le=36)
+    """Months from die to tested stack."""
     stack_to_shipment: int = Field(ge=0, le=36)
+    """Months from stack to delivery."""
     slip: int = Field(default=0, ge=0, le=60)
+    """Months by which everything comes later than that."""
 
 
 class Supply(Door):
     """One maker's product for the alliance: promised deliveries, or wafers that become stacks."""
 
     name: str
+    """As it stands in the report."""
     maker: Annotated[str, _known_in("maker")]
+    """An id of `stackyard facts makers`."""
     product: Annotated[str, _known_in("generation")]
-    height: int = Field(ge=1)  # dies in a stack
+    """HBM generation, an id of `stackyard facts hbm`. An accelerator takes only its own generation and height."""
+    height: int = Field(ge=1)
+    """Dies in a stack; one of the heights in which the generation comes."""
     price: Annotated[Series, Unit("USD/stack")]
+    """Price of a stack in the month in which it is drawn."""
     holding: Annotated[Fact, Unit("1/year")] = preset("10%/year")
+    """What it costs to hold a stack in stock, as a share of its price."""
     stock: Annotated[Fact, Unit("stack")] = preset("0 stack")
+    """Stacks in stock before the first month."""
     deliveries: Annotated[Series, Unit("stack/month")] | None = None
+    """Stacks delivered. Either this or `wafers`."""
     wafers: Wafers | None = None
+    """Wafer starts from which the deliveries follow. Either this or `deliveries`."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Supply:
@@ -115,30 +150,50 @@ class Packaging(Door):
     """An advanced-packaging line: wafers a month for the alliance."""
 
     name: str
+    """As it stands in the report."""
     wafers: Annotated[Series, Unit("wafer/month")]
+    """Wafers that the line can take for the plan."""
 
 
 class Chip(Door):
     """An accelerator that can be ordered, in a stated system."""
 
     name: str
+    """As it stands in the report."""
     chip: Annotated[str, _known_in("accelerator")]
+    """An id of `stackyard facts accelerators`."""
     system: Annotated[str, _known_in("system")] | None = None
-    system_size: Annotated[Fact, Unit("package/rack")] | None = None  # with system_power: where no system is listed
+    """The server or rack it comes in: an id of `stackyard facts systems`. Or state the next three keys."""
+    system_size: Annotated[Fact, Unit("package/rack")] | None = None
+    """Accelerators in a system that is not listed."""
     system_power: Annotated[Fact, Unit("W/rack")] | None = None
-    system_cooling: Literal["air", "liquid"] = "liquid"  # of a stated system
-    available: MonthField  # first month in which one can be started
+    """Rated power of a system that is not listed."""
+    system_cooling: Literal["air", "liquid"] = "liquid"
+    """Cooling of a system that is not listed; a liquid-cooled one cannot stand where there is only air."""
+    available: MonthField
+    """First month in which one can be started."""
     limit: Annotated[Series, Unit("package/month")] | None = None
+    """Packages that may be started; no limit when left out."""
     packaging: str
+    """The packaging line that it needs: a name under `packaging`."""
     packages_per_wafer: Annotated[Fact, Unit("package/wafer")]
+    """Packages from one packaging wafer."""
     lead_months: int = Field(ge=0, le=36)
+    """Months from the start, when stacks and packaging are drawn, to work at a site."""
     life: Annotated[Fact, Unit("year")]
+    """Time in service, after which it is retired."""
     working: Annotated[Fact, Unit("")] = preset("95%")
+    """Share of the installed ones that work; the rest are spares or in repair."""
     system_price: Annotated[Series, Unit("USD/rack")]
+    """Price of a whole system, in the month of the start."""
     network_price: Annotated[Series, Unit("USD/package")] = preset("0 USD/package")
+    """Network and storage for one accelerator, on top of the system's price."""
     hbm_in_price: Annotated[Fact, Unit("USD/stack")] = preset("0 USD/stack")
+    """Price of a stack within `system_price`; it is taken off, for the plan buys the stacks itself."""
     upkeep: Annotated[Fact, Unit("1/year")] = preset("3%/year")
+    """Yearly upkeep as a share of the price of system and network."""
     flops: Mapping[Precision, Annotated[Fact, Unit("FLOPS/package")]] = {}
+    """Dense arithmetic by precision, instead of the catalogue's: `{fp8: 10 PFLOPS/package}`."""
 
     @model_validator(mode="after")
     def _system_known(self) -> Chip:
@@ -151,45 +206,73 @@ class SitePhase(Door):
     """Site power that is energised from a month on, cumulative."""
 
     month: MonthField
+    """The month from which it is there."""
     power: Annotated[Fact, Unit("W")]
+    """All power of the site from then on, cooling included; not what is added."""
 
 
 class Installed(Door):
     """Accelerators in place before the horizon starts."""
 
     accelerator: str
+    """A name under `accelerators`."""
     count: Annotated[Fact, Unit("package")]
+    """How many."""
     since: MonthField
+    """The month from which they have worked; they retire at the end of their life."""
 
 
 class SitePlan(Door):
     """A site: when which power is there, how it is cooled, and what its energy and its halls cost."""
 
     name: str
+    """As it stands in the report."""
     phases: tuple[SitePhase, ...] = Field(min_length=1)
+    """When which power is energised, earliest first."""
     share: Annotated[Fact, Unit("")] = preset(1.0)
+    """Share of the site's power that is the plan's."""
     climate: Annotated[str, _known_in("climate")]
+    """Twelve monthly temperatures: an id of `stackyard facts climates`."""
     grid: Annotated[str, _known_in("grid")]
+    """Carbon intensity: an id of `stackyard facts grids`."""
     cooling: Cooling
+    """`air`, cold plates on the chips only (`hybrid`), or `liquid`; liquid-cooled systems need one of the last two."""
     heat_rejection: Literal["dry", "tower"] = "dry"
+    """How heat leaves the site: dry coolers, or towers, which use water."""
     rack_limit: Annotated[Fact, Unit("kW/rack")]
+    """The most power that a rack may draw; a system above it cannot stand here."""
     electricity: Annotated[Series, Unit("USD/kWh")]
+    """Price of electricity at the site."""
     fitout: Annotated[Series, Unit("USD/W")]
+    """Price of a watt fitted out for accelerators: halls, power and cooling."""
     fitout_life: Annotated[Fact, Unit("year")] = preset("20 year")
+    """Over which the fit-out loses its worth."""
     fitted: Annotated[Fact, Unit("W")] = preset("0 W")
+    """Power that is fitted out and paid for before the first month."""
     fleet: tuple[Installed, ...] = ()
+    """Accelerators in place before the first month."""
 
 
 class Inputs(Door):
     """The whole scenario file."""
 
     name: str
+    """Title of the report."""
     about: str = ""
+    """A paragraph under the title."""
     horizon: Horizon
+    """The months to plan."""
     money: Money = Money()
+    """Discounting, exchange rate, carbon price and budget."""
     services: Mapping[str, Service] = Field(min_length=1)
+    """What is asked for."""
     supplies: Mapping[str, Supply] = Field(min_length=1)
+    """HBM stacks: who delivers how many, when."""
     packaging: Mapping[str, Packaging] = Field(min_length=1)
+    """Advanced-packaging lines."""
     accelerators: Mapping[str, Chip] = Field(min_length=1)
+    """What can be ordered."""
     sites: Mapping[str, SitePlan] = Field(min_length=1)
-    absent: tuple[str, ...] = ()  # what this scenario leaves out, said in the report
+    """Where it can stand."""
+    absent: tuple[str, ...] = ()
+    """What this scenario leaves out, a sentence each; said in the report."""

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from stackyard.catalog import Catalog
-from stackyard.errors import Faults, nearest
-from stackyard.files import Located, Path_, dotted, faults_of, read_yaml
+from stackyard.errors import Fault, Faults, InputErrors, nearest
+from stackyard.files import MISSING, NOT_A_GROUP, UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
 from stackyard.plan.amounts import Door
@@ -57,8 +57,16 @@ class Scenario:
 
 
 def find_file(path: Path) -> Path:
-    """The scenario file of a path: itself, or scenario.yaml in a folder."""
-    return path / "scenario.yaml" if path.is_dir() else path
+    """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one."""
+    if not path.is_dir():
+        return path
+    file = path / "scenario.yaml"
+    if not file.exists():
+        others = ", ".join(str(other) for other in sorted(path.glob("*.yaml"))[:5])
+        raise InputErrors(
+            [Fault(str(path), 0, "", "has no scenario.yaml", f"name a file: {others or 'see README.md'}")]
+        )
+    return file
 
 
 def load(path: Path, catalog: Catalog) -> Scenario:
@@ -70,12 +78,12 @@ def load(path: Path, catalog: Catalog) -> Scenario:
     context["months"] = _horizon_of(located.data)
     inputs: Inputs | None = None
     if not isinstance(located.data, dict):
-        faults.add(located.file, 1, "", "is not a mapping of keys", "see examples/first-plan.yaml")
+        faults.add(located.file, 1, "", "is not a group of keys", "see docs/scenario.md and examples/first-plan.yaml")
     else:
         try:
             inputs = Inputs.model_validate(located.data, context=context)
         except ValidationError as error:
-            faults.extend(_with_known_keys(faults_of(error, located), located))
+            faults.extend(_with_next_steps(faults_of(error, located)))
     if inputs is not None:
         faults.extend(_cross_checks(inputs, located, catalog))
         if not faults:
@@ -115,15 +123,25 @@ _SECTIONS: Mapping[str, type[Door]] = {
 }
 
 
-def _with_known_keys(faults: Faults, located: Located) -> Iterator[Any]:
-    """Adds the nearest known key to faults about unknown keys."""
+_NAMED = ("services", "supplies", "packaging", "accelerators", "sites")  # sections of entries under their own names
+
+
+def _with_next_steps(faults: Faults) -> Iterator[Fault]:
+    """Adds what the keys of a scenario are to faults that are about keys."""
     for fault in faults:
-        if fault.message != "unknown key":
+        *above, last = fault.key.replace("[", ".[").split(".")
+        owner = next((_SECTIONS[part] for part in reversed(above) if part in _SECTIONS), Inputs)
+        if fault.message == UNKNOWN_KEY:
+            yield replace(fault, hint=nearest(last, owner.model_fields))
+        elif fault.message == MISSING and last in owner.model_fields and owner.model_fields[last].description:
+            yield replace(fault, hint=f"add this key: {owner.model_fields[last].description}")
+        elif fault.message == NOT_A_GROUP and last in _NAMED and not above:
+            keys = ", ".join(_SECTIONS[last].model_fields)
+            yield replace(fault, hint=f"write a name of your own below it, and below that the keys: {keys}")
+        elif fault.message == NOT_A_GROUP:
+            yield replace(fault, hint=f"its keys: {', '.join(_SECTIONS.get(last, owner).model_fields)}")
+        else:
             yield fault
-            continue
-        parts = fault.key.replace("[", ".[").split(".")
-        owner = next((_SECTIONS[part] for part in reversed(parts[:-1]) if part in _SECTIONS), Inputs)
-        yield replace(fault, hint=nearest(parts[-1], owner.model_fields))
 
 
 def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterator[Any]:
@@ -136,15 +154,13 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
     for key, chip in inputs.accelerators.items():
         _check_chip(key, chip, inputs, catalog, add)
     for key, supply in inputs.supplies.items():
-        if supply.wafers is not None:
-            _check_wafers(key, supply, supply.wafers, catalog, add)
+        _check_supply(key, supply, catalog, add)
     for key, site in inputs.sites.items():
         _check_site(key, site, inputs, add)
-    for year in inputs.money.budget:
-        if not inputs.horizon.start // 12 <= year <= inputs.horizon.end // 12:
-            add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
+    _check_money(inputs.money, inputs, add)
+    _check_names(inputs, add)
     if inputs.money.krw_per_usd is None:
         for where, fact in facts_of(inputs):
             if "KRW" in fact.unit:
@@ -155,6 +171,24 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
 
 def _horizon_text(inputs: Inputs) -> str:
     return f"the plan runs from {show_month(inputs.horizon.start)} to {show_month(inputs.horizon.end)}"
+
+
+def _check_names(inputs: Inputs, add: Any) -> None:
+    """A name stands for one thing: the report calls each by it."""
+    owners: dict[str, str] = {}
+    for section in _NAMED:
+        for key in getattr(inputs, section):
+            if key in owners:
+                add((section, key), f"'{key}' is a name under {owners[key]} already", "give each its own name")
+            owners.setdefault(key, section)
+
+
+def _check_money(money: Money, inputs: Inputs, add: Any) -> None:
+    if money.discount_rate.si >= 1:
+        add(("money", "discount_rate"), f"is {money.discount_rate.si:.0%} a year", "for example 8%")
+    for year in money.budget:
+        if not inputs.horizon.start // 12 <= year <= inputs.horizon.end // 12:
+            add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
 
 
 def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None:
@@ -171,6 +205,15 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
     for field in ("prompt", "output", "ttft", "tpot"):
         if getattr(service, field).si <= 0:
             add(("services", key, field), "must be above 0", "for example 1000 token, or 50 ms")
+
+
+def _check_supply(key: str, supply: Supply, catalog: Catalog, add: Any) -> None:
+    heights = catalog.generation(supply.product).heights
+    if supply.height not in heights:
+        hint = f"on record: {', '.join(map(str, heights))}; see: stackyard facts hbm.{supply.product}.heights"
+        add(("supplies", key, "height"), f"{supply.product} does not come with {supply.height} dies", hint)
+    if supply.wafers is not None:
+        _check_wafers(key, supply, supply.wafers, catalog, add)
 
 
 def _check_wafers(key: str, supply: Supply, wafers: Wafers, catalog: Catalog, add: Any) -> None:
@@ -195,8 +238,9 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any
     for field in ("packages_per_wafer", "life"):
         if getattr(chip, field).si <= 0:
             add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
-    if not chip.working.si <= 1:
-        add(("accelerators", key, "working"), "is above 1", "the share of installed ones that work, for example 95%")
+    if not 0 < chip.working.si <= 1:
+        hint = "the share of installed ones that work, for example 95%"
+        add(("accelerators", key, "working"), "is not above 0 and at most 1", hint)
     for precision, fact in chip.flops.items():
         if fact.si <= 0:
             add(("accelerators", key, "flops", precision), "must be above 0", "for example 10 PFLOPS/package")
