@@ -114,7 +114,7 @@ def _alike(word: str, names: list[str]) -> list[str]:
     for name in names:
         letters = difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio()
         both = (letters + len(parts & set(_parts(name))) / len(parts)) / 2
-        if both > best and max(letters, both) > 0.6:
+        if both >= best and max(letters, both) > 0.6:
             best, found = both, [name]
     return found
 
