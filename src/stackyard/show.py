@@ -225,13 +225,13 @@ def problem(built: Built, path: Path) -> None:
 
     screen = console()
     data = built.problem.data
-    months = data["month"].values
+    months, end = data["month"].values, built.problem.end
     sizes = [
         f"{count} {COUNTED.get(str(name), (name, f'{name}s'))[count != 1]}"
         for name, count in data.sizes.items()
         if name not in ("month", "year")
     ]
-    span = f"{len(months)} months, {months[0]} to {months[-1]}"
+    span = f"{int((months <= end).sum())} months, {months[0]} to {end}, planned on to {months[-1]}"
     named = Text(data.attrs["name"], style="bold")
     screen.print(named.append(f": {span}; {', '.join(sizes)}; problem {built.problem.digest}", style="not bold"))
     title = "\nUsable tokens per second of one accelerator (watts with its share of the system)"

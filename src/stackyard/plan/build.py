@@ -374,7 +374,7 @@ def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
     """What a reader should know: which pairs cannot run and why, which accelerators have no memory or no hall."""
     names: dict[str, str] = json.loads(data.attrs["labels"])
     remarks = [
-        f"{names[chip]} cannot serve {names[service]}: {'; '.join(point.why)}."
+        f"{names[chip]} cannot serve {names[service]}: {'; '.join(dict.fromkeys(point.why))}."
         for (chip, service), point in points.items()
         if point.estimate is None
     ]
