@@ -1,8 +1,8 @@
 """Why demand is left in a month: what each cause leaves unserved, of every service that is short.
 
 Asked in this order. Could one more accelerator serve the service by then at all? If not, the one thing without which it
-cannot is the cause. How much would be served then with LIFT times as much of one limit throughout? That much is left
-for the limit of which this is most. How much with all limits lifted? What this adds is left for several limits at once.
+cannot is the cause. How much would be served then without one limit, lifted throughout? That much is left for the limit
+of which this is most. How much with all limits lifted? What this adds is left for several limits at once.
 The rest is left because serving it would cost more than the price put on leaving it.
 """
 
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
-from stackyard.plan.relief import TOGETHER
 
 SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
 
 SERVED = "demand"
-LEAD, HALL, RATE, MISSING, SEVERAL, COST = "lead time", "hall", "rate", "missing", TOGETHER, "cost"
+LEAD, HALL, RATE, MISSING, SEVERAL, COST = "lead time", "hall", "rate", "missing", "together", "cost"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
     SERVED: "all demand is served",
@@ -31,7 +30,7 @@ NOTHING: dict[str, str] = {
     HALL: "no site takes the racks that could serve it: rack power or cooling",
     RATE: "no accelerator of the scenario can serve it within its latency and memory",
     MISSING: "more than one thing is missing that every accelerator for it needs",
-    SEVERAL: "several limits hold at once, and lifting one of them would not serve it",
+    SEVERAL: "several limits hold at once",
     COST: "serving more would cost more than the price put on leaving it unserved",
 }
 
@@ -40,7 +39,7 @@ Words: TypeAlias = NDArray[np.str_]
 Months: TypeAlias = NDArray[np.float64]
 
 
-def left(problem: Problem, plan: Plan, more: xr.DataArray) -> xr.DataArray:
+def left(problem: Problem, plan: Plan, more: xr.Dataset) -> xr.DataArray:
     """Tokens per day left unserved for each cause, (cause, service, month); `more` is what `relief` found.
 
     The causes are the keys of RESOURCES and those of NOTHING but SERVED; services with less than SHORT of their demand
@@ -60,17 +59,26 @@ def left(problem: Problem, plan: Plan, more: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(found, dims=("cause", V, T), coords=coords, attrs={"units": "token/day"})
 
 
-def _parts(plan: Plan, more: xr.DataArray) -> dict[str, Months]:
+def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
     """Part of a month's shortage that is left for each cause: they add up to 1."""
-    unserved = plan.decisions["unserved"].sum(V).values
-    part = np.clip(more.values / np.maximum(unserved, 1e-30), 0.0, 1.0)
-    part = np.where(part < NOTICEABLE, 0.0, part)
-    single = dict(zip(RESOURCES, part, strict=False))
-    most = part[: len(RESOURCES)].max(axis=0)
-    best = part[: len(RESOURCES)].argmax(axis=0)
-    together = np.maximum(part[list(more["relieved"].values).index(TOGETHER)], most)
-    found = {name: np.where(best == r, single[name], 0.0) for r, name in enumerate(RESOURCES)}
+    single, together = _part(plan, more["single"]), _part(plan, more["together"])
+    most, best = single.max(axis=0), single.argmax(axis=0)
+    together = np.maximum(together, most)
+    found = {name: np.where(best == r, single[r], 0.0) for r, name in enumerate(RESOURCES)}
     return found | {SEVERAL: together - most, COST: 1.0 - together}
+
+
+def _part(plan: Plan, more: xr.DataArray) -> Months:
+    """Tokens more served as a part of what a month leaves unserved; 0 where that is not noticeable."""
+    unserved = np.maximum(plan.decisions["unserved"].sum(V).values, 1e-30)
+    part = np.clip(more.values / unserved, 0.0, 1.0)
+    return np.where(part < NOTICEABLE, 0.0, part)
+
+
+def needed(plan: Plan, more: xr.Dataset) -> xr.DataArray:
+    """Which limits hold at once, (resource, month): those without whose lifting the others serve noticeably less."""
+    all_of_them, others = _part(plan, more["together"]), _part(plan, more["without"])
+    return more["without"].copy(data=all_of_them - others >= NOTICEABLE).drop_attrs()
 
 
 def _lacking(d: xr.Dataset, service: int) -> Words:

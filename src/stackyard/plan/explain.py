@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.causes import COST, HALL, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left
+from stackyard.plan.causes import COST, HALL, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
 from stackyard.plan.limits import RESOURCES, rent, rents
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import Problem, T, V, Y
@@ -84,8 +84,9 @@ class Explanation:
     """Causes of shortage, rents, what steps are worth, and what is left unserved, over the horizon.
 
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
-    cause of most of it), rent and rent_present (resource, month; USD of the month and of today) and relief (relieved,
-    month; tokens per day more served with LIFT times as much of a resource throughout).
+    cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
+    month; whether it is one of several limits at once), rent and rent_present (resource, month; USD of the month and of
+    today).
     """
 
     data: xr.Dataset
@@ -111,7 +112,8 @@ def explain(
     whole = xr.Dataset(
         {
             "left": left(problem, plan, more),
-            "relief": more,
+            "relief": more["single"],
+            "needed": needed(plan, more),
             "rent": rented,
             "rent_present": (rented * problem.data["discount"]).assign_attrs(units="USD"),
         }
@@ -188,6 +190,11 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
     """'45% of it for lack of HBM (2026-05 to 2026-10; SK hynix HBM3E delivered in 2026-01 to 2026-06)'."""
     lost = data["left"].sel(cause=key).sum(V).values > 0
     when = _span(data[T].values[inside & lost])
+    if key == SEVERAL:
+        held = data["needed"].values[:, inside & lost].any(axis=1)
+        names = [within(RESOURCES[str(name)].name) for name in data["resource"].values[held]]
+        said = f" ({', '.join(names)}{' and another' * (len(names) == 1)})" if names else ""
+        return f"{share:.0%} of it in {when} because several limits hold at once{said}"
     if key not in RESOURCES:
         return f"{share:.0%} of it in {when} because {NOTHING[key]}"
     earlier = np.flatnonzero(lost[: np.flatnonzero(inside)[0]])
@@ -210,7 +217,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
         return ""
     lead = 0 if name == "power" else int(problem.data["lead_months"].min())
     due = slice(0 if before is None else max(before - lead + 1, 0), max(last - lead, 0) + 1)
-    rented = rent(problem, plan, name).transpose(resource.axis, T)[:, due]
+    rented = rent(problem, plan, name, full=True).transpose(resource.axis, T)[:, due]
     total = rented.sum(T).values
     if total.sum() <= 0:
         return ""
@@ -260,8 +267,9 @@ def _usd(amount: float) -> str:
 def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     last = str(problem.data[T].values[-1])
     notes = [
-        f"A limit is the cause of what would be served in that month with {LIFT:,.0f} times as much of it throughout, "
-        "found by solving again. One that only makes the plan dearer is not called a limit.",
+        f"A limit is the cause of what would be served in that month without it (with {LIFT:,.0f} times the most there "
+        "ever is of it, in every month), found by solving again. One that only makes the plan dearer is not called a "
+        "limit.",
         "Prices and rents stand in the month in which a thing is delivered or a watt is energised, not in that of its "
         "later use.",
     ]

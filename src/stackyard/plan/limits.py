@@ -82,10 +82,16 @@ def yearly(d: xr.Dataset) -> xr.DataArray:
     return (member * d["discount"]).sum(T) / member.sum(T)
 
 
-def rent(problem: Problem, plan: Plan, name: str) -> xr.DataArray:
-    """Rent of a resource by place and month, USD of the month, 0 below NOISE; that of a budget follows the spending."""
+def rent(problem: Problem, plan: Plan, name: str, *, full: bool = False) -> xr.DataArray:
+    """Rent of a resource by place and month, USD of the month, 0 below noise; that of a budget follows the spending.
+
+    With `full`, the price times the most there ever is: it shows a limit also in a month in which there is nothing.
+    """
     d, resource = problem.data, RESOURCES[name]
-    found: xr.DataArray = plan.prices[resource.price] * finite(d, resource)
+    amount = finite(d, resource)
+    if full:
+        amount = amount.max(Y if resource.axis is None else T)
+    found: xr.DataArray = plan.prices[resource.price] * amount
     if resource.axis is None:
         member, spent = in_year(d), spending(plan)
         weight = member * spent

@@ -1,8 +1,8 @@
 """What more of a limit would do, found by solving again: lifted for all months, and a small step in one year.
 
 Prices are duals: they need not be unique, they hold for small changes only, and they stand where a thing is delivered,
-not where its lack is felt. So whether a limit causes a shortage is asked of the plan itself: with LIFT times as much of
-it throughout, what would be served in the month that is short?
+not where its lack is felt. So whether a limit causes a shortage is asked of the plan itself: with LIFT times the most
+there ever is of it, in every month, what would be served in the month that is short?
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from stackyard.plan.solve import Resolve
 
 LIFT = 1000.0  # times as much of a limit: enough that it limits no more
 STEP = 0.01
-TOGETHER = "together"  # all limits at once
 
 Progress = Callable[[str], None]
 
@@ -53,34 +52,43 @@ class Worth:
         return self.tokens / self.step
 
 
-def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr.DataArray:
-    """Tokens per day more served with LIFT times as much of a resource in every month, (relieved, month); the last row
-    lifts all of them. A limit without a rent in any month is not lifted: more of it saves nothing."""
-    priced = [name for name in RESOURCES if bool((rent(problem, plan, name) > 0).any())]
-    found = [0.0 * plan.decisions["served"].sum(V)] * (len(RESOURCES) + 1)
-    for i, name in enumerate(RESOURCES):
-        if name in priced:
-            tell(f"What is served without the limit: {RESOURCES[name].name}")
-            _, other = _lifted(problem, resolve, (name,))
-            found[i] = (other.decisions["served"] - plan.decisions["served"]).sum(V)
-    if priced:
-        tell("What is served without any limit")
-        lifted, other = _lifted(problem, resolve, tuple(RESOURCES))
+def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr.Dataset:
+    """What is served without limits, month by month: `single` (resource, month), tokens per day more without this one;
+    `together` (month) without any; `without` (resource, month) without any but this one.
+
+    A limit without a price in any month is not lifted: more of it saves nothing.
+    """
+    tell("What is served without each limit")
+    priced = [name for name in RESOURCES if bool((rent(problem, plan, name, full=True) > 0).any())]
+    nothing = 0.0 * plan.decisions["served"].sum(V)
+
+    def more(names: list[str]) -> xr.DataArray:
+        lifted = Problem(problem.data.assign({RESOURCES[name].amount: _lifted(problem.data, name) for name in names}))
+        other = resolve({RESOURCES[name].amount: lifted.data[RESOURCES[name].amount] for name in names})
+        gained = (other.decisions["served"] - plan.decisions["served"]).sum(V)
+        if len(names) < len(RESOURCES):
+            return gained
         limited = (rents(lifted, other).sum("resource") > 0) | (beyond(lifted.data).sum(V) > 0)
-        still = limited.cumsum(T) > 0  # even LIFT times as much limits
-        served = plan.decisions["served"] - other.decisions["unserved"].where(still, 0.0)
-        found[-1] = (other.decisions["served"] - served).sum(V)
-    index = xr.DataArray([*RESOURCES, TOGETHER], dims="relieved", name="relieved")
-    return xr.concat(found, dim=index).transpose("relieved", T).assign_attrs(units="token/day")
+        return gained + other.decisions["unserved"].sum(V).where(limited.cumsum(T) > 0, 0.0)  # even so much limits
+
+    index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
+    single = [more([name]) if name in priced else nothing for name in RESOURCES]
+    together = more(list(RESOURCES)) if priced else nothing
+    without = [
+        more([other for other in RESOURCES if other != name]) if name in priced else together for name in RESOURCES
+    ]
+    found = {"single": xr.concat(single, dim=index), "together": together, "without": xr.concat(without, dim=index)}
+    return xr.Dataset({name: values.assign_attrs(units="token/day") for name, values in found.items()})
 
 
-def _lifted(problem: Problem, resolve: Resolve, names: tuple[str, ...]) -> tuple[Problem, Plan]:
-    d = problem.data
-    lifted = {
-        RESOURCES[name].amount: (d[RESOURCES[name].amount] * LIFT).assign_attrs(d[RESOURCES[name].amount].attrs)
-        for name in names
-    }
-    return Problem(d.assign(lifted)), resolve(lifted)
+def _lifted(d: xr.Dataset, name: str) -> xr.DataArray:
+    """LIFT times the most there ever is of a limit, in every month; orders only from the launch of an accelerator."""
+    amount = d[RESOURCES[name].amount]
+    most = amount.max(Y if RESOURCES[name].axis is None else T)
+    lifted: xr.DataArray = (xr.zeros_like(amount) + most * LIFT).transpose(*amount.dims)
+    if name == "orders":
+        lifted = lifted.where(amount > 0, 0.0)
+    return lifted.assign_attrs(amount.attrs)
 
 
 def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress) -> tuple[Worth, ...]:

@@ -203,9 +203,10 @@ def _moved(formulation: Formulation, rights: Mapping[str, Any]) -> tuple[Any, An
     for name, right in rights.items():
         before, position = formulation.rights[name], formulation.rows[name]
         differs = right != before
-        if (differs & (position < 0) & ((before == 0) | np.isinf(before))).any():
+        left_out = np.isinf(before) | ((before == 0) & (name == "orders"))
+        if (differs & (position < 0) & left_out).any():
             raise ValueError(f"'{name}' has no row where its amount changed: formulate the changed problem instead")
-        differs &= position >= 0  # any other limit without a row limits nothing
+        differs &= position >= 0  # any other limit without a row limits nothing: no decision could be there
         equal = FAMILIES[name].sign == "="
         rows.append(position[differs])
         for bounds, values in ((new, right[differs]), (old, before[differs])):

@@ -156,7 +156,7 @@ def _strip(view: View, explanation: Explanation) -> Figure:
         f"Strip of months {view.span} by cause, darker where more of the demand is left for it: "
         f"{_lead(view, explanation)}",
         f"Darkest: {share(top)} of the month's demand. The dot marks the cause of most. A limit's row holds what would "
-        f"be served in that month with {LIFT:,.0f} times as much of it throughout.",
+        f"be served in that month without it: with {LIFT:,.0f} times the most there ever is, in every month.",
         view.grade,
     )
 
