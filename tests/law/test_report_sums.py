@@ -157,7 +157,7 @@ def test_a_kilowatt_costs_its_fit_out_and_its_energy(made: Callable[[int], Made]
     for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0)):
         data[name].values[:] = value
     months = data.sizes["month"]
-    data["fitout_residual"].values[:] = 0.5 + 0.1 * np.arange(months) / months  # a tenth is written off
+    data["fitout_residual"].values[:] = 0.5 + 0.1 * np.arange(months) / months  # a tenth is written off over them
     hours = float(data["seconds"].sum())
     expected = 1000 * 1.25 * (10.0 * 0.1 + 2e-8 * hours)
     np.testing.assert_allclose(kilowatt(View.of(Problem(data), plan)), expected)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackyard.catalog.entries import Phase
-from stackyard.quantity import HOUR, KWH, MEGA
+from stackyard.quantity import HOUR, KWH, MEGA, YEAR
 from stackyard.site.account import carbon, electricity_cost, fitout_cost, site_energy, water_volume
 from stackyard.site.climate import over_month, seconds_above, wet_bulb
 from stackyard.site.cooling import Chiller, chiller_work, cooling_power, free_share, tower_water
@@ -171,6 +171,17 @@ def test_energised_power_never_falls_and_a_slip_only_delays(steps: list[tuple[in
 
 def test_a_straight_line_from_all_to_nothing() -> None:
     np.testing.assert_allclose(residual(np.array([0.0, 2.5, 5.0, 9.0]), 5.0), [1.0, 0.5, 0.0, 0.0])
+
+
+@given(st.floats(0.001, 0.5), st.integers(2, 30), st.data())
+def test_an_investment_costs_the_same_in_every_year_of_its_life(rate: float, life: int, data: st.DataObject) -> None:
+    ages = np.arange(life + 1) * YEAR
+    left = np.asarray(residual(ages, life * YEAR, rate))
+    cost = left[:-1] - left[1:] / (1 + rate)  # paid at the start of the year, what is left sold at its end
+    np.testing.assert_allclose(cost, cost[0], rtol=1e-6)
+    assert left[0] == pytest.approx(1) and left[-1] == pytest.approx(0, abs=1e-12)
+    age = data.draw(st.floats(0, 2)) * life * YEAR
+    assert float(residual(age, life * YEAR, 1e-9)) == pytest.approx(float(residual(age, life * YEAR)), abs=1e-6)
 
 
 @given(celsius, st.floats(1, 6), st.floats(-40, 50))

@@ -36,7 +36,7 @@ from stackyard.source import Fact
 Array = NDArray[np.float64]
 Coefficients = dict[str, Any]
 
-RUN_OUT = 12  # months planned after the last order of the horizon has arrived; not reported
+RUN_OUT = 12  # months planned after the last order of the horizon has arrived, at the demand of then; not reported
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,11 @@ class _Context:
     @property
     def months(self) -> range:
         """The horizon and its run-out: months in which what is started last still arrives and works for a while."""
-        lead = max(chip.lead_months for chip in self.scenario.inputs.accelerators.values())
-        return range(self.scenario.months.start, self.scenario.months.stop + lead + RUN_OUT)
+        return range(self.scenario.months.start, self.scenario.months.stop + self.lead + RUN_OUT)
+
+    @property
+    def lead(self) -> int:
+        return max(chip.lead_months for chip in self.scenario.inputs.accelerators.values())
 
     @property
     def seconds(self) -> Array:
@@ -80,9 +83,14 @@ class _Context:
         return rate.si if rate is not None else float("nan")
 
     def series(self, value: Any) -> Months:
-        """SI values by month; won are converted to dollars. In the run-out growth goes on, all else stays."""
-        by_month: Months = value.by_month(self.months, self.krw)
-        return by_month
+        """SI values by month; won are converted to dollars. What grows, grows until the last order of the horizon has
+        arrived, and then stays."""
+        by_month: Months = value.by_month(self.months[:-RUN_OUT], self.krw)
+        return np.pad(by_month, (0, RUN_OUT), mode="edge")
+
+    def residual(self, since: Array, life: float) -> Any:
+        """Share of a price that is left at the end of all months of what is bought in month `since`."""
+        return residual((self.months.stop - since) * MONTH, life, self.scenario.inputs.money.discount_rate.si)
 
 
 def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] | None = None) -> Built:
@@ -263,16 +271,13 @@ def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:
     orders = _orders(here)
-    end = here.months.stop
     limit, price, left, upkeep = [], [], [], []
     for key, chip in orders.items():
-        life = chip.life.si
         most = np.full(len(here.months), np.inf) if chip.limit is None else here.series(chip.limit) * MONTH
         limit.append(np.where(np.array(here.months) >= chip.available, most, 0.0))
         own = here.series(chip.system_price) / systems[key].accelerators + here.series(chip.network_price)
         price.append(np.maximum(own - chips[key].stacks * usd(chip.hbm_in_price, here.krw), 0.0))
-        ready = np.array(here.months) + chip.lead_months
-        left.append(residual((end - ready) * MONTH, life))
+        left.append(here.residual(np.array(here.months) + chip.lead_months, chip.life.si))
         upkeep.append(own * chip.upkeep.si * here.seconds)
     return {
         "orders_max": limit,
@@ -303,12 +308,11 @@ def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
     clock = np.array(here.months)
     power = np.array([_power(site, here.months) for site in sites])
     conditions = [_conditions(here, site) for site in sites]
-    end = here.months.stop
     return {
         "site_power": power,
         "fitted_start": [min(site.fitted.si, p[0]) for site, p in zip(sites, power, strict=True)],
         "fitout_price": [here.series(site.fitout) for site in sites],
-        "fitout_residual": [residual((end - clock) * MONTH, site.fitout_life.si) for site in sites],
+        "fitout_residual": [here.residual(clock, site.fitout_life.si) for site in sites],
         "pue": [found.pue[clock % 12] for found in conditions],
         "water": [found.water[clock % 12] for found in conditions],
         "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],

@@ -22,16 +22,18 @@ SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
 
 SERVED = "demand"
-LEAD, HALL, RATE, MISSING, SEVERAL, COST = "lead time", "hall", "rate", "missing", "together", "cost"
+LEAD, LAUNCH, HALL, RATE = "lead time", "launch", "hall", "rate"
+MISSING, SEVERAL, COST = "missing", "together", "cost"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
     SERVED: "all demand is served",
     LEAD: "nothing that is ordered can have arrived",
-    HALL: "no site takes the racks that could serve it: rack power or cooling",
+    LAUNCH: "no accelerator that could serve it is on sale early enough",
+    HALL: "no site with power takes the racks that could serve it: rack power or cooling",
     RATE: "no accelerator of the scenario can serve it within its latency and memory",
     MISSING: "more than one thing is missing that every accelerator for it needs",
     SEVERAL: "several limits hold at once",
-    COST: "serving more would cost more than the price put on leaving it unserved",
+    COST: "even without any limit serving it would cost more than the price put on leaving it",
 }
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -88,31 +90,39 @@ def _lacking(d: xr.Dataset, service: int) -> Words:
     early = np.arange(d.sizes[T]) < d["lead_months"].values.min()
     found = np.where(short, np.where(early, LEAD, MISSING), "").astype(object)
     for name in reversed(list(conditions)):
-        without = {key: met for key, met in conditions.items() if key != name}
-        found = np.where(short & _possible(d, without), name, found)
+        found = np.where(short & _possible(d, _without(d, conditions, name)), name, found)
     return found
 
 
 def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
-    """What one more accelerator needs, (accelerator, month): in the month in which it is started, for a hall and power
-    in the month in which it serves."""
+    """What one more accelerator needs, (accelerator, month): in the month in which it is started; a hall with power
+    that takes it, in the month in which it serves."""
     stacks = (d["stacks_delivered"].cumsum(T) + d["stacks_start"] > 0) & (d["fits_stack"] > 0)
     packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
     months = d.sizes[T]
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
     able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
-    halls = (d["allowed"] > 0).any(SITE)
-    powered = ((d["site_power"] > 0) & ((d["allowed"] > 0) | ~halls)).any(SITE)
+    sold = d["orders_max"] > 0
+    powered = d["site_power"] > 0
     wide = np.ones((d.sizes[A], months), dtype=bool)
     return {
         "hbm": stacks.any(S).transpose(A, T).values,
         "packaging": packed.transpose(A, T).values,
-        "orders": (d["orders_max"] > 0).transpose(A, T).values,
+        "orders": wide & sold.any(T).values[:, None],
+        LAUNCH: (sold | ~sold.any(T)).transpose(A, T).values,
         "money": wide & np.array(paid),
-        "power": powered.transpose(A, T).values,
-        HALL: wide & halls.values[:, None],
         RATE: wide & able.values[:, None],
+        HALL: (powered & (d["allowed"] > 0)).any(SITE).transpose(A, T).values,
+        "power": wide & powered.any(SITE).values,
     }
+
+
+def _without(d: xr.Dataset, conditions: dict[str, Flags], name: str) -> dict[str, Flags]:
+    """The conditions but one. Power where there is none is of use only to what may stand at one of the sites."""
+    rest = {key: met for key, met in conditions.items() if key != name}
+    if name == "power":
+        rest[HALL] = np.broadcast_to((d["allowed"] > 0).any(SITE).values[:, None], rest[HALL].shape)
+    return rest
 
 
 def _possible(d: xr.Dataset, conditions: dict[str, Flags]) -> Flags:
@@ -121,7 +131,7 @@ def _possible(d: xr.Dataset, conditions: dict[str, Flags]) -> Flags:
     later = np.ones((d.sizes[A], months), dtype=bool)
     start = later.copy()
     for name, met in conditions.items():
-        if name == "power":
+        if name in (HALL, "power"):
             later = later & met
         else:
             start = start & met

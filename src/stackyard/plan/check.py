@@ -9,7 +9,7 @@ its family (what the solver's own tolerance leaves); that the prices prove the p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -188,7 +188,10 @@ def _money(d: Values, x: Values, flows: Values, member: Array, plan: Plan) -> It
     for name, column in FLOWS.items():
         yield _balance(f"flow {name}", column.dims, flows[name], -expected[name])
     spent = sum(amount for name, amount in expected.items() if name.startswith("cost_") and name != "cost_unserved")
-    yield _limit("budget", (Y,), d["budget"], member @ spent)
+    budget = _limit("budget", (Y,), d["budget"], member @ spent)
+    yield replace(
+        budget, size=budget.size + member @ expected["cost_unserved"]
+    )  # the solver's tolerance is of all money
     left = (d["accelerator_residual"] * (chips + hbm)).sum()
     left += (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum()
     residual = np.asarray(left * d["discount"][-1])

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.causes import COST, HALL, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
+from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
 from stackyard.plan.limits import RESOURCES, rent, rents
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import Problem, T, V, Y
@@ -25,8 +25,9 @@ from stackyard.quantity import DAY, show
 
 # What a reader calls each cause.
 NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.items()} | {
-    SERVED: "No limit",
+    SERVED: "All demand is served",
     LEAD: "Lead time",
+    LAUNCH: "Date of sale",
     HALL: "Rack power",
     RATE: "Accelerator speed",
     MISSING: "More than one thing missing",
@@ -176,9 +177,7 @@ def _binding(
 
 def _opening(resource: str, part: float, left: float) -> str:
     if resource == SERVED:
-        return "no limit binds; " + (
-            "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served."
-        )
+        return "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served; the rest:"
     return f"{NAMES[resource]}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
 
 
@@ -220,7 +219,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     rented = rent(problem, plan, name, full=True).transpose(resource.axis, T)[:, due]
     total = rented.sum(T).values
     if total.sum() <= 0:
-        return ""
+        return "no supply fits an accelerator" * (name == "hbm" and not bool((problem.data["fits_stack"] > 0).any()))
     labels = json.loads(str(problem.data.attrs.get("labels", "{}")))
     order = [int(i) for i in np.argsort(-total)[:2] if total[i] > 0.05 * total.sum()]
     ids = [str(rented[resource.axis].values[i]) for i in order]
@@ -252,8 +251,11 @@ def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
     total = data["rent"].values[:, inside].sum(axis=1)
     if total.max() <= 0:
         return ""
-    name = NAMES[str(data["resource"].values[int(total.argmax())])]
-    return f" {name} has a price then: more of it would make the plan cheaper, or serve more in another year."
+    dear = [int(i) for i in np.argsort(-total) if total[i] >= 0.05 * total.max()]
+    names = [NAMES[str(data["resource"].values[i])] for i in dear]
+    listed = " and ".join([names[0], *map(within, names[1:])])
+    verb, it = ("is", "it") if len(names) == 1 else ("are", "them")
+    return f" {listed} {verb} used up: more of {it} would make the plan cheaper, or serve more in another year."
 
 
 def _usd(amount: float) -> str:
@@ -275,8 +277,10 @@ def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     ]
     if last > problem.end:
         notes.append(
-            f"The plan goes on to {last}, so that what is started last is still used: demand grows on as stated, the "
-            "rest stays as it is at the end. These months count in what is worth what and are not reported."
+            f"The plan goes on to {last}, so that what is started last is still used: what grows, grows on until that "
+            "has arrived, and stays for a year; the rest stays as it is at the end. These months count in what is "
+            f"worth what, and are not reported. More growth after {problem.end} would be built for earlier, and less "
+            "would be left in the last year."
         )
     if steps:
         notes.append(

@@ -38,7 +38,7 @@ class Horizon(Door):
     """The first month; nothing is ordered before it."""
     end: MonthField
     """The last month that is reported. The plan goes on past it, by the longest lead time and a year, so that what is
-    ordered last is still used: there demand grows on as stated, and all else stays as it is at the end."""
+    ordered last is still used: what grows, grows on until that has arrived; then all stays as it is."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Horizon:

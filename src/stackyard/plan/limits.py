@@ -122,10 +122,11 @@ def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
     for name, resource in RESOURCES.items():
         at = {Y: int(month[:4])} if resource.axis is None else {T: month}
         price, amount = plan.prices[resource.price].sel(at), d[resource.amount].sel(at)
+        most = finite(d, resource).max(Y if resource.axis is None else T)  # a price counts also where there is nothing
         for place in [None] if resource.axis is None else d[resource.axis].values:
             where = {} if place is None else {resource.axis: place}
             worth, there = float(price.sel(where)), float(amount.sel(where))
-            if worth * there > least:
+            if worth * float(most.sel(where)) > least:
                 called = labels.get(str(place), str(place)) if place is not None else month[:4]
                 tokens = worth / token / days if token > 0 else 0.0
                 found.append(Price(name, called, there, resource.unit, worth, tokens))

@@ -35,6 +35,7 @@ from stackyard.plan.inputs import (
     Supply,
     Wafers,
 )
+from stackyard.quantity import DAY
 from stackyard.source import Fact
 
 
@@ -84,6 +85,7 @@ def load(path: Path, catalog: Catalog) -> Scenario:
             inputs = Inputs.model_validate(located.data, context=context)
         except ValidationError as error:
             faults.extend(_with_next_steps(faults_of(error, located)))
+        faults.extend(_references(located))
     if inputs is not None:
         faults.extend(_cross_checks(inputs, located, catalog))
         if not faults:
@@ -92,6 +94,31 @@ def load(path: Path, catalog: Catalog) -> Scenario:
     assert inputs is not None
     tables = tuple(sorted(set(context.get("tables", ()))))
     return Scenario(inputs, located, _digest(located.data, tables), tables)
+
+
+def _references(located: Located) -> Iterator[Any]:
+    """Names of one part of the file that another part does not have, found also where other keys are wrong."""
+    faults, data = Faults(), located.data
+
+    def check(path: Path_, name: Any, section: str, what: str) -> None:
+        known = data.get(section)
+        if isinstance(name, str) and isinstance(known, dict) and name not in known:
+            faults.add(located.file, located.line(path), dotted(path), f"no {what} '{name}'", nearest(name, known))
+
+    for key, chip in _entries(data.get("accelerators")):
+        check(("accelerators", key, "packaging"), chip.get("packaging"), "packaging", "packaging line")
+    for key, site in _entries(data.get("sites")):
+        fleet = site.get("fleet")
+        for i, group in enumerate(fleet if isinstance(fleet, list) else []):
+            name = group.get("accelerator") if isinstance(group, dict) else None
+            check(("sites", key, "fleet", i, "accelerator"), name, "accelerators", "accelerator")
+    yield from faults
+
+
+def _entries(section: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of a section that are groups of keys."""
+    if isinstance(section, dict):
+        yield from ((key, entry) for key, entry in section.items() if isinstance(entry, dict))
 
 
 def _horizon_of(data: Any) -> range | None:
@@ -123,6 +150,8 @@ _SECTIONS: Mapping[str, type[Door]] = {
 }
 
 
+MOST_TOKENS = 1e20  # a day: beyond it the program's numbers differ too much in size to be solved
+LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 _NAMED = ("services", "supplies", "packaging", "accelerators", "sites")  # sections of entries under their own names
 
 
@@ -196,6 +225,9 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
         demand = service.demand.by_month(inputs.horizon.months)
     if not np.isfinite(demand).all():
         add(("services", key, "demand"), "grows beyond all numbers", "growth is a factor per year, for example 3")
+    elif demand.max() * DAY > MOST_TOKENS:
+        told = f"is {demand.max() * DAY:.1g} tokens a day in {show_month(inputs.horizon.end)}, more than can be planned for"
+        add(("services", key, "demand"), told, "end the horizon earlier, or state a lower growth: a factor per year")
     elif not any(demand > 0):
         add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
     if not 0 < service.usable.si <= 1:
@@ -230,9 +262,6 @@ def _check_wafers(key: str, supply: Supply, wafers: Wafers, catalog: Catalog, ad
 
 
 def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any) -> None:
-    if chip.packaging not in inputs.packaging:
-        hint = nearest(chip.packaging, inputs.packaging)
-        add(("accelerators", key, "packaging"), f"no packaging line '{chip.packaging}'", hint)
     if chip.available > inputs.horizon.end:
         add(("accelerators", key, "available"), "is after the horizon", _horizon_text(inputs))
     for field in ("packages_per_wafer", "life"):
@@ -262,6 +291,8 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
         add(("sites", key, "phases"), "are not in the order of their months", "one phase a month, earliest first")
     if powers != sorted(powers):
         add(("sites", key, "phases"), "power falls from one phase to the next", "power is cumulative at the site")
+    if 0 < max(powers) < LEAST_SITE:
+        add(("sites", key, "phases"), f"never have more than {max(powers):.1g} W", "MW is mega, mW is milli")
     if not site.share.si <= 1:
         add(("sites", key, "share"), "is above 1", "the share of the site that is the plan's, for example 50%")
     if site.fitout_life.si <= 0:
@@ -272,9 +303,6 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
                 ("sites", key, "phases", i, "month"), f"{show_month(month)} is after the horizon", _horizon_text(inputs)
             )
     for i, fleet in enumerate(site.fleet):
-        if fleet.accelerator not in inputs.accelerators:
-            hint = nearest(fleet.accelerator, inputs.accelerators)
-            add(("sites", key, "fleet", i, "accelerator"), f"no accelerator '{fleet.accelerator}'", hint)
         if fleet.since > inputs.horizon.start:
             add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
 

@@ -43,9 +43,10 @@ def build(
     solver = [
         ("Solver", plan.solver),
         ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
+        ("Net present cost", _objective(view, plan)),
     ]
     sections = [
-        headline(view, plan, explanation),
+        headline(view, explanation),
         demand(view),
         memory(view),
         power(view),
@@ -61,9 +62,9 @@ def build(
     return Report(title, subtitle, date, tuple(sections), cited, tuple(made), (monthly(view),))
 
 
-def headline(view: View, plan: Plan, explanation: Explanation | None) -> Section:
+def headline(view: View, explanation: Explanation | None) -> Section:
     """What limits the plan in each year and why, and the figures to remember."""
-    blocks: list[Block] = [key_figures(view, plan)]
+    blocks: list[Block] = [key_figures(view)]
     if explanation is not None:
         blocks += [limits.by_year_table(view, explanation), limits.reasons(explanation)]
     blocks.append(by_year_table(view))
@@ -78,7 +79,7 @@ def _answer(view: View, explanation: Explanation | None) -> str:
     return f"{limited}By {view.months[-1]} {what}"
 
 
-def key_figures(view: View, plan: Plan) -> KeyFigures:
+def key_figures(view: View) -> KeyFigures:
     """The horizon in six numbers."""
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
@@ -91,14 +92,23 @@ def key_figures(view: View, plan: Plan) -> KeyFigures:
         _key("Accelerators in place", float(view.installed[:, -1].sum()), "accelerators", f"in {end}"),
         _key("Site power in use", float(used), "W", f"at peak in {end}, of {say(float(energised), 'W')} energised"),
         _key("HBM stacks drawn", float(drawn), "stacks", f"of {say(float(delivered), 'stacks')} delivered"),
-        _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; {_net_present(plan)}"),
+        _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; USD of today: {say(_present(view), 'USD')}"),
     )
     return KeyFigures(items, view.grade)
 
 
-def _net_present(plan: Plan) -> str:
-    left = f", less {say(plan.residual_value, 'USD')} of what is still in life" if plan.residual_value > 0 else ""
-    return f"net present cost {say(plan.objective, 'USD')}: the price of unserved tokens included{left}"
+def _present(view: View) -> float:
+    """Spending of the horizon in USD of its first month."""
+    return float((spend(view) * view.array("discount")).sum())
+
+
+def _objective(view: View, plan: Plan) -> str:
+    """What the plan minimises, in words and dollars."""
+    assert view.whole is not None
+    return (
+        f"{say(plan.objective, 'USD')} of today: all months to {view.whole.months[-1]}, the price of unserved tokens "
+        f"included, less {say(plan.residual_value, 'USD')} of what is still in life then"
+    )
 
 
 def _key(label: str, value: float, unit: str, detail: str) -> KeyFigure:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED
+from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
 from stackyard.plan.explain import NAMES, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.relief import LIFT, STEP, Worth, worth_of
@@ -33,15 +33,21 @@ def answer(years: Sequence[Binding]) -> str:
     for binding in years:
         when.setdefault(binding.main, []).append(binding)
     short = [(causes, at) for causes, at in when.items() if causes != (SERVED,)]
-    served = [binding.year for binding in when.get((SERVED,), [])]
+    served = when.get((SERVED,), [])
     if not short:
-        return "No limit binds in any year: all demand is served"
+        return f"{_served(served)} in every year"
     told = []
     for i, (causes, at) in enumerate(short):
         names = listed([(NAMES[key] if i + j == 0 else within(NAMES[key])) for j, key in enumerate(causes)])
-        verb = "" if i else "limit the plan " if len(causes) > 1 else "limits the plan "
+        verb = "" if i else "limit the plan " if len(causes) > 1 or causes == (SEVERAL,) else "limits the plan "
         told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
-    return "; ".join(told) + (f"; in {spans(served)} all demand is served" if served else "")
+    free = spans([binding.year for binding in served])
+    return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
+
+
+def _served(years: Sequence[Binding]) -> str:
+    least = 1 - max(binding.left for binding in years)
+    return NAMES[SERVED] if least > 1 - 1e-6 else f"Over {100 * least - 0.05:.1f}% of demand is served"
 
 
 def _left(years: Sequence[Binding], first: bool) -> str:

@@ -59,15 +59,16 @@ def power(view: View) -> Section:
 def kilowatt(view: View) -> Array:
     """USD that a kilowatt of IT power at full load costs at each site over the last year of the plan.
 
-    pue × (fit-out − what is left of it after them) + energy and carbon of those months at the PUE, in money of the
-    first of them: what the plan weighs when it chooses a site.
+    pue × (fit-out × its cost a month, that of an annuity over its life) + energy and carbon of those months at the PUE,
+    in money of the first of them: what the plan weighs when it chooses a site.
     """
     months = slice(max(len(view.months) - _YEAR, 0), None)
     worth = view.array("discount")[months] / view.array("discount")[months][0]
     pue = view.array("pue")[:, months]
     price, left = view.array("fitout_price")[:, months], view.array("fitout_residual")[:, months]
-    gone = (left[:, -1] - left[:, 0]) * worth.size / max(worth.size - 1, 1)  # written off over these months
-    fitout = pue.max(axis=1) * price[:, 0] * (1 - (1 - gone) * worth[-1])
+    month = worth[-1] / worth[-2] if worth.size > 1 else 1.0
+    cost = left[:, -1] - month * left[:, -2] if worth.size > 1 else 1 - left[:, -1]  # of a month, the same in each
+    fitout = pue.max(axis=1) * price[:, 0] * cost * month * worth.sum()
     joule = view.array("electricity_price") + view.array("carbon_price") * view.array("grid_carbon")
     energy = (pue * joule[:, months] * view.seconds[months]) @ worth
     return np.asarray(KILO * (fitout + energy))
@@ -143,8 +144,9 @@ def _why(view: View, found: Sequence[Verdict]) -> Table:
     )
     months = min(_YEAR, len(view.months))
     note = (
-        f"IT power: a kilowatt at full load over the last {months} months, its fit-out at the PUE less what is left of "
-        "it at the end, electricity and priced carbon. Accelerators cannot stand where rack power or cooling forbid."
+        f"IT power: a kilowatt at full load over the last {months} months, its fit-out at the PUE as equal "
+        "yearly costs over its life, electricity and priced carbon. Accelerators cannot stand where rack power or "
+        "cooling forbid."
     )
     return Table(f"Why power is used or idle in {view.months[-1]}", columns, tuple(rows), note, view.grade)
 

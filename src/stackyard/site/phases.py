@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Phase
 from stackyard.months import Month
-from stackyard.quantity import Fraction, Second
+from stackyard.quantity import YEAR, Fraction, Second
 
 
 def power_by_month(phases: Iterable[Phase], months: Sequence[Month], slip: int = 0) -> NDArray[np.float64]:
@@ -27,11 +27,21 @@ def power_by_month(phases: Iterable[Phase], months: Sequence[Month], slip: int =
     return power
 
 
-def residual(age: Second, life: Second) -> Fraction:
-    """Share of a price that is left when it is written off in a straight line: 1 - age / life, from 1 to 0.
+def residual(age: Second, life: Second, rate: float = 0.0) -> Fraction:
+    """Share of a price that is left of an investment: the present value of the rest of its equal yearly costs.
+
+    (1 - v^(life - age)) / (1 - v^life) with v = 1 / (1 + rate) a year, from 1 to 0; a straight line, 1 - age / life,
+    at rate 0. What is owned then costs the same in every month of its life, interest included, so that where a plan
+    stops does not favour buying or waiting. Annuity depreciation; the equivalent annual cost of engineering economics.
 
     >>> float(residual(age=2.0, life=5.0))
     0.6
+    >>> round(float(residual(age=2 * YEAR, life=5 * YEAR, rate=0.08)), 3)
+    0.645
     """
-    left: Fraction = np.clip(1 - np.divide(age, life), 0.0, 1.0)[()]
+    rest = np.clip(np.subtract(life, age), 0.0, life)
+    if rate <= 0:
+        straight: Fraction = np.divide(rest, life)[()]
+        return straight
+    left: Fraction = (np.expm1(-rest / YEAR * np.log1p(rate)) / np.expm1(-life / YEAR * np.log1p(rate)))[()]
     return left
