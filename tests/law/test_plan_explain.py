@@ -17,7 +17,7 @@ from stackyard.plan.limits import RESOURCES, prices_in
 from stackyard.plan.plan import in_year, reported
 from stackyard.plan.problem import Problem
 from stackyard.plan.record import load, store
-from stackyard.plan.relief import LIFT, STEP
+from stackyard.plan.relief import STEP
 from stackyard.plan.solve import Solved, solve, solve_warm
 
 Problems = Callable[[int], Problem]
@@ -57,7 +57,7 @@ def test_what_is_left_for_a_limit_is_served_without_it(
         if float(gained.max()) <= 0:
             continue
         amount = problem.data[resource.amount]
-        most = (0 * amount.where(np.isfinite(amount), 0) + amount.max(amount.dims[-1]) * LIFT).transpose(*amount.dims)
+        most = (0 * amount.where(np.isfinite(amount), 0) + amount.max(amount.dims[-1]) * 1e4).transpose(*amount.dims)
         if name == "orders":
             most = most.where(amount > 0, 0.0)
         lifted = Problem(problem.data.assign({resource.amount: most.assign_attrs(amount.attrs)}))

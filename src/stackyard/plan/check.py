@@ -3,7 +3,8 @@
 It knows design/problem.md and numpy, and nothing of the program that the solver was given.
 
 Tolerances: a row may be off by RELATIVE of the sum of the sizes of its own terms, plus FLOOR of the largest such sum in
-its family (what the solver's own tolerance leaves); that the prices prove the plan to be the best, by CERTIFICATE.
+its family, or of what serving all demand would take (what the solver's own tolerance leaves); that the prices prove the
+plan to be the best, by CERTIFICATE.
 """
 
 from __future__ import annotations
@@ -68,20 +69,35 @@ def audit(problem: Problem, plan: Plan) -> list[Violation]:
     flows = {str(name): values.values for name, values in plan.flows.data_vars.items()}
     member = in_year(problem.data).values
     rows = [*_signs(x), *_impossible(d, x), *_things(d, x), *_sites(d, x), *_money(d, x, flows, member, plan)]
+    whole = _whole(d)
     for row in rows:
-        found += _violations(problem.data, row, RELATIVE, FLOOR)
+        found += _violations(problem.data, row, RELATIVE, FLOOR, whole.get(row.family, 0.0))
     prices = {str(name): values.values for name, values in plan.prices.data_vars.items()}
     for row in _certificate(d, prices, member, plan.objective):
         found += _violations(problem.data, row, 0.0, CERTIFICATE)
     return found
 
 
-def _violations(data: xr.Dataset, row: Row, relative: float, floor: float) -> Iterator[Violation]:
-    tolerance = relative * row.size + floor * row.size.max(initial=0.0)
+def _violations(data: xr.Dataset, row: Row, relative: float, floor: float, whole: float = 0.0) -> Iterator[Violation]:
+    tolerance = relative * row.size + floor * max(row.size.max(initial=0.0), whole)
     for index in np.argwhere(~(row.excess <= tolerance)):  # nan is a violation
         at = tuple(int(i) for i in index)
         labels = (f"{dim} {data[dim].values[i]}" for dim, i in zip(row.dims, at, strict=True))
         yield Violation(row.family, ", ".join(labels), float(row.excess[at]), float(tolerance[at]))
+
+
+def _whole(d: Values) -> dict[str, float]:
+    """What serving all demand of a month would take, by family: the size of things in a plan that can do little."""
+    best = d["rate"].max(initial=0.0)
+    packages = float((d["demand"].sum(axis=0).max() * d["peak_to_mean"].max()) / (best * DAY)) if best > 0 else 0.0
+    watts = packages * float(d["power_busy"].max(initial=0.0) * d["pue"].max(initial=0.0))
+    return (
+        dict.fromkeys(("orders", "arrivals", "installed", "life", "working"), packages)
+        | dict.fromkeys(("stacks", "packages"), packages * float(d["stacks_per_package"].max(initial=0.0)))
+        | {"packaging": packages * float(d["wafers_per_package"].max(initial=0.0))}
+        | dict.fromkeys(("power", "energised", "fitout"), watts)
+        | dict.fromkeys(("service", "demand"), float(d["demand"].max(initial=0.0)))
+    )
 
 
 def _balance(family: str, dims: tuple[str, ...], *terms: Array) -> Row:

@@ -16,10 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
-from stackyard.plan.limits import RESOURCES, rent, rents
+from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import Problem, T, V, Y
-from stackyard.plan.relief import LIFT, STEP, Worth, by_year, relief, worth_of, worths
+from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
 
@@ -216,7 +216,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
         return ""
     lead = 0 if name == "power" else int(problem.data["lead_months"].min())
     due = slice(0 if before is None else max(before - lead + 1, 0), max(last - lead, 0) + 1)
-    rented = rent(problem, plan, name, full=True).transpose(resource.axis, T)[:, due]
+    rented = rent(problem, plan, name, most(problem.data, resource)).transpose(resource.axis, T)[:, due]
     total = rented.sum(T).values
     if total.sum() <= 0:
         return "no supply fits an accelerator" * (name == "hbm" and not bool((problem.data["fits_stack"] > 0).any()))
@@ -269,8 +269,8 @@ def _usd(amount: float) -> str:
 def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     last = str(problem.data[T].values[-1])
     notes = [
-        f"A limit is the cause of what would be served in that month without it (with {LIFT:,.0f} times the most there "
-        "ever is of it, in every month), found by solving again. One that only makes the plan dearer is not called a "
+        "A limit is the cause of what would be served in that month without it (with far more of it than any plan "
+        "needs, in every month), found by solving again. One that only makes the plan dearer is not called a "
         "limit.",
         "Prices and rents stand in the month in which a thing is delivered or a watt is energised, not in that of its "
         "later use.",

@@ -82,15 +82,17 @@ def yearly(d: xr.Dataset) -> xr.DataArray:
     return (member * d["discount"]).sum(T) / member.sum(T)
 
 
-def rent(problem: Problem, plan: Plan, name: str, *, full: bool = False) -> xr.DataArray:
-    """Rent of a resource by place and month, USD of the month, 0 below noise; that of a budget follows the spending.
+def most(d: xr.Dataset, resource: Resource) -> xr.DataArray:
+    """The most there ever is of a limit, by place: with it a price shows also in a month in which there is nothing."""
+    return finite(d, resource).max(Y if resource.axis is None else T)
 
-    With `full`, the price times the most there ever is: it shows a limit also in a month in which there is nothing.
-    """
+
+def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = None) -> xr.DataArray:
+    """Rent of a resource (or of another amount of it) by place and month, USD of the month, 0 below noise; that of a
+    budget follows the spending."""
     d, resource = problem.data, RESOURCES[name]
-    amount = finite(d, resource)
-    if full:
-        amount = amount.max(Y if resource.axis is None else T)
+    if amount is None:
+        amount = finite(d, resource)
     found: xr.DataArray = plan.prices[resource.price] * amount
     if resource.axis is None:
         member, spent = in_year(d), spending(plan)
@@ -122,11 +124,11 @@ def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
     for name, resource in RESOURCES.items():
         at = {Y: int(month[:4])} if resource.axis is None else {T: month}
         price, amount = plan.prices[resource.price].sel(at), d[resource.amount].sel(at)
-        most = finite(d, resource).max(Y if resource.axis is None else T)  # a price counts also where there is nothing
+        ever = most(d, resource)
         for place in [None] if resource.axis is None else d[resource.axis].values:
             where = {} if place is None else {resource.axis: place}
             worth, there = float(price.sel(where)), float(amount.sel(where))
-            if worth * float(most.sel(where)) > least:
+            if worth * float(ever.sel(where)) > least:
                 called = labels.get(str(place), str(place)) if place is not None else month[:4]
                 tokens = worth / token / days if token > 0 else 0.0
                 found.append(Price(name, called, there, resource.unit, worth, tokens))

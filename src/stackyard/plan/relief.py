@@ -1,8 +1,8 @@
 """What more of a limit would do, found by solving again: lifted for all months, and a small step in one year.
 
 Prices are duals: they need not be unique, they hold for small changes only, and they stand where a thing is delivered,
-not where its lack is felt. So whether a limit causes a shortage is asked of the plan itself: with LIFT times the most
-there ever is of it, in every month, what would be served in the month that is short?
+not where its lack is felt. So whether a limit causes a shortage is asked of the plan itself: with far more of it
+than any plan needs, in every month, what would be served in the month that is short?
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.formulate import beyond
+from stackyard.plan.formulate import beyond, without_beyond
 from stackyard.plan.limits import RESOURCES, Resource, finite, rent, rents, yearly
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
+from stackyard.quantity import DAY
 
-LIFT = 1000.0  # times as much of a limit: enough that it limits no more
+LIFT = 100.0  # times as much of a limit: enough that it limits no more
 STEP = 0.01
 
 Progress = Callable[[str], None]
@@ -59,11 +60,12 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr
     A limit without a price in any month is not lifted: more of it saves nothing.
     """
     tell("What is served without each limit")
-    priced = [name for name in RESOURCES if bool((rent(problem, plan, name, full=True) > 0).any())]
+    enough = {name: _lifted(problem.data, name) for name in RESOURCES}
+    priced = [name for name in RESOURCES if bool((rent(problem, plan, name, enough[name]) > 0).any())]
     nothing = 0.0 * plan.decisions["served"].sum(V)
 
     def more(names: list[str]) -> xr.DataArray:
-        lifted = Problem(problem.data.assign({RESOURCES[name].amount: _lifted(problem.data, name) for name in names}))
+        lifted = Problem(problem.data.assign({RESOURCES[name].amount: enough[name] for name in names}))
         other = resolve({RESOURCES[name].amount: lifted.data[RESOURCES[name].amount] for name in names})
         gained = (other.decisions["served"] - plan.decisions["served"]).sum(V)
         if len(names) < len(RESOURCES):
@@ -82,13 +84,28 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr
 
 
 def _lifted(d: xr.Dataset, name: str) -> xr.DataArray:
-    """LIFT times the most there ever is of a limit, in every month; orders only from the launch of an accelerator."""
-    amount = d[RESOURCES[name].amount]
-    most = amount.max(Y if RESOURCES[name].axis is None else T)
-    lifted: xr.DataArray = (xr.zeros_like(amount) + most * LIFT).transpose(*amount.dims)
+    """LIFT times the most there ever is of a limit, or of what serving all demand takes, in every month; orders only
+    from the launch of an accelerator, and nothing where there never is any."""
+    amount, resource = d[RESOURCES[name].amount], RESOURCES[name]
+    ever = amount.max(Y if resource.axis is None else T)
+    high = ever.clip(min=_needed(d)[name]) * LIFT
+    lifted: xr.DataArray = (xr.zeros_like(amount) + high.where(ever > 0, 0.0)).transpose(*amount.dims)
     if name == "orders":
         lifted = lifted.where(amount > 0, 0.0)
     return lifted.assign_attrs(amount.attrs)
+
+
+def _needed(d: xr.Dataset) -> dict[str, float]:
+    """What serving all demand within reach takes on the best accelerator, in a resource's unit of the month."""
+    asked = float(without_beyond(d)["demand"].sum(V).max() * d["peak_to_mean"].max()) / DAY
+    packages = asked / (float(d["rate"].max()) or np.inf)
+    return {
+        "hbm": packages * float(d["stacks_per_package"].max()),
+        "packaging": packages * float(d["wafers_per_package"].max()),
+        "orders": packages,
+        "power": packages * float(d["power_busy"].max() * d["pue"].max()),
+        "money": packages * float(d["accelerator_price"].max() + d["fitout_price"].max() * d["power_busy"].max()),
+    }
 
 
 def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress) -> tuple[Worth, ...]:

@@ -226,7 +226,7 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
     if not np.isfinite(demand).all():
         add(("services", key, "demand"), "grows beyond all numbers", "growth is a factor per year, for example 3")
     elif demand.max() * DAY > MOST_TOKENS:
-        told = f"is {demand.max() * DAY:.1g} tokens a day in {show_month(inputs.horizon.end)}, more than can be planned for"
+        told = f"comes to {demand.max() * DAY:.1g} tokens a day, more than can be planned for"
         add(("services", key, "demand"), told, "end the horizon earlier, or state a lower growth: a factor per year")
     elif not any(demand > 0):
         add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")

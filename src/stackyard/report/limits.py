@@ -9,7 +9,7 @@ import numpy as np
 from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
 from stackyard.plan.explain import NAMES, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
-from stackyard.plan.relief import LIFT, STEP, Worth, worth_of
+from stackyard.plan.relief import STEP, Worth, worth_of
 from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
@@ -162,7 +162,7 @@ def _strip(view: View, explanation: Explanation) -> Figure:
         f"Strip of months {view.span} by cause, darker where more of the demand is left for it: "
         f"{_lead(view, explanation)}",
         f"Darkest: {share(top)} of the month's demand. The dot marks the cause of most. A limit's row holds what would "
-        f"be served in that month without it: with {LIFT:,.0f} times the most there ever is, in every month.",
+        f"be served in that month without it: with far more of it than any plan needs, in every month.",
         view.grade,
     )
 
