@@ -51,7 +51,7 @@ def test_llama_8b_matmuls_by_hand():
     found = train(KNOWN.model("llama-3.1-8b"), KNOWN.accelerator("h100"), Recipe(1.0, 4096.0, 1.0), values)
     layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
     reached = 989e12 * values["best.bf16.hopper"] * values["reach.bf16"] * values["reach.hopper"]
-    ripe = 1 - values["young.lack"] * np.exp(-(2026.5 - 2022 - 8.5 / 12) / values["young.years"])
+    ripe = 1 - values["young.lack"] * np.exp(-(2026.5 - 2022.7) / values["young.years"])
     assert found.step.matmul == pytest.approx(6 * 32 * layer * 4096 / (reached * ripe), rel=1e-3)
 
 

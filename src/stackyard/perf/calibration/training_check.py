@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stackyard.perf.calibration.training import fit, fit_memory, fixed, held_out, rows_of
 from stackyard.perf.calibration.training_rows import Measured, training_rows
 from stackyard.perf.training import constants
-from stackyard.perf.training.estimate import interval
+from stackyard.perf.training.estimate import interval, train
 from stackyard.perf.training.memory import training_memory
 
 Array = NDArray[np.float64]
@@ -76,6 +76,27 @@ def validate_training(left_out: str = "") -> list[Compared]:
         *errors_of("step time", rows.measured, times, rows.seconds, wide),
         *errors_of("memory", held, memory, peaks, widths),
     ]
+
+
+def compare_training(rows: Sequence[Measured]) -> list[Compared]:
+    """Errors of any measured rows against the package's constants, by source, accelerator and model."""
+    values = constants.values()
+    found: list[Compared] = []
+    for what in ("step time", "memory"):
+        timed = [row for row in rows if (row.seconds if what == "step time" else row.memory) is not None]
+        if timed:
+            estimated = np.array([predicted(row) for row in timed])
+            measured = np.array([row.seconds if row.seconds is not None else row.memory for row in timed], dtype=float)
+            known = np.array([interval(row.model, row.chip, values) for row in timed])
+            wide = known if what == "step time" else np.full(len(timed), values["interval.memory"])
+            found += errors_of(what, timed, estimated, measured, wide)
+    return found
+
+
+def predicted(row: Measured) -> float:
+    """What the package estimates for a row: seconds of a step, or bytes of peak memory."""
+    run = train(row.model, row.chip, row.recipe)
+    return float(run.seconds if row.seconds is not None else run.memory.total)
 
 
 def group(row: Measured, left_out: str) -> str:

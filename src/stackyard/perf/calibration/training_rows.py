@@ -50,7 +50,7 @@ class Measured:
     @property
     def maker(self) -> str:
         """The chip of the catalogue that this one is, or is a variant of."""
-        return _variants().get(self.accelerator, {}).get("base", self.accelerator)
+        return variants().get(self.accelerator, {}).get("base", self.accelerator)
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,13 @@ def _table(name: str) -> Iterator[dict[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _variants() -> Mapping[str, dict[str, str]]:
+def variants() -> Mapping[str, dict[str, str]]:
+    """Variants of the catalogue's chips that only measured rows use, by name, as the table has them."""
     return {row["accelerator"]: row for row in _table("training_chips.csv")}
 
 
 @lru_cache(maxsize=1)
-def _models() -> Mapping[str, Model]:
+def known_models() -> Mapping[str, Model]:
     """Models of the table that the catalogue does not hold: plain GPT and Llama blocks."""
     found = {}
     for row in _table("training_models.csv"):
@@ -112,7 +113,7 @@ def _models() -> Mapping[str, Model]:
 
 def chip_named(name: str) -> Accelerator:
     """A chip of the catalogue, or a variant of one that only measured rows use."""
-    row = _variants().get(name)
+    row = variants().get(name)
     if row is None:
         return catalog.load().accelerator(name)
     giga = 1e9
@@ -161,7 +162,7 @@ def _recipe(row: Mapping[str, str]) -> Recipe:
 
 @lru_cache(maxsize=1)
 def _read() -> tuple[tuple[Measured, ...], tuple[Excluded, ...]]:
-    known, own = catalog.load(), _models()
+    known, own = catalog.load(), known_models()
     rows: list[Measured] = []
     left: list[Excluded] = []
     for row in _table("training.csv"):

@@ -31,20 +31,13 @@ def generation(chip: Accelerator) -> str:
     return ""
 
 
-def launched(chip: Accelerator) -> float:
-    """Year of a chip's launch from its printed date: '2024-Q4', '2025-H2', '2022-09'; nan where none is printed."""
-    year, _, part = chip.launch.partition("-")
-    if not year.isdigit():
-        return np.nan
-    if part[:1] in ("Q", "H"):
-        return int(year) + (int(part[1:]) - 0.5) / (4 if part[0] == "Q" else 2)
-    return int(year) + ((int(part) - 0.5) / 12 if part else 0.5)
+def maturity(kind: str, recipe: Recipe, values: Mapping[str, float]) -> float:
+    """Share of its later rate that software reaches so long after a generation's first chip: 1 - lack e^(-age / years).
 
-
-def maturity(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
-    """Share of its later rate that software reaches on a chip this long after its launch: 1 - lack e^(-age / years)."""
-    age = max(recipe.released - launched(chip), 0.0)
-    return 1.0 if np.isnan(age) else 1.0 - values["young.lack"] * float(np.exp(-age / values["young.years"]))
+    Chips of one generation run the same kernels, so the later ones start where the first is by then.
+    """
+    age = max(recipe.released - values[f"launch.{kind}"], 0.0)
+    return 1.0 - values["young.lack"] * float(np.exp(-age / values["young.years"]))
 
 
 def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rates:
@@ -54,7 +47,7 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
     the power limit leaves come on top. Constants of a software that has none of its own are those of all.
     """
     kind = generation(chip) or NEAREST
-    ripe = maturity(chip, recipe, values)
+    ripe = maturity(kind, recipe, values)
     cool = values[f"watts.{kind}"] * chip.flops.get("bf16", np.nan)  # W at which the generation keeps its clock
     clock = min(1.0, chip.tdp / cool) ** values["power.exponent"] if chip.tdp > 0 else 1.0
 

@@ -297,7 +297,8 @@ def _elementwise_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
     """Norms, residuals, rotary embedding, activation function and permutation of one layer, forward.
 
     Reads and writes of bf16: two norms and two additions take 10 hidden; splitting and rotating queries, keys and
-    values two of each; a gated activation three widths, a plain one two; routed rows are copied twice each way.
+    values two of each; a gated activation three widths, a plain one two; routed rows are copied twice each way, and
+    biases of experts are added in kernels of their own.
     """
     a, h = model.attention, float(model.hidden)
     sparse = architecture.expert_layers(model) / model.layers
@@ -308,6 +309,8 @@ def _elementwise_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
         e = model.experts
         width += 3.0 * (e.active * e.width + e.shared_width) * sparse
         copied = 4.0 * e.active * h * sparse
+        if model.extra.get("expert_bias"):
+            copied += 2.0 * e.active * (2.0 * e.width + h) * sparse
     split = 2.0 * (a.heads + 2 * min(a.kv_heads, a.heads)) * a.head_dim
     return rows * ACTIVATION * (whole + (width + copied + split) / r.tensor)
 
