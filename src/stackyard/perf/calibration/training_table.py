@@ -32,6 +32,7 @@ from stackyard.quantity import GIBI, GIGA
 
 METRICS = ("step_time_s", "tokens_per_s_per_gpu", "tokens_per_s_total", "peak_mem_gib_per_gpu", "peak_mem_gb_per_gpu")
 ALSO = {"nemotron340b": "nemotron4340b", "llama4maverick400b": "llama4maverick"}
+HYBRID = r"nemotron(h|3nano|3super|3ultra)|mamba|jamba|granite4"
 LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
@@ -49,15 +50,18 @@ def read_measurements(path: Path) -> tuple[tuple[Measured, ...], tuple[Excluded,
 
 def measurements(rows: Iterable[Mapping[str, str]]) -> tuple[tuple[Measured, ...], tuple[Excluded, ...]]:
     """The same for rows that are already at hand."""
-    found: list[Measured] = []
+    found: dict[tuple[object, ...], Measured] = {}
     left: list[Excluded] = []
     for row in rows:
         try:
-            found.append(_measured(row))
+            read = _measured(row)
+            figure = f"{read.seconds or 0:.3g} {read.memory or 0:.3g}"
+            key = (read.source, read.date, read.chip.id, read.model.id, read.model.layers, read.recipe, figure)
+            found.setdefault(key, read)  # a run whose time and rate are both printed is one measurement
         except Inexpressible as error:
             source, place = row.get("source_id", ""), row.get("source", "")
             left.append(Excluded(source, place, row.get("accelerator", ""), row.get("model", ""), str(error)))
-    return tuple(found), tuple(left)
+    return tuple(found.values()), tuple(left)
 
 
 def _measured(row: Mapping[str, str]) -> Measured:
@@ -132,12 +136,18 @@ def _plain(name: str) -> str:
 def _model(row: Mapping[str, str]) -> Model:
     """By name from the catalogue or our table; else from the shape in the row. Fewer layers are taken as printed."""
     wanted, known = _plain(row.get("model", "")), catalog.load()
+    if re.search(HYBRID, wanted):
+        raise Inexpressible("the model has state-space layers, which are not modelled")
     named: dict[str, Model] = {_plain(model.name): model for model in known.models.values()}
     named |= {_plain(id_): model for id_, model in (*known.models.items(), *known_models().items())}
     model = named.get(ALSO.get(wanted, wanted)) or named.get(re.sub(r"\d+b$", "", wanted))
     layers = int(_number(row, "n_layers", 0.0))
     if model is None and layers and row.get("d_model") and not row.get("n_experts"):
-        return _shaped(row, layers)
+        found = _shaped(row, layers)
+        printed = _number(row, "params_b", 0.0) * GIGA
+        if printed and abs(parameters(found) / printed - 1) > 0.1:
+            raise Inexpressible("layers and widths do not give the printed parameters")
+        return found
     if model is None:
         raise Inexpressible(f"the model '{row.get('model', '')}' is not known and its shape is not given")
     for reason in unmodelled(model):
@@ -226,6 +236,15 @@ def _batch(row: Mapping[str, str], software: str, replicas: float, pipeline: flo
     return whole, max(micro / pipeline, 1.0) if software == "torchtitan" else micro
 
 
+def _chunks(row: Mapping[str, str], software: str, pipeline: float, micro_batches: float) -> float:
+    """Chunks of a stage where a table does not print them: none, but one for each layer where a Megatron run had so few
+    micro-batches that it would have idled more than a fifth of its time."""
+    layers = _number(row, "n_layers", 0.0)
+    if software != "megatron-core" or pipeline < 2 or not layers or micro_batches >= 5 * (pipeline - 1):
+        return 1.0
+    return layers / pipeline if layers % pipeline == 0 else 1.0
+
+
 def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     """The recipe of a row, and a note on what it does not give."""
     year = released(row.get("date_or_version", ""))
@@ -239,7 +258,10 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         _number(row, name, default)
         for name, default in (("n_accelerators", None), ("tp", 1.0), ("pp", 1.0), ("cp", 1.0))
     )
-    batch, micro = _batch(row, software, accelerators / (tensor * pipeline * context), pipeline)
+    replicas = accelerators / (tensor * pipeline * context)
+    if replicas < 1 - 1e-9:
+        raise Inexpressible("the layout contradicts the accelerators")
+    batch, micro = _batch(row, software, replicas, pipeline)
     recipe = Recipe(
         accelerators=accelerators,
         sequence=_number(row, "seq_len"),
@@ -247,7 +269,7 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         micro_batch=micro,
         tensor=tensor,
         pipeline=pipeline,
-        virtual=_number(row, "vp", 1.0),
+        virtual=_number(row, "vp", _chunks(row, software, pipeline, batch / replicas / micro)),
         context=context,
         expert=_number(row, "ep", 1.0),
         precision=_precision(row.get("precision", "")),
@@ -263,6 +285,6 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         released=year,
     )
     if recipe.micro_batches < 1 - 1e-9:
-        raise Inexpressible("the batch is smaller than the replicas need, or the layout contradicts the accelerators")
-    taken = [name for name in ("global_batch", "micro_batch", "recompute", "zero_or_fsdp") if not row.get(name)]
+        raise Inexpressible("the batch is smaller than the replicas need: it contradicts the layout")
+    taken = [name for name in ("global_batch", "micro_batch", "vp", "recompute", "zero_or_fsdp") if not row.get(name)]
     return recipe, f"not given and taken as usual: {', '.join(taken)}" if taken else ""
