@@ -134,7 +134,9 @@ def train(
     recompute: Annotated[str, typer.Option(help="none, selective, alternate or full.")] = "none",
     sharding: Annotated[str, typer.Option(help="none, zero-1, zero-2 or zero-3 (FSDP).")] = "zero-1",
     schedule: Annotated[str, typer.Option(help="1f1b or zero-bubble.")] = "1f1b",
-    software: Annotated[str, typer.Option(help="Whose constants: megatron-core, torchtitan, ...")] = "megatron-core",
+    software: Annotated[
+        str, typer.Option(help="Whose constants: megatron-core, torchtitan, other, ...")
+    ] = "megatron-core",
     offload: Annotated[bool, typer.Option("--offload", help="Keep the optimiser in host memory.")] = False,
     as_json: Json = False,
 ) -> None:

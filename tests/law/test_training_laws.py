@@ -42,7 +42,7 @@ def runs(draw):
         schedule=draw(st.sampled_from(CHOICES["schedule"])),
         attention=draw(st.sampled_from(CHOICES["attention"])),
         offload=draw(st.booleans()),
-        software=draw(st.sampled_from(["megatron-core", "deepspeed", "torchtitan"])),
+        software=draw(st.sampled_from(CHOICES["software"])),
     )
     return model, recipe
 

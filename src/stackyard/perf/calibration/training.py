@@ -252,15 +252,18 @@ def write(path: Path, fitted: Mapping[str, float]) -> None:
 def intervals(rows: Rows, x: Array) -> dict[str, float]:
     """Half-widths of 80% intervals of log step time: 80% of held-out errors are smaller.
 
-    'dense' and 'experts' from leaving out one model at a time, 'generation' from leaving out one chip generation.
+    'dense' and 'experts' from leaving out one model at a time, 'generation' and 'software' from leaving
+    out one chip generation or software.
     """
     models = np.abs(np.log(held_out(rows, [row.family for row in rows.measured], x) / rows.seconds))
     chips = np.abs(np.log(held_out(rows, [generation(row.chip) for row in rows.measured], x) / rows.seconds))
+    others = np.abs(np.log(held_out(rows, [row.recipe.software for row in rows.measured], x) / rows.seconds))
     expert = np.array([row.model.experts is not None for row in rows.measured])
     return {
         "interval.dense": float(np.quantile(models[~expert], 0.8)),
         "interval.experts": float(np.quantile(models[expert], 0.8)),
         "interval.generation": float(np.quantile(chips, 0.8)),
+        "interval.software": float(np.quantile(others, 0.8)),
         "interval.memory": float(np.quantile(_memory_errors(), 0.8)),
     }
 
@@ -282,6 +285,7 @@ INTERVALS = {
     "interval.dense": "80% of the errors of dense models left out of the fit are smaller (in log step time)",
     "interval.experts": "80% of the errors of models with experts left out of the fit are smaller",
     "interval.generation": "80% of the errors of chip generations left out of the fit are smaller",
+    "interval.software": "80% of the errors of software left out of the fit are smaller",
     "interval.memory": "80% of the errors of peak memory are smaller where the software is left out of the fit",
 }
 

@@ -69,7 +69,7 @@ def validate_training(left_out: str = "") -> list[Compared]:
     else:
         times = rows.times(values)
         memory = np.array([float(training_memory(r.model, r.chip, r.recipe, values).total) for r in held])
-    wide = np.array([interval(row.model, row.chip, values) for row in rows.measured])
+    wide = np.array([interval(row.model, row.chip, row.recipe, values) for row in rows.measured])
     peaks = np.array([row.memory for row in held], dtype=float)
     widths = np.full(len(held), values["interval.memory"])
     return [
@@ -87,7 +87,7 @@ def compare_training(rows: Sequence[Measured]) -> list[Compared]:
         if timed:
             estimated = np.array([predicted(row) for row in timed])
             measured = np.array([row.seconds if row.seconds is not None else row.memory for row in timed], dtype=float)
-            known = np.array([interval(row.model, row.chip, values) for row in timed])
+            known = np.array([interval(row.model, row.chip, row.recipe, values) for row in timed])
             wide = known if what == "step time" else np.full(len(timed), values["interval.memory"])
             found += errors_of(what, timed, estimated, measured, wide)
     return found

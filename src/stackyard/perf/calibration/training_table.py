@@ -192,7 +192,9 @@ def _software(row: Mapping[str, str], year: float) -> str:
     ):
         if word in text:
             return name
-    return "megatron-lm" if "megatron" in text and year < 2023 else "megatron-core"
+    if "megatron" in text and year < 2023:
+        return "megatron-lm"
+    return "megatron-core" if any(word in text for word in ("megatron", "nemo", "mbridge", "dgxc")) else "other"
 
 
 def released(text: str) -> float:

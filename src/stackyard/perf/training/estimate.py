@@ -157,7 +157,7 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
     }
     bad = np.logical_or.reduce([np.asarray(mask) for mask in masks.values()])
     peak = safe.accelerators * chip.flops.get(ARITHMETIC[safe.precision], np.nan) * timed.seconds
-    wide = np.exp(interval(model, chip, known))
+    wide = np.exp(interval(model, chip, recipe, known))
     return Training(
         model=model,
         chip=chip,
@@ -174,14 +174,16 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
     )
 
 
-def interval(model: Model, chip: Accelerator, values: Mapping[str, float]) -> float:
+def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Half-width of the 80% interval of log step time, from measurements held out of the fit.
 
-    By the kind of model; a chip of a generation without measured training steps takes the error seen when a whole
-    generation is left out, where that is larger.
+    By the kind of model; for a chip of a generation, or for a software, without measured steps, the error seen when a
+    whole generation, or a whole software, is left out, where that is larger.
     """
     width = values["interval.experts" if model.experts else "interval.dense"]
-    return width if generation(chip) in CALIBRATED else max(width, values["interval.generation"])
+    if generation(chip) not in CALIBRATED:
+        width = max(width, values["interval.generation"])
+    return max(width, values["interval.software"]) if recipe.software == "other" else width
 
 
 def nearest_fit(model: Model, chip: Accelerator, recipe: Recipe) -> Training | None:

@@ -20,7 +20,22 @@ RECOMPUTE = {"none": 0.0, "selective": 0.0, "alternate": 0.5, "full": 1.0}  # sh
 SHARDING = ("none", "zero-1", "zero-2", "zero-3")
 SCHEDULES = ("1f1b", "zero-bubble")
 ATTENTION = ("unfused", "flash-2", "flash-3")  # scores in memory; one kernel; one kernel written for the generation
+# Software with measured steps; 'other' takes the constants of all and the interval of software left out of the fit.
+SOFTWARE = (
+    "megatron-core",  # with NeMo and Megatron Bridge, 2024 to 2026
+    "megatron-lm",  # 2021 and 2022
+    "deepspeed",  # Megatron-DeepSpeed in fp16, 2022
+    "deepspeed-bf16",
+    "deepspeed-zero-3",  # 2021
+    "zero-offload",  # DeepSpeed ZeRO with the optimiser on the host, 2026
+    "llm-foundry",  # 2023
+    "torchtitan",  # compiled, 2024
+    "torchtitan-eager",
+    "deepseek",  # DualPipe, 2024
+    "other",
+)
 CHOICES = {
+    "software": SOFTWARE,
     "precision": tuple(ARITHMETIC),
     "recompute": tuple(RECOMPUTE),
     "sharding": SHARDING,
