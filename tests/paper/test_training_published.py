@@ -7,6 +7,7 @@ from stackyard.perf.calibration.training import NAMES, fit, fit_memory, rows_of
 from stackyard.perf.calibration.training_check import validate_training
 from stackyard.perf.calibration.training_rows import excluded_rows, training_rows
 from stackyard.perf.training import constants
+from stackyard.perf.training.estimate import CALIBRATED
 from stackyard.perf.training.memory import layer_bytes
 from stackyard.perf.training.rates import rates
 from stackyard.perf.training.recipe import Recipe
@@ -100,3 +101,7 @@ def test_all_reduce_takes_as_long_as_measured(chip, peers, local, size, measured
     recipe = Recipe(8.0, 1024.0, 8.0)
     time = 2 * message_time(gathered(float(size), float(peers), float(local)), rates(part, recipe, constants.values()))
     assert time == pytest.approx(measured, rel=0.2)
+
+
+def test_the_chips_said_to_be_measured_are_those_that_were():
+    assert {row.chip.id for row in training_rows() if row.seconds is not None} == CALIBRATED

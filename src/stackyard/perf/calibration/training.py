@@ -74,7 +74,7 @@ def _priors() -> dict[str, Prior]:
         "host.update": Prior(2e-9, 0.4, "s", "one parameter updated on the host"),
         "spread": Prior(0.003, 0.7, note="more time for each doubling of accelerators"),
     }
-    for kind, flash2, flash3 in (("ampere", 0.5, 0.5), ("hopper", 0.3, 0.45), ("blackwell", 0.15, 0.37)):
+    for kind, flash2, flash3 in (("ampere", 0.5, 0.5), ("hopper", 0.3, 0.55), ("blackwell", 0.15, 0.5)):
         found[f"reach.{kind}"] = Prior(1.0, 0.05, note="matmuls of the generation against all")
         found[f"attention.flash-2.{kind}"] = Prior(flash2, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.flash-3.{kind}"] = Prior(flash3, 0.3, note="of bf16 arithmetic, pairs under the mask")

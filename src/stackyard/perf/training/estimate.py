@@ -12,14 +12,27 @@ from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf.training import constants
 from stackyard.perf.training.goodput import Goodput, goodput
 from stackyard.perf.training.memory import TrainingMemory, training_memory
-from stackyard.perf.training.rates import generation, rates
+from stackyard.perf.training.rates import rates
 from stackyard.perf.training.recipe import ARITHMETIC, WIDTHS, Mask, Recipe, faults, unmodelled
 from stackyard.perf.training.step import PARTS, Step, time
 from stackyard.perf.training.work import count, parameters
 from stackyard.quantity import Fraction, Numeric, Second
 from stackyard.source import Fact, Grade, weakest
 
-CALIBRATED = ("ampere", "hopper", "blackwell")  # generations with measured training steps
+# Chips with measured training steps in perf/calibration/data, variants in.
+CALIBRATED = frozenset(
+    (
+        "a100-80g",
+        "a100-40gb",
+        "a100-jeanzay",
+        "h100-sxm",
+        "h100-96gb-hbm2e",
+        "h800",
+        "h200-sxm",
+        "b200-hgx",
+        "b200-gb200",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -177,11 +190,11 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
 def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Half-width of the 80% interval of log step time, from measurements held out of the fit.
 
-    By the kind of model; for a chip of a generation, or for a software, without measured steps, the error seen when a
-    whole generation, or a whole software, is left out, where that is larger.
+    By the kind of model; for a chip, or for a software, without measured steps, the error seen when a whole generation
+    of chips, or a whole software, is left out, where that is larger.
     """
     width = values["interval.experts" if model.experts else "interval.dense"]
-    if generation(chip) not in CALIBRATED:
+    if chip.id not in CALIBRATED:
         width = max(width, values["interval.generation"])
     return max(width, values["interval.software"]) if recipe.software == "other" else width
 

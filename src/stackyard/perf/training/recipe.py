@@ -185,7 +185,7 @@ def bubble(recipe: Recipe, weight_share: Fraction = 1 / 3) -> Numeric:
 
     (p - 1) / v for 1F1B and interleaving (Narayanan et al., arXiv:2104.04473, section 2.2); ZB-H1 fills it with the
     gradients of weights, a share w of the work: (p - 1)(1 - 2 w) / v, because a stage may run ahead by that work
-    (Qi et al., arXiv:2401.10241, section 3: (p - 1)(F + B - W) of F + B + W).
+    (Qi et al., arXiv:2401.10241: (p - 1)(F + B - W) of F + B + W).
 
     >>> float(bubble(Recipe(8.0, 1.0, 8.0, pipeline=4.0, virtual=2.0)))
     1.5

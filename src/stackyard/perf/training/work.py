@@ -151,7 +151,7 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
 
     A dense matmul of P parameters costs 2 P flop a token forward and 4 P backward (Kaplan et al., arXiv:2001.08361,
     section 2.1); fused attention costs 2.5 times its forward again backward, because it computes its scores again (Dao,
-    arXiv:2307.08691, section 3.2); full recomputation adds a forward, selective recomputation the core of attention.
+    arXiv:2307.08691); full recomputation adds a forward, selective recomputation the core of attention.
     Each matmul accumulates its weight's gradient in fp32 in each micro-batch: 8 bytes a parameter.
     """
     r = recipe
