@@ -67,6 +67,25 @@ def test_a_shape_in_the_row_stands_for_a_model_that_is_not_known():
     assert one(model="LLAMA3.1_70B", n_layers="8").model.layers == 8
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "chip"),
+    [
+        ("NVIDIA H200", "h200-sxm"),
+        ("B200-SXM-180GB", "b200-hgx"),
+        ("TPU v6e (Trillium)", "tpu-v6e"),
+        ("MI300X", "mi300x"),
+    ],
+)
+def test_chips_are_known_by_the_names_that_people_print(accelerator, chip):
+    assert one(accelerator=accelerator, precision="BF16").chip.id == chip
+
+
+def test_adapters_are_seen_in_the_name_or_the_notes():
+    row = one(model="Llama-2-70B LoRA", seq_len="8192")
+    assert row.recipe.adapters and row.recipe.sample == float("inf") and row.model.id == "llama-2-70b"
+    assert one(notes="task=LoRA", seq_len="4096").recipe.sample == 512
+
+
 def test_dates_and_releases_become_years():
     assert released("2025-04") == pytest.approx(2025.29, abs=0.01)
     assert released("NeMo container 26.06.01") == pytest.approx(2026.46, abs=0.01)

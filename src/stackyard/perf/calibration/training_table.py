@@ -32,9 +32,11 @@ from stackyard.quantity import GIBI, GIGA
 
 METRICS = ("step_time_s", "tokens_per_s_per_gpu", "tokens_per_s_total", "peak_mem_gib_per_gpu", "peak_mem_gb_per_gpu")
 ALSO = {"nemotron340b": "nemotron4340b", "llama4maverick400b": "llama4maverick"}
+VENDORS = r"^((nvidia|amd|intel|google|aws|cloud|instinct|tpu)\s+)+"
 HYBRID = r"nemotron(h|3nano|3super|3ultra)|mamba|jamba|granite4"
 LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
+SHORT = 4096.0  # sequences of fine-tuning up to here are packed
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
 
 
@@ -116,7 +118,7 @@ def _chip(name: str, notes: str) -> Accelerator:
         return chip_named("h100-96gb-hbm2e")
     if "40gb" in low and "a100" in low:
         return chip_named("a100-40gb")
-    word = re.split(r"[\s(]", low.removeprefix("tpu ").strip())[0]
+    word = re.split(r"[\s(]", re.sub(VENDORS, "", low).strip())[0]
     for tried in (low, word, word.partition("-")[0]):
         if tried in variants():
             return chip_named(tried)
@@ -129,7 +131,7 @@ def _chip(name: str, notes: str) -> Accelerator:
 
 def _plain(name: str) -> str:
     """A model's name without what writers add: 'LLAMA3.1_70B' and 'Llama-3.3-70B-Instruct' are 'llama3.170b'."""
-    low = re.sub(r"[^a-z0-9.]", "", name.lower()).replace("instruct", "")
+    low = re.sub(r"[^a-z0-9.]", "", name.lower()).replace("instruct", "").removesuffix("lora")
     return re.sub(r"^(llama)3(\.[13])?(?=\d+b)", r"\g<1>3.1", low)
 
 
@@ -260,13 +262,14 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         _number(row, name, default)
         for name, default in (("n_accelerators", None), ("tp", 1.0), ("pp", 1.0), ("cp", 1.0))
     )
+    sequence, tuned = _number(row, "seq_len"), "task=sft" in notes or "task=lora" in notes
     replicas = accelerators / (tensor * pipeline * context)
     if replicas < 1 - 1e-9:
         raise Inexpressible("the layout contradicts the accelerators")
     batch, micro = _batch(row, software, replicas, pipeline)
     recipe = Recipe(
         accelerators=accelerators,
-        sequence=_number(row, "seq_len"),
+        sequence=sequence,
         global_batch=batch,
         micro_batch=micro,
         tensor=tensor,
@@ -280,8 +283,8 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         schedule="zero-bubble" if software == "deepseek" else "1f1b",
         attention="unfused" if old else "flash-2" if software in ("torchtitan", "llm-foundry") else "flash-3",
         sequence_parallel=not old or "sequence parallelism" in kept.replace("no sequence parallelism", ""),
-        sample=PACKED if "task=sft" in notes or "task=lora" in notes else np.inf,
-        adapters="task=lora" in notes,
+        sample=PACKED if tuned and sequence <= SHORT else np.inf,
+        adapters="task=lora" in notes or "lora" in (row.get("model") or "").lower(),
         offload="cpu offload" in sharded,
         software=software,
         released=year,

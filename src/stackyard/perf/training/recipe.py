@@ -83,8 +83,8 @@ class Recipe:
             if chosen not in known:
                 raise ValueError(f"'{chosen}' is not a {name} I know: {nearest(chosen, known)}")
         for name in WIDTHS:
-            value = np.asarray(getattr(self, name), dtype=float)
-            if not np.all(np.isfinite(value)) or np.any(value < 0):
+            value = getattr(self, name)
+            if not (0.0 <= value < np.inf if isinstance(value, float) else _positive(value)):
                 raise ValueError(f"{name} must be finite and not negative")
 
     @property
@@ -119,6 +119,11 @@ WIDTHS = (
     "context",
     "expert",
 )
+
+
+def _positive(value: Numeric) -> bool:
+    many = np.asarray(value, dtype=float)
+    return bool(np.all(np.isfinite(many)) and np.all(many >= 0))
 
 
 def inside(domain: Count, stride: Count, width: Count) -> Count:
