@@ -392,7 +392,9 @@ def training(answer: Training) -> None:
         _no_training(screen, answer)
         return
     held = ", ".join(
-        f"{name} {show(size, 'B')}" for name, size in said["memory_bytes"].items() if size and name != "available"
+        f"{name} {show(size, 'B')}"
+        for name, size in said["memory_bytes"].items()
+        if size and name not in ("available", "held_back")
     )
     weeks, day = said["goodput"], 86400.0
     figures = {
