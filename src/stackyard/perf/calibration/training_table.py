@@ -36,6 +36,7 @@ VENDORS = r"^((nvidia|amd|intel|google|aws|cloud|instinct|tpu)\s+)+"
 HYBRID = r"nemotron(h|3nano|3super|3ultra)|mamba|jamba|granite4"
 LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
+CORE = 2024.25  # year until which Megatron-LM is taken to run without Megatron-Core's overlap and fused attention
 SHORT = 4096.0  # sequences of fine-tuning up to here are packed
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
 
@@ -194,7 +195,7 @@ def _software(row: Mapping[str, str], year: float) -> str:
     ):
         if word in text:
             return name
-    if "megatron" in text and year < 2023:
+    if "megatron" in text and year < CORE:
         return "megatron-lm"
     return "megatron-core" if any(word in text for word in ("megatron", "nemo", "mbridge", "dgxc")) else "other"
 
@@ -254,7 +255,7 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     year = released(row.get("date_or_version", ""))
     software, notes = _software(row, year), (row.get("notes") or "").lower()
     sharded, kept = (row.get("zero_or_fsdp") or "").lower(), (row.get("recompute") or "").lower()
-    old = year < 2023 and software in ("megatron-lm", "deepspeed")
+    old = year < CORE and software in ("megatron-lm", "deepspeed")
     recompute = "full" if kept.startswith("full") else "selective" if kept.startswith("selective") else "none"
     if recompute == "selective" and software == "torchtitan":
         recompute = "alternate"
