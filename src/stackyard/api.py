@@ -24,6 +24,7 @@ from stackyard.source import Fact, Grade
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.perf.estimate import Estimate
+    from stackyard.perf.training.estimate import Training
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -147,6 +148,66 @@ def estimate(
     answer = found.estimate or found.nearest
     assert answer is not None
     return answer
+
+
+def train(
+    model: str,
+    chip: str,
+    *,
+    accelerators: int,
+    sequence: int = 8192,
+    batch: int | None = None,
+    micro_batch: int = 1,
+    tensor: int = 1,
+    pipeline: int = 1,
+    virtual: int = 1,
+    context: int = 1,
+    expert: int = 1,
+    precision: str = "bf16",
+    recompute: str = "none",
+    sharding: str = "zero-1",
+    schedule: str = "1f1b",
+    software: str = "megatron-core",
+    offload: bool = False,
+) -> Training:
+    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, goodput over weeks.
+
+    Without `batch` each replica does 32 micro-batches in a step. Raises InputErrors for unknown ids or words.
+    """
+    from stackyard.perf.training.estimate import train as trained
+    from stackyard.perf.training.recipe import Recipe
+
+    known = catalog()
+    shape, part = known.model(model), known.accelerator(chip)
+    replicas = accelerators / max(tensor * pipeline * context, 1)
+    try:
+        recipe = Recipe(
+            accelerators=float(accelerators),
+            sequence=float(sequence),
+            global_batch=float(batch) if batch is not None else max(replicas, 1.0) * micro_batch * 32,
+            micro_batch=float(micro_batch),
+            tensor=float(tensor),
+            pipeline=float(pipeline),
+            virtual=float(virtual),
+            context=float(context),
+            expert=float(expert),
+            precision=precision,
+            recompute=recompute,
+            sharding=sharding,
+            schedule=schedule,
+            software=software,
+            offload=offload,
+        )
+    except ValueError as error:
+        raise _refused("train", str(error), "see: stackyard train --help") from None
+    return trained(shape, part, recipe)
+
+
+def nearest_training(training: Training) -> Training | None:
+    """The run that fits with the fewest changes to one that does not; None where none of those tried does."""
+    from stackyard.perf.training.estimate import nearest_fit
+
+    return nearest_fit(training.model, training.chip, training.recipe)
 
 
 def scenario(path: Path | str) -> Scenario:
@@ -311,7 +372,9 @@ __all__ = [
     "fact_row",
     "facts",
     "nearest_fact",
+    "nearest_training",
     "plan",
     "problem",
     "scenario",
+    "train",
 ]

@@ -144,6 +144,58 @@ def estimate(
 
 
 @app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-405b.")],
+    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h100.")],
+    accelerators: Annotated[int, typer.Option("--gpus", min=1, help="Accelerators of the whole run.")],
+    tensor: Annotated[int, typer.Option("--tp", min=1, help="Tensor-parallel width.")] = 1,
+    pipeline: Annotated[int, typer.Option("--pp", min=1, help="Pipeline stages.")] = 1,
+    virtual: Annotated[int, typer.Option("--vp", min=1, help="Chunks of layers of a stage (interleaved).")] = 1,
+    context: Annotated[int, typer.Option("--cp", min=1, help="Context-parallel width.")] = 1,
+    expert: Annotated[int, typer.Option("--ep", min=1, help="Expert-parallel width.")] = 1,
+    sequence: Annotated[int, typer.Option("--seq", min=1, help="Tokens of a sequence.")] = 8192,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Sequences of a step; 32 micro-batches a replica when left out.")
+    ] = None,
+    micro_batch: Annotated[int, typer.Option("--micro", min=1, help="Sequences of a micro-batch.")] = 1,
+    precision: Annotated[str, typer.Option(help="bf16, fp8, mxfp8 or fp4.")] = "bf16",
+    recompute: Annotated[str, typer.Option(help="none, selective, alternate or full.")] = "none",
+    sharding: Annotated[str, typer.Option(help="none, zero-1, zero-2 or zero-3 (FSDP).")] = "zero-1",
+    schedule: Annotated[str, typer.Option(help="1f1b or zero-bubble.")] = "1f1b",
+    software: Annotated[
+        str, typer.Option(help="Whose constants: megatron-core, torchtitan, other, ...")
+    ] = "megatron-core",
+    offload: Annotated[bool, typer.Option("--offload", help="Keep the optimiser in host memory.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Estimate a training run: step time with its interval, tokens, MFU, memory by part, and goodput over weeks."""
+    from stackyard import api, show
+
+    answer = api.train(
+        model,
+        chip,
+        accelerators=accelerators,
+        sequence=sequence,
+        batch=batch,
+        micro_batch=micro_batch,
+        tensor=tensor,
+        pipeline=pipeline,
+        virtual=virtual,
+        context=context,
+        expert=expert,
+        precision=precision,
+        recompute=recompute,
+        sharding=sharding,
+        schedule=schedule,
+        software=software,
+        offload=offload,
+    )
+    print_json(answer.summary()) if as_json else show.training(answer)
+    if not answer.fits:
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+@app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stackyard.api import Result
     from stackyard.catalog import Catalog
     from stackyard.perf.estimate import Estimate
+    from stackyard.perf.training.estimate import Training
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -444,4 +445,69 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     screen.print(
         "Worth: dual value. In tokens: what it buys at the price of an unserved token, a day to the horizon's end.",
         style="dim",
+    )
+
+
+def training(answer: Training) -> None:
+    """One training run: step time, tokens, MFU, memory, where the time goes, and goodput; or why it cannot be."""
+    screen = console()
+    said = answer.summary()
+    widths = ", ".join(
+        f"{name} {said[name]:g}" for name in ("tensor", "pipeline", "virtual", "context", "expert", "data")
+    )
+    head = f"Training {answer.model.name} on {said['accelerators']:,.0f} {answer.chip.name} ({widths})"
+    screen.print(f"[bold]{head}[/bold]")
+    screen.print(
+        f"{said['global_batch']:,.0f} sequences of {said['sequence']:,.0f} tokens a step; {said['precision']}, "
+        f"recompute {said['recompute']}, {said['sharding']}, {said['schedule']}; constants of {said['software']}"
+    )
+    if not answer.fits:
+        _no_training(screen, answer)
+        return
+    held = ", ".join(
+        f"{name} {show(size, 'B')}"
+        for name, size in said["memory_bytes"].items()
+        if size and name not in ("available", "held_back")
+    )
+    weeks, day = said["goodput"], 86400.0
+    figures = {
+        "step": f"{show(said['step_s'], 's')} (80% interval {show(said['step_low_s'], 's')} to "
+        f"{show(said['step_high_s'], 's')})",
+        "tokens": f"{show(said['tokens_per_s'], 'token/s')}, "
+        f"{said['tokens_per_s_per_accelerator']:,.0f} an accelerator",
+        "MFU, all pairs of attention counted": f"{said['mfu_full']:.1%} of {said['precision']} peak",
+        "MFU, pairs under the causal mask": f"{said['mfu_causal']:.1%}; with recomputation {said['hfu']:.1%}",
+        "memory of one accelerator": f"{show(said['memory_used_bytes'], 'B')} of "
+        f"{show(said['memory_bytes']['available'], 'B')} ({held})",
+        "interruptions": f"one in {show(weeks['between_failures'] / 3600, 'h')}, "
+        f"{show(weeks['restart'], 's')} to restart",
+        "checkpoints": f"best every {show(weeks['interval'], 's')}",
+        "goodput over weeks": f"{weeks['share']:.1%}: {show(said['tokens_per_s'] * weeks['share'] * day, 'token/day')}",
+    }
+    screen.print(rows("", figures))
+    table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
+    for name in ("part", "time", "share"):
+        table.add_column(name, justify="left" if name == "part" else "right")
+    for name, seconds in sorted(said["parts_s"].items(), key=lambda part: -part[1]):
+        if seconds > 0.001 * said["step_s"]:
+            table.add_row(name, show(seconds, "s"), f"{seconds / said['step_s']:.0%}")
+    screen.print(table)
+    screen.print("Basis: counted work over fitted rates, weakest grade ", grade(answer.grade), ".", sep="")
+
+
+def _no_training(screen: Console, answer: Training) -> None:
+    """Every reason, and the nearest run that would fit."""
+    from stackyard.api import nearest_training
+
+    screen.print("Does not fit:", style="bold red")
+    for reason in answer.why:
+        screen.print(f"  • {reason}")
+    near = nearest_training(answer)
+    if near is None:
+        screen.print("No layout nearby fits: give it more accelerators.")
+        return
+    r = near.recipe
+    screen.print(
+        f"The nearest that fits: --tp {r.tensor:g} --pp {r.pipeline:g} --micro {r.micro_batch:g} "
+        f"--recompute {r.recompute} --sharding {r.sharding}  ({show(float(near.seconds), 's')} a step)"
     )

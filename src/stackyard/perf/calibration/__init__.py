@@ -1,0 +1,1 @@
+"""Calibration: measured rows, and the code that fits the model's constants to them."""

@@ -1,0 +1,302 @@
+"""Fits the constants of the training model to measured steps: `python -m stackyard.perf.calibration.training`.
+
+The least of the sum of weighted, robust squared log errors of step times and of squared distances from what is
+expected of each constant before the rows are seen, by Gauss-Newton with damping. A source's rows of one model on one
+accelerator weigh as the square root of their number, because they repeat each other. Writes data/training_fit.yaml;
+running it again writes the same figures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.perf.calibration.training_rows import Measured, training_rows
+from stackyard.perf.training import constants, step
+from stackyard.perf.training.memory import training_memory
+from stackyard.perf.training.rates import generation, rates
+from stackyard.perf.training.step import Rates
+from stackyard.perf.training.work import Work, count, stacked
+
+Array = NDArray[np.float64]
+ERROR = 0.06  # spread of log errors that the fit expects of a row
+RAN = 0.3  # weight of a run of which it is only known that it fitted
+ROBUST = 1.5  # errors beyond so many spreads count linearly
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is expected of a constant before the rows are seen: a value, and the spread of its logarithm."""
+
+    value: float
+    spread: float
+    unit: str = ""
+    note: str = ""
+
+
+def _priors() -> dict[str, Prior]:
+    found = {
+        "reach.bf16": Prior(0.9, 0.15, note="of the best single matmul"),
+        "reach.fp8": Prior(0.9, 0.15, note="of the best single matmul"),
+        "reach.fp4": Prior(0.8, 0.2, note="of the best single matmul"),
+        "power.exponent": Prior(0.6, 0.2, note="of power over rated power, for the clock"),
+        "experts.share": Prior(0.5, 0.3, note="grouped matmuls against dense ones, software before 2026-06"),
+        "experts.share.late": Prior(0.7, 0.3, note="the same from 2026-06"),
+        "host.expert": Prior(8e-3, 0.2, "s", "least time of a layer with experts and a micro-batch"),
+        "operands.bandwidth": Prior(1.5, 0.4, note="matmul traffic against bandwidth; above 1 as most is hidden"),
+        "stream": Prior(0.6, 0.4, note="of bandwidth in elementwise kernels"),
+        "link.up": Prior(0.8, 0.1, note="of the printed scale-up rate"),
+        "link.out": Prior(0.85, 0.15, note="of the printed scale-out rate"),
+        "link.out.deepspeed-zero-3": Prior(0.85, 0.8, note="DeepSpeed ZeRO-3 of 2021"),
+        "wait.up": Prior(2e-5, 0.4, "s", "of one message within a scale-up domain"),
+        "wait.out": Prior(4e-5, 0.5, "s", "of one message between domains"),
+        "launch": Prior(5e-6, 0.4, "s", "of one matmul"),
+        "step": Prior(0.02, 0.7, "s", "fixed time of a step"),
+        "cast.fp8": Prior(4.0, 0.4, "B", "moved for each operand element, whole tensors scaled"),
+        "cast.mxfp8": Prior(6.0, 0.4, "B", "moved for each operand element, blocks scaled"),
+        "cast.fp4": Prior(8.0, 0.4, "B", "moved for each operand element"),
+        "ragged": Prior(0.2, 0.5, note="more time of a matmul with a side that is not a multiple of 64"),
+        "misaligned": Prior(5.0, 0.5, note="more time of attention with a head not a multiple of 8"),
+        "young.lack": Prior(0.25, 0.4, note="lost at a chip's launch"),
+        "young.years": Prior(1.0, 0.4, note="years in which that becomes a third"),
+        "expert.exposed": Prior(0.6, 0.4, note="of the exchange with experts"),
+        "expert.exposed.deepseek": Prior(0.1, 0.4, note="DualPipe hides the exchange"),
+        "send.exposed": Prior(0.4, 0.5, note="of sends between stages"),
+        "tensor.exposed": Prior(0.5, 0.3, note="of the tensor group's messages"),
+        "tensor.exposed.megatron-lm": Prior(1.0, 0.1, note="no overlap in 2021 and 2022"),
+        "tensor.exposed.deepspeed": Prior(1.0, 0.1, note="no overlap in 2021 and 2022"),
+        "leak": Prior(0.15, 0.5, note="of the shorter of two that overlap"),
+        "host.update": Prior(2e-9, 0.4, "s", "one parameter updated on the host"),
+        "spread": Prior(0.003, 0.7, note="more time for each doubling of accelerators"),
+    }
+    for kind, flash2, flash3 in (("ampere", 0.5, 0.5), ("hopper", 0.3, 0.55), ("blackwell", 0.15, 0.5)):
+        found[f"reach.{kind}"] = Prior(1.0, 0.05, note="matmuls of the generation against all")
+        found[f"attention.flash-2.{kind}"] = Prior(flash2, 0.3, note="of bf16 arithmetic, pairs under the mask")
+        found[f"attention.flash-3.{kind}"] = Prior(flash3, 0.3, note="of bf16 arithmetic, pairs under the mask")
+        found[f"attention.unfused.{kind}"] = Prior(0.4, 0.3, note="of bf16 arithmetic, all pairs")
+    for software in ("megatron-lm", "deepspeed", "llm-foundry", "torchtitan"):
+        found[f"stream.{software}"] = Prior(0.6, 0.4, note="of bandwidth in elementwise kernels")
+        found[f"leak.{software}"] = Prior(0.15, 0.5, note="of the shorter of two that overlap")
+    return found
+
+
+MEMORY = {
+    "memory.reserved": Prior(9e9, 0.3, "B", "driver, collectives, fragments"),
+    "memory.slack": Prior(1.1, 0.1, note="activations held over those counted"),
+    "memory.logit": Prior(12.0, 0.2, "B", "of one score: bf16 and fp32 copies, and gradients"),
+    "memory.logit.zero-offload": Prior(1.0, 0.7, "B", "of one score where the loss is computed in tiles"),
+}
+PRIORS = _priors()
+NAMES = tuple(PRIORS)
+START = np.log([prior.value for prior in PRIORS.values()])
+SPREAD = np.array([prior.spread for prior in PRIORS.values()])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Measured steps, counted once: their work as arrays, and which of a few kinds of rates each row has."""
+
+    measured: tuple[Measured, ...]
+    work: Work
+    seconds: Array
+    kinds: tuple[Measured, ...]  # one row of each kind of chip and recipe that rates can tell apart
+    kind: NDArray[np.intp]
+
+    def times(self, values: Mapping[str, float]) -> Array:
+        """Estimated seconds of every row."""
+        each = [rates(row.chip, row.recipe, values) for row in self.kinds]
+        joined = Rates(**{f.name: np.array([getattr(r, f.name) for r in each])[self.kind] for f in fields(Rates)})
+        return np.asarray(step.time(self.work, joined).seconds)
+
+
+def rows_of(measured: Sequence[Measured]) -> Rows:
+    """Rows with a step time, ready to be fitted."""
+    timed = tuple(row for row in measured if row.seconds is not None)
+    kinds: dict[tuple[object, ...], int] = {}
+    firsts: list[Measured] = []
+    index = []
+    for row in timed:
+        r = row.recipe
+        key = (row.chip.id, r.precision, r.attention, r.software, r.released)
+        if key not in kinds:
+            kinds[key] = len(kinds)
+            firsts.append(row)
+        index.append(kinds[key])
+    work = stacked([count(row.model, row.chip, row.recipe) for row in timed])
+    return Rows(timed, work, np.array([row.seconds for row in timed]), tuple(firsts), np.array(index))
+
+
+def weights(measured: Sequence[Measured]) -> Array:
+    """One over the square root of how many rows a source has of the same model on the same accelerator."""
+    keys = [(row.source, row.accelerator, row.model.id) for row in measured]
+    number = Counter(keys)
+    raw = np.array([number[key] ** -0.25 for key in keys])
+    return np.asarray(raw / np.sqrt(np.mean(raw**2)))
+
+
+def fixed() -> dict[str, float]:
+    """The constants that are read, not fitted, in SI."""
+    return {name: fact.si for name, fact in constants.read(constants.READ).items()}
+
+
+def fit(rows: Rows, kept: Array | None = None, start: Array | None = None, steps: int = 60) -> Array:
+    """Logarithms of the constants, in the order of NAMES; `kept` is 1 for rows that count and 0 for those left out."""
+    given = fixed()
+    weight = weights(rows.measured) * (1.0 if kept is None else kept) * 0.5
+    measured = np.log(rows.seconds)
+
+    def misses(x: Array) -> Array:
+        found = (np.log(rows.times({**given, **dict(zip(NAMES, np.exp(x), strict=True))})) - measured) * weight / ERROR
+        far = np.abs(found) > ROBUST
+        bent = np.sign(found) * np.sqrt(np.maximum(2 * ROBUST * np.abs(found) - ROBUST**2, 0.0))
+        return np.concatenate([np.where(far, bent, found), (x - START) / SPREAD])
+
+    return descend(misses, START if start is None else start, steps)
+
+
+def descend(misses: Callable[[Array], Array], start: Array, steps: int) -> Array:
+    """The least sum of squared misses from a start: Gauss-Newton steps, damped until they help (Levenberg, 1944)."""
+    x = start.copy()
+    now, damping = misses(x), 1e-2
+    for _ in range(steps):
+        slope = np.stack([(misses(x + 1e-4 * unit) - now) / 1e-4 for unit in np.eye(len(x))], axis=1)
+        bend, pull = slope.T @ slope, slope.T @ now
+        while damping < 1e7:
+            tried = x - np.linalg.solve(bend + damping * np.diag(np.diag(bend)), pull)
+            then = misses(tried)
+            if then @ then < now @ now:
+                break
+            damping *= 4
+        gain = now @ now - then @ then
+        if gain <= 0:
+            break
+        x, now, damping = tried, then, max(damping / 5, 1e-6)
+        if gain < 1e-6 * (now @ now):
+            break
+    return x
+
+
+def fit_memory(measured: Sequence[Measured]) -> dict[str, float]:
+    """The constants of memory, fitted in the same way to the rows with a peak; in SI.
+
+    A dense run whose step time was measured did fit; one that is estimated not to counts as an error of that size.
+    """
+    rows = [row for row in measured if row.memory is not None]
+    ran = list({row.recipe: row for row in measured if row.memory is None and row.model.experts is None}.values())
+    given, names = fixed(), tuple(MEMORY)
+    expected = np.log([prior.value for prior in MEMORY.values()])
+    loose = np.array([prior.spread for prior in MEMORY.values()])
+    weight, peak = weights(rows) / ERROR, np.log([row.memory or np.nan for row in rows])
+
+    def misses(x: Array) -> Array:
+        values = {**given, **dict(zip(names, np.exp(x), strict=True))}
+        found = [training_memory(row.model, row.chip, row.recipe, values).total for row in rows]
+        over = []
+        for row in ran:
+            held = training_memory(row.model, row.chip, row.recipe, values)
+            over.append(np.log(max(float(held.needed / held.available), 1.0)) / ERROR)
+        bent = np.sqrt(np.where(np.array(over) > ROBUST, 2 * ROBUST * np.array(over) - ROBUST**2, np.square(over)))
+        misses = (np.log(np.array(found, dtype=float)) - peak) * weight
+        return np.concatenate([misses, bent * RAN, (x - expected) / loose])
+
+    found = np.exp(descend(misses, expected, 30)) if rows else np.exp(expected)
+    return {name: float(f"{value:.4g}") for name, value in zip(names, found, strict=True)}
+
+
+def values_of(x: Array) -> dict[str, float]:
+    """Every constant, read and fitted, in SI."""
+    return {**fixed(), **{name: float(f"{value:.4g}") for name, value in zip(NAMES, np.exp(x), strict=True)}}
+
+
+def held_out(rows: Rows, groups: Sequence[str], start: Array) -> Array:
+    """Estimated seconds of every row by constants that were fitted without any row of its group."""
+    labels = np.array(groups)
+    found = np.empty(len(labels))
+    for group in dict.fromkeys(groups):
+        out = labels == group
+        found[out] = rows.times(values_of(fit(rows, (~out).astype(float), start, steps=15)))[out]
+    return found
+
+
+def write(path: Path, fitted: Mapping[str, float]) -> None:
+    """Writes the fitted constants as a data file."""
+    lines = [
+        "# Written by `python -m stackyard.perf.calibration.training`; how it fits is said there. Do not edit by hand.",
+        "sources:",
+        "  fit:",
+        "    title: Fit to the measured training steps of perf/calibration/data/training.csv",
+        f"    date: '{max(row.date for row in training_rows())}'",
+        "    kind: derived",
+        "",
+        "constants:",
+    ]
+    for name, value in fitted.items():
+        prior = {**PRIORS, **MEMORY}.get(name)
+        unit, note = "''", INTERVALS.get(name, "")
+        if prior:
+            note = f"{prior.note}; {prior.value:g} was expected, within a factor {np.exp(prior.spread):.2f}"
+            unit = prior.unit or unit
+        quoted = note.replace("'", "''")
+        lines += [
+            f"  {name}: {{value: {value:.4g}, unit: {unit}, grade: estimated, sources: [fit],",
+            f"    note: '{quoted}'}}",
+        ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def intervals(rows: Rows, x: Array) -> dict[str, float]:
+    """Half-widths of 80% intervals of log step time: 80% of held-out errors are smaller.
+
+    'dense' and 'experts' from leaving out one model at a time, 'generation' and 'software' from leaving
+    out one chip generation or software.
+    """
+    models = np.abs(np.log(held_out(rows, [row.family for row in rows.measured], x) / rows.seconds))
+    chips = np.abs(np.log(held_out(rows, [generation(row.chip) for row in rows.measured], x) / rows.seconds))
+    others = np.abs(np.log(held_out(rows, [row.recipe.software for row in rows.measured], x) / rows.seconds))
+    expert = np.array([row.model.experts is not None for row in rows.measured])
+    return {
+        "interval.dense": float(np.quantile(models[~expert], 0.8)),
+        "interval.experts": float(np.quantile(models[expert], 0.8)),
+        "interval.generation": float(np.quantile(chips, 0.8)),
+        "interval.software": float(np.quantile(others, 0.8)),
+        "interval.memory": float(np.quantile(_memory_errors(), 0.8)),
+    }
+
+
+def _memory_errors() -> Array:
+    """Absolute log errors of peak memory, each software left out of the fit in turn."""
+    rows = [row for row in training_rows() if row.memory is not None]
+    found = []
+    for name in dict.fromkeys(row.recipe.software for row in rows):
+        known = {**fixed(), **fit_memory([row for row in rows if row.recipe.software != name])}
+        for row in rows:
+            if row.recipe.software == name and row.memory is not None:
+                total = training_memory(row.model, row.chip, row.recipe, known).total
+                found.append(abs(np.log(float(total) / row.memory)))
+    return np.array(found)
+
+
+INTERVALS = {
+    "interval.dense": "80% of the errors of dense models left out of the fit are smaller (in log step time)",
+    "interval.experts": "80% of the errors of models with experts left out of the fit are smaller",
+    "interval.generation": "80% of the errors of chip generations left out of the fit are smaller",
+    "interval.software": "80% of the errors of software left out of the fit are smaller",
+    "interval.memory": "80% of the errors of peak memory are smaller where the software is left out of the fit",
+}
+
+
+def main() -> None:
+    """Fits and writes."""
+    rows = rows_of(training_rows())
+    x = fit(rows)
+    found = dict(zip(NAMES, np.exp(x), strict=True))
+    write(constants.FITTED, {**found, **fit_memory(training_rows()), **intervals(rows, x)})
+
+
+if __name__ == "__main__":
+    main()
