@@ -22,6 +22,7 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
+    from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
@@ -231,6 +232,19 @@ def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
         raise InputErrors([Fault(str(path), 0, "", f"is not a saved plan ({type(error).__name__})", hint)]) from None
 
 
+def validate(path: Path | str | None = None, *, predict: Path | str | None = None) -> Comparison:
+    """The performance model beside measurements: the package's own table, or a user's in the published columns.
+
+    `predict` names a file that gets the user's table with predictions beside it. Raises InputErrors for a bad table.
+    """
+    from stackyard.perf.calibration.validate import validate as compared
+    from stackyard.perf.calibration.validate import write_predictions
+
+    if predict is not None and path is not None:
+        write_predictions(Path(path), Path(predict))
+    return compared(None if path is None else Path(path))
+
+
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -261,4 +275,16 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
-__all__ = ["Result", "audit", "catalog", "estimate", "explained", "fact_row", "facts", "plan", "problem", "scenario"]
+__all__ = [
+    "Result",
+    "audit",
+    "catalog",
+    "estimate",
+    "explained",
+    "fact_row",
+    "facts",
+    "plan",
+    "problem",
+    "scenario",
+    "validate",
+]

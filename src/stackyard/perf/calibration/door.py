@@ -8,6 +8,7 @@ A row that the model cannot express is a reason, never silence.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +107,13 @@ _METRICS = {
     "e2e_latency_ms": "latency",
     "e2e_latency_ms_mean": "latency",
 }
+_WAVES = 10.0  # InferenceX sends ten requests for each that it keeps in progress
+# Requests of a run by lengths: NVIDIA/TensorRT-LLM, docs/source/performance/perf-overview.md, v0.17 to v1.2.
+_REQUESTS = {
+    (128, 128): 30000, (128, 2048): 3000, (128, 4096): 1500, (500, 2000): 3000, (1000, 1000): 3000, (1000, 2000): 1500,
+    (1024, 1024): 3000, (1024, 2048): 1500, (1024, 8192): 1500, (1024, 32768): 1000, (2048, 128): 3000,
+    (2048, 2048): 1500, (5000, 500): 1500, (8192, 1024): 1500, (20000, 2000): 1000, (32768, 1024): 1000,
+}  # fmt: skip
 _MEAN_LENGTH = 0.9  # InferenceX draws lengths evenly from 0.8 to 1.0 of the printed ones
 
 
@@ -115,37 +123,50 @@ class Inexpressible(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """Rows that can be compared, and the ones that cannot: (source, reason) -> how many."""
+    """A table as it was read: each line with its row of ours, or the reason why there is none."""
 
-    rows: tuple[Row, ...]
-    left_out: Mapping[tuple[str, str], int]
+    header: tuple[str, ...]
+    lines: tuple[tuple[Mapping[str, str], Row | None, str], ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Rows that can be compared, excluded ones in."""
+        return tuple(row for _, row, _ in self.lines if row is not None)
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str, int], ...]:
+        """(source, reason, rows) of what cannot be expressed."""
+        named = ((_source(cells), reason) for cells, row, reason in self.lines if row is None)
+        return tuple((source, reason, count) for (source, reason), count in sorted(Counter(named).items()))
+
+
+def _source(cells: Mapping[str, str]) -> str:
+    return cells["source"] if "chip" in cells else source_of(cells["source_id"])
 
 
 def read(path: Path) -> Reading:
     """Reads a table in our columns or the published ones; InputErrors for a file that has neither, or broken numbers.
 
-    What the model cannot express is counted by reason.
+    What the model cannot express has a reason instead of a row.
     """
     table = read_csv(path, ("metric", "value"))
     own = "chip" in table.header
-    missing = [name for name in (COLUMNS[:-1] if own else PUBLISHED) if name not in table.header]
+    missing = [name for name in (COLUMNS[:-2] if own else PUBLISHED) if name not in table.header]
     if missing:
-        hint = f"columns are: {', '.join(PUBLISHED)}"
+        hint = f"columns are: {', '.join(PUBLISHED)}; or {', '.join(COLUMNS)}"
         raise InputErrors([Fault(str(path), 1, name, "column is missing", hint) for name in missing])
-    found, faults, gone = [], [], dict[tuple[str, str], int]()
+    lines: list[tuple[Mapping[str, str], Row | None, str]] = []
+    faults = []
     for line, cells in table.rows:
-        source = cells["source"] if own else source_of(cells["source_id"])
         try:
-            row = _checked(row_of(cells)) if own else translated(cells)
+            lines.append((cells, _checked(row_of(cells)) if own else translated(cells), ""))
         except Inexpressible as reason:
-            gone[source, str(reason)] = gone.get((source, str(reason)), 0) + 1
+            lines.append((cells, None, str(reason)))
         except ValueError as error:
             faults.append(Fault(str(path), line, "", str(error), "write plain numbers, times in ms, rates in tokens/s"))
-        else:
-            found.append(row)
     if faults:
         raise InputErrors(faults)
-    return Reading(tuple(found), gone)
+    return Reading(table.header, tuple(lines))
 
 
 def source_of(source_id: str) -> str:
@@ -189,6 +210,9 @@ def translated(cells: Mapping[str, str]) -> Row:
     total = metric in ("output_tok_s_total", "total_tok_s")
     value = float(cells["value"]) * (1e-3 if "_ms" in metric else 1.0 / count if total else 1.0)
     replicas = max(count / (tensor * pipeline * data), 1.0)
+    field = re.search(r"per-replica batch field ([\d.]+)", notes)
+    if field and data == 1.0:  # several replicas behind one address: the source says how many requests each had
+        replicas = max(float(cells["batch_or_concurrency"]) / float(field.group(1)), 1.0)
     return Row(
         id=cells["source_id"],
         source=source_of(cells["source_id"]),
@@ -209,6 +233,7 @@ def translated(cells: Mapping[str, str]) -> Row:
         regime=_REGIMES[scenario],
         metric=_METRICS[metric],
         value=value,
+        requests=_requests(cells, scale),
         excluded=_defect(cells, model, tensor * data),
     )
 
@@ -255,7 +280,13 @@ def _widths(cells: Mapping[str, str], model: str) -> tuple[float, float, float, 
             raise Inexpressible("parallel layout not known")
         return 1.0, pipeline, group, max(expert, 1.0)
     tensor = float(cells["tp"])
-    return tensor, pipeline, 1.0, expert if catalog.load().models[model].experts else 1.0
+    if catalog.load().models[model].experts is None:
+        return tensor, pipeline, 1.0, 1.0
+    shared = re.search(r"MoE TP (\d+)", notes)
+    spread = max(expert, float(shared.group(1)) if shared else 1.0)
+    if spread > tensor and count >= spread * pipeline:  # experts spread wider than a tensor group: groups share them
+        return tensor, pipeline, count / (tensor * pipeline), spread
+    return tensor, pipeline, 1.0, expert
 
 
 def _lengths(cells: Mapping[str, str], scale: float) -> tuple[float, float]:
@@ -274,6 +305,18 @@ def _batch(cells: Mapping[str, str]) -> float:
         raise Inexpressible("batch or concurrency not stated") from None
 
 
+def _requests(cells: Mapping[str, str], scale: float) -> float:
+    """Requests of the whole run: stated in the row, or by the source's procedure; 0 where not known."""
+    if scale < 1.0:
+        return _WAVES * float(cells["batch_or_concurrency"])
+    stated = re.search(r"max_num_seqs=(\d+)", cells["batch_or_concurrency"])
+    if stated:  # so AMD's table names them
+        return float(stated.group(1))
+    if cells["source_id"].startswith("trtllm") and cells["scenario"] == "offline_max_load":
+        return float(_REQUESTS.get((int(cells["input_len"]), int(cells["output_len"])), 0))
+    return 0.0
+
+
 def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
     """The stated defect for which a row is kept out of the figures; '' where there is none."""
     version, notes, source = cells["date_or_version"], cells["notes"], cells["source_id"]
@@ -282,7 +325,7 @@ def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
         return "CUDA graphs were off by mistake (said in the source)"
     if "TensorRT-LLM v1.0" in version and lengths == ("128", "128"):
         return "128/128 of v1.0 was withdrawn by the source: bound by the host"
-    if "enable_attention_dp" in notes and width > 1:
+    if "TensorRT-LLM v1.0" in version and catalog.load().models[model].experts and width > 1:
         return "attention tensor or data parallel not stated (v1.0, experts)"
     if "KV-starved" in notes:
         return "starved of cache (said in the source table)"
@@ -292,12 +335,13 @@ def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
         return "speculative decoding on or off not recorded"
     if "exact match in InferenceX API" in notes:
         return "the same run is in the InferenceX table"
-    return "length distribution not stated; some rows saturated" if source.startswith("nv_aic") and _late(cells) else ""
-
-
-def _late(cells: Mapping[str, str]) -> bool:
-    """A first token later than 10 s in a closed loop: a saturated server whose queue was measured."""
-    return cells["metric"].startswith("ttft") and float(cells["value"]) > 10_000
+    if "unset in source" in cells["precision_weights"]:
+        return "number format not set in the source"
+    if source.startswith("nv_aic") and "ai-dynamo" in notes:
+        return "behind a Dynamo front end; number of replicas not stated"
+    if source.startswith("nv_aic") and cells["metric"].startswith("ttft"):
+        return "arrivals and length distribution not stated: the queue before the first token is not known"
+    return ""
 
 
 def newest(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -24,7 +24,8 @@ class Row:
     """One measurement. `batch` is requests of the whole replica at once, 0 where the engine takes all it can.
 
     Rates are tokens per second of one accelerator, times are seconds; `prompt` and `output` are mean lengths.
-    `excluded` says why a row with a stated defect is kept out of every figure; empty where it counts.
+    `requests` is how many the run had in all, 0 where that is not known. `excluded` says why a row with a stated defect
+    is kept out of every figure; empty where it counts.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Row:
     regime: str
     metric: str
     value: Numeric
+    requests: float = 0.0
     excluded: str = ""
 
     @property
@@ -58,7 +60,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value")
+_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests")
 
 
 def row_of(cells: Mapping[str, str]) -> Row:

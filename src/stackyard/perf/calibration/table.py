@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
                 (rows[0].source, "same configuration measured again, or a rate that follows from tpot", repeated)
             )
         kept += rows
-        gone += [(source, reason, count) for (source, reason), count in sorted(reading.left_out.items())]
+        gone += reading.left_out
     write(FILE, kept)
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
