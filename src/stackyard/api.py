@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 
 ABSENT = (
     "Training campaigns: the demand is inference only.",
-    "Calibration: rates are first principles, mostly within 30% of published rows, too fast for FP4 experts (README).",
+    "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, phases and contracts: decisions are continuous amounts; nothing is rounded to lots.",
     "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",

@@ -400,6 +400,14 @@ def validation(found: Comparison, written: Path | None) -> None:
                 )
         screen.print(table)
         screen.print()
+    held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
+    table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
+    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%"):
+        table.add_column(name, justify="left" if name in ("without its", "what") else "right")
+    for cells in held:
+        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90")]
+        table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
+    screen.print(table)
     screen.print(
         "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
     )

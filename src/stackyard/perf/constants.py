@@ -166,7 +166,7 @@ def _versioned(framework: str) -> bool:
 
 def newest_engine(chip: Accelerator) -> Engine:
     """The engine that an estimate assumes when none is named: the vendor's own or best-measured one, newest release."""
-    usual = {"NVIDIA": "trtllm-2025-09", "AMD": "sglang-rocm-2026"}
+    usual = {"NVIDIA": "trtllm-2025-09", "AMD": "sglang-rocm-2026", "Intel": "vllm-gaudi-2026"}
     return engines()[usual.get(chip.vendor, "trtllm-2025-09")]
 
 

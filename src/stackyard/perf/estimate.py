@@ -16,7 +16,7 @@ from stackyard.perf.interval import factors
 from stackyard.perf.layout import Layout, divides
 from stackyard.perf.memory import Memory, memory
 from stackyard.perf.op import Op
-from stackyard.perf.precision import Precision, precision_of, unsupported
+from stackyard.perf.precision import FOUR_BIT, Precision, precision_of, unsupported
 from stackyard.perf.provider import LIMITS, Provider, Roofline
 from stackyard.quantity import Count, Joule, Numeric, Second, Token, Watt
 from stackyard.source import Fact, Grade, weakest
@@ -202,6 +202,8 @@ class Estimate:
             },
             "basis": {
                 "engine": self.engine,
+                "constants_of": constants.generation(self.chip).id,
+                "chip_measured": constants.measured(self.chip),
                 "provider": basis.provider,
                 "grade": basis.grade.label,
                 "constants": {fact.path: fact.value for fact in basis.constants},
@@ -448,7 +450,9 @@ def _basis(provider: Provider, model: Model, chip: Accelerator, engine: str, ops
             names |= {"link.scale_up", "link.scale_out", "link.half", "overhead.ramp"}
         elif op.kind in ("matmul", "experts"):
             names |= {f"compute.{op.precision}", f"memory.{op.kind}", f"format.{op.stored}", f"padding.{op.kind}"}
-            names |= {"compute.wave"} if op.kind == "matmul" else {"compute.experts", "overhead.group"}
+            names |= {"compute.dequantise"} if op.stored in FOUR_BIT and op.precision != "fp4" else set()
+            grouped = ("compute.experts", "engine.experts", "load.experts", "overhead.group")
+            names |= {"compute.wave"} if op.kind == "matmul" else set(grouped)
         else:
             names |= {f"compute.{op.kind}", f"memory.{op.kind}"}
             names |= {f"cache.{op.stored}"} if op.kind == "decode" else set()

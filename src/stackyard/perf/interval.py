@@ -5,7 +5,7 @@ from __future__ import annotations
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
 
-METRICS = {"output_rate": "rate", "token_rate": "rate", "tpot": "tpot", "ttft": "ttft", "latency": "latency"}
+METRICS = {"output_rate": "rate", "token_rate": "rate", "tpot": "tpot", "ttft": "ttft", "latency": "tpot"}
 
 
 def factors(chip: Accelerator, metric: str) -> tuple[float, float]:

@@ -141,7 +141,9 @@ def _experts(
     return [
         op.router("router", tokens, hidden, routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
-        op.experts("experts", *sizes, precision.weight_bytes, precision.compute, layers, precision.weights),
+        op.experts(
+            "experts", *sizes, precision.weight_bytes, precision.compute, layers, precision.weights, layout.expert
+        ),
         op.all_to_all("dispatch", size * _activation(precision), peers, layers),
         op.all_to_all("combine", size * ACTIVATION, peers, layers),
     ]

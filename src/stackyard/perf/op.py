@@ -23,8 +23,9 @@ class Op:
     `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
     `precision` is that of the arithmetic, `stored` that of the weights or cache read. `edge` is the FLOP that one more
     row in each group of a (grouped) matmul would add, `wave` the FLOP of one element of output: what padding to whole
-    tiles and whole waves of tiles costs; `groups` is how many experts are reached. `sent` bytes leave the accelerator,
-    in one direction, inside a group of accelerators that is `peers` wide.
+    tiles and whole waves of tiles costs; `groups` is how many experts are reached, `uneven` 0 where every accelerator
+    has a part of each and up to 1 where each has few experts whole. `sent` bytes leave the accelerator, in one
+    direction, inside a group of accelerators that is `peers` wide.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Op:
     edge: Flop = 0.0
     wave: Flop = 0.0
     groups: Count = 0.0
+    uneven: Numeric = 0.0
     sent: Byte = 0.0
     peers: Count = 1.0
     count: Count = 1.0
@@ -172,11 +174,13 @@ def experts(
     precision: str = "bf16",
     count: Count = 1.0,
     stored: str = "bf16",
+    dealt: Count = 1.0,
 ) -> Op:
     """Gate, up and down matmuls of routed experts, grouped into one launch each way.
 
     `tokens` come from this accelerator's tensor group, `pool` from all groups that share the experts; the experts'
-    weights are spread over `spread` accelerators. Even load: this accelerator does tokens active / tensor rows of
+    weights are spread over `spread` accelerators, whole experts over `dealt` of them, whose load is then `uneven`.
+    In the mean this accelerator does tokens active / tensor rows of
     6 hidden width FLOP, and reads the weights of touched(routed, active, pool) / spread experts.
 
     >>> experts("experts", 1, 1, 10, 20, 8, 2, 1, 1, 2).flop
@@ -185,7 +189,18 @@ def experts(
     rows, each = tokens * active / tensor, 6 * hidden * width
     groups = touched(routed, active, pool) / spread
     moved = groups * 3 * hidden * width * weight + rows * (2 * hidden + 3 * width) * ACTIVATION
-    return Op(name, "experts", precision, stored, rows * each, moved, groups * each, groups=groups, count=count)
+    return Op(
+        name,
+        "experts",
+        precision,
+        stored,
+        rows * each,
+        moved,
+        groups * each,
+        groups=groups,
+        uneven=1.0 - 1.0 / dealt,
+        count=count,
+    )
 
 
 def permute(name: str, tokens: Token, hidden: Count, active: Count, tensor: Count, count: Count = 1.0) -> Op:

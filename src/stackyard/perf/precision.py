@@ -12,6 +12,8 @@ from stackyard.quantity import Byte
 # mxfp4 one for each block of 32; int4 one 16-bit scale for each group of 32.
 BYTES: dict[str, Byte] = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 4.5 / 8, "mxfp4": 4.25 / 8, "int4": 4.5 / 8}
 
+FOUR_BIT = frozenset(name for name, size in BYTES.items() if size < 1)
+
 
 @dataclass(frozen=True)
 class Precision:

@@ -11,6 +11,7 @@ import numpy as np
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
 from stackyard.perf.op import Op
+from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
 
 
@@ -57,6 +58,7 @@ class Reach(NamedTuple):
     memory: Fraction
     padding: Numeric  # rows of padding in each group of a matmul
     wave: Numeric  # elements of output that the last, half-empty wave of tiles costs
+    load: Numeric  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
     overhead: Second
     group: Second  # that each group of a grouped matmul adds: its tiles start cold
 
@@ -64,11 +66,12 @@ class Reach(NamedTuple):
 def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach) -> Terms:
     """Terms of a kernel: arithmetic with its padding, and memory traffic.
 
-    compute = count (flop + padding edge + wave_elements wave) / (F c), memory = count bytes / (B m): F, B are the
-    chip's printed rates, c, m the shares of them that kernels of this kind reach. Padding to whole tiles of rows costs
-    half a tile in the mean; the last wave of tiles leaves part of the chip idle.
+    compute = count (flop (1 + load uneven) + padding edge + elements wave) / (F c), memory = count bytes / (B m): F, B
+    are the chip's printed rates, c, m the shares of them that kernels of this kind reach. Padding to whole tiles of
+    rows costs half a tile in the mean; the last wave of tiles leaves part of the chip idle; the accelerator with the
+    busiest experts is waited for.
     """
-    work = op.flop + reach.padding * op.edge + reach.wave * op.wave
+    work = op.flop * (1.0 + reach.load * op.uneven) + reach.padding * op.edge + reach.wave * op.wave
     return Terms(
         op.count * work / (flops * reach.compute),
         op.count * op.bytes / (bandwidth * reach.memory),
@@ -97,12 +100,15 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
         if best is None:
             return None
         grouped = values["compute.experts"] if op.kind == "experts" else 1.0
+        engine = engine * values["engine.experts"] if op.kind == "experts" else engine
+        if op.stored in FOUR_BIT and op.precision != "fp4":
+            best = best * values["compute.dequantise"]
         read = values[f"memory.{op.kind}"] * values[f"format.{op.stored}"]
-        tiles = values[f"padding.{op.kind}"], values["compute.wave"]
+        tiles = values[f"padding.{op.kind}"], values["compute.wave"], values["load.experts"]
         return Reach(best * grouped * engine, read * engine, *tiles, launch, values["overhead.group"])
     read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
     plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
-    return Reach(plain * engine, read * engine, 0.0, 0.0, launch, 0.0)
+    return Reach(plain * engine, read * engine, 0.0, 0.0, 0.0, launch, 0.0)
 
 
 @dataclass(frozen=True)

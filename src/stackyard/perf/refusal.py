@@ -53,6 +53,8 @@ def too_large(held: Memory) -> dict[str, Mask]:
     short, bare = held.total > held.available, held.total - held.cache > held.available
     if np.ndim(short):
         return {"the weights exceed the memory": bare, "weights and cache exceed the memory": np.greater(short, bare)}
+    if not short:
+        return {}
     have = show(float(held.available), "B")
     if bare:
         return {f"the weights exceed the memory: {show(float(held.weights), 'B')} a chip of {have} usable": True}

@@ -8,6 +8,7 @@ gives the same constants.
 
 from __future__ import annotations
 
+import csv
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from stackyard.perf import constants, schedule
 from stackyard.perf.calibration.predict import Group, Vector, answer, groups
-from stackyard.perf.calibration.rows import Row
+from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
 from stackyard.perf.calibration.rows import rows as measured_rows
 from stackyard.perf.estimate import lowered
 from stackyard.perf.interval import METRICS
@@ -33,6 +34,8 @@ GENERATION = {
     "compute.fp8": 0.15,
     "compute.fp4": 0.25,
     "compute.experts": 0.4,
+    "load.experts": 0.7,
+    "compute.dequantise": 0.5,
     "compute.prefill": 0.4,
     "compute.decode": 0.4,
     "compute.wave": 0.7,
@@ -51,16 +54,18 @@ GENERATION = {
     "overhead.group": 0.7,
 }
 ENGINE = {
-    "engine.kernels": 0.3,
-    "overhead.scale": 0.7,
-    "overhead.step": 1.0,
+    "engine.kernels": 0.15,
+    "engine.experts": 0.4,
+    "overhead.experts": 0.8,
+    "overhead.scale": 0.5,
+    "overhead.step": 0.7,
     "overhead.sequence": 1.0,
     "overhead.request": 1.0,
 }
 REFERENCE = "trtllm-2025-09"  # whose kernels count as 1
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
 _TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.2}
-_SIZES = ("flop", "bytes", "edge", "wave", "groups", "sent", "peers", "count")
+_SIZES = ("flop", "bytes", "edge", "wave", "groups", "uneven", "sent", "peers", "count")
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ def unknowns(pairs: Sequence[tuple[str, str]]) -> list[Constant]:
     found = []
     for owner, names in owners:
         for name, sigma in names.items():
-            if (owner, name) != (REFERENCE, "engine.kernels"):
+            if owner != REFERENCE or not name.startswith("engine"):
                 fact = facts[name]
                 found.append(Constant(owner, name, fact.si, sigma, max(fact.si_low, fact.si / 100.0), fact.si_high))
     return found
@@ -210,7 +215,7 @@ def table(problem: Problem, asked: Sequence[Constant], logs: Vector) -> dict[str
     return found
 
 
-def _slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vector) -> Vector:
+def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vector) -> Vector:
     """d log(predicted) / d log(constant), rows x constants.
 
     Constants of one name touch different rows, because a row has one generation and one engine: one step for each name.
@@ -252,10 +257,10 @@ def fit(
     error = _errors(problem, asked, logs)
     best = loss(error, logs)
     for _ in range(steps):
-        slope = _slope(problem, asked, logs, error)
+        steep = slope(problem, asked, logs, error)
         weight = weights * np.minimum(1.0, HUBER / np.maximum(np.abs(error), 1e-12))
-        normal = slope.T @ (slope * weight[:, None]) + np.diag(sigma**-2)
-        force = slope.T @ (weight * error) + (logs - prior) / sigma**2
+        normal = steep.T @ (steep * weight[:, None]) + np.diag(sigma**-2)
+        force = steep.T @ (weight * error) + (logs - prior) / sigma**2
         before = best
         while damping < 1e6:
             change = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -force)
@@ -302,17 +307,18 @@ def main() -> int:
     problem = Problem(rows)
     asked = unknowns(problem.pairs)
     best = fit(problem, asked)
-    used = np.abs(_slope(problem, asked, best, np.zeros(len(rows)) + _errors(problem, asked, best))).sum(axis=0) > 0
+    used = np.abs(slope(problem, asked, best, np.zeros(len(rows)) + _errors(problem, asked, best))).sum(axis=0) > 0
     values: dict[str, dict[str, float]] = {}
     for constant, log, known in zip(asked, best, used, strict=True):
         if known:
             values.setdefault(constant.owner, {})[constant.name] = float(f"{math.exp(log):.4g}")
-    intervals = {
-        kind: quantiles(rows, problem.measured / left_out(problem, asked, best, by))
-        for kind, by in (("model", lambda row: row.model), ("chip", lambda row: row.chip))
+    held = {
+        "model": left_out(problem, asked, best, lambda row: row.model),
+        "chip": left_out(problem, asked, best, lambda row: row.chip),
     }
-    chips = sorted({row.chip for row in rows})
-    write(values, intervals, chips)
+    intervals = {kind: quantiles(rows, problem.measured / predicted) for kind, predicted in held.items()}
+    write(values, intervals, sorted({row.chip for row in rows}))
+    write_held_out(rows, held)
     sys.stdout.write(f"{int(used.sum())} constants fitted to {len(rows)} rows\n")
     return 0
 
@@ -353,6 +359,25 @@ def write(
         lines.append(f"  {kind}:")
         lines += [f"    {metric}: [{low}, {high}]" for metric, (low, high) in metrics.items()]
     (constants.FOLDER / "inference.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_held_out(rows: Sequence[Row], held: Mapping[str, Vector]) -> None:
+    """Writes the errors of rows predicted without their model, or their chip: by target, and by what was left out."""
+    measured = np.array([row.value for row in rows])
+    with HELD_OUT.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90"))
+        for kind, predicted in held.items():
+            error = predicted / measured - 1.0
+            cells: dict[str, list[int]] = {}
+            for place, row in enumerate(rows):
+                for name in (*(name for name, test in TARGETS if test(row)), f"{getattr(row, kind)} {row.metric}"):
+                    cells.setdefault(name, []).append(place)
+            for name in (*(name for name, _ in TARGETS), *sorted(cells.keys() - {name for name, _ in TARGETS})):
+                some = error[cells[name]]
+                size = np.abs(some)
+                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9))
+                writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
 
 
 def _block(values: Mapping[str, float]) -> str:

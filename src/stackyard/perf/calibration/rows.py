@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from stackyard.perf.precision import Precision
 from stackyard.quantity import Count, Numeric, Token
 
 FILE = Path(__file__).parent / "data" / "inference.csv"
+HELD_OUT = Path(__file__).parent / "data" / "inference_held_out.csv"
 LEFT_OUT = Path(__file__).parent / "data" / "inference_left_out.csv"
 
 REGIMES = ("max load", "fixed batch", "concurrency")
@@ -59,6 +60,16 @@ class Row:
         return Layout(self.tensor, self.pipeline, self.data, self.expert)
 
 
+TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
+    (
+        "maximum load, NVIDIA v0.17 to v1.2",
+        lambda row: row.regime == "max load" and row.source.startswith("trtllm"),
+    ),
+    ("time per output token, fixed batch or concurrency", lambda row: row.metric == "tpot"),
+    ("time to first token, concurrency 1 to 16", lambda row: row.metric == "ttft" and 1 <= float(row.batch) <= 16),
+    ("latency of a fixed batch", lambda row: row.metric == "latency"),
+)
+
 COLUMNS = tuple(field.name for field in fields(Row))
 _NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests")
 
@@ -100,3 +111,9 @@ def rows() -> tuple[Row, ...]:
 def left_out() -> tuple[tuple[str, str, int], ...]:
     """(source, reason, rows) of the published rows that the model cannot express, which the table does not hold."""
     return tuple((cells["source"], cells["reason"], int(cells["rows"])) for cells in _read(LEFT_OUT))
+
+
+@lru_cache(maxsize=1)
+def held_out() -> tuple[dict[str, str], ...]:
+    """Errors of rows predicted by constants fitted without their model or their chip, as the last fit wrote them."""
+    return tuple(dict(cells) for cells in _read(HELD_OUT))

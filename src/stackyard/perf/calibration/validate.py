@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,8 @@ from stackyard import catalog
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.predict import Vector, predict
-from stackyard.perf.calibration.rows import Row, left_out, rows
+from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, rows
 from stackyard.perf.interval import factors
-
-TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
-    (
-        "maximum load, NVIDIA v0.17 to v1.2",
-        lambda row: row.regime == "max load" and row.source.startswith("trtllm"),
-    ),
-    ("time per output token, fixed batch or concurrency", lambda row: row.metric == "tpot"),
-    ("time to first token, concurrency 1 to 16", lambda row: row.metric == "ttft" and 1 <= float(row.batch) <= 16),
-    ("latency of a fixed batch", lambda row: row.metric == "latency"),
-)
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,10 @@ class Comparison:
     def targets(self) -> list[Line]:
         """One line for each published target."""
         return [self.line((name,), np.array([test(row) for row in self.rows])) for name, test in TARGETS]
+
+    def held_out(self) -> tuple[dict[str, str], ...]:
+        """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
+        return held_out()
 
     def excluded(self) -> list[tuple[str, str, int]]:
         """(source, stated defect, rows) of the rows kept out of every figure."""
