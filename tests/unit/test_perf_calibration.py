@@ -1,12 +1,13 @@
 """The door of published measurements: what becomes a row, what is left out, and what is refused."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stackyard import api, catalog
+from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
@@ -83,11 +84,7 @@ def test_a_table_of_ours_reads_back_what_was_written(tmp_path):
 def test_a_users_table_gets_one_prediction_a_line(tmp_path):
     path, target = tmp_path / "mine.csv", tmp_path / "mine-predicted.csv"
     lines = [CELLS, CELLS | {"scenario": "online_poisson"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, door.PUBLISHED)
-        writer.writeheader()
-        writer.writerows(lines)
-    found = api.validate(path, predict=target)
+    found = api.validate(written(path, *lines), predict=target)
     assert [line.rows for line in found.lines("metric")] == [1, 1]
     assert found.left_out == (("mine", "scenario not modelled: online_poisson", 1),)
     with target.open(newline="") as stream:
@@ -105,6 +102,30 @@ def test_a_table_without_the_columns_is_refused(tmp_path, header):
     path.write_text(header)
     with pytest.raises(InputErrors, match="column is missing"):
         api.validate(path)
+
+
+def written(path, *lines):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, door.PUBLISHED)
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"value": "nan"}, {"value": "-3"}, {"value": ""}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
+)
+def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
+    with pytest.raises(InputErrors, match=r"mine.csv:3"):
+        door.read(written(tmp_path / "mine.csv", CELLS, CELLS | changes))
+
+
+def test_a_table_of_which_nothing_can_be_expressed_is_told_as_such(tmp_path):
+    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "mlperf_server"}))
+    assert [line.rows for line in found.targets()] == [0, 0, 0, 0]
+    assert found.lines("source") == []
+    assert sum(count for *_, count in found.left_out) == 1
 
 
 def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
@@ -145,3 +166,14 @@ def test_excluded_rows_count_in_no_figure():
     found = compare(some)
     assert [line.rows for line in found.lines("source")] == [1]
     assert found.excluded() == [(row.source, "a stated defect", 1)]
+
+
+def test_the_command_line_tells_the_same_as_the_api(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["stackyard", "validate", "--json"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert left.value.code == 0
+    found = api.validate()
+    assert [line["rows"] for line in told["targets"]] == [line.rows for line in found.targets()]
+    assert sum(line["rows"] for line in told["chip"]) == int(found.counts.sum())

@@ -65,11 +65,12 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
-    for matrix in architecture.matrices(model):
+    matrices = architecture.matrices(model)
+    for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
         found.append(op.matmul(matrix.name, tokens, inner, outer, *formats))
-    found += _gates(model, tokens, t, share)
+    found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
     found.append(op.norm("norm", tokens, hidden, 2.0 * model.layers * share))
@@ -120,10 +121,10 @@ def _pairs(queries: Token, window: Numeric, chunked: bool) -> Numeric:
     return op.chunked_pairs(queries, window) if chunked else op.causal_pairs(queries, window)
 
 
-def _gates(model: Model, tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
+def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
     widths = {"gate_up": "gate", "shared_gate_up": "shared_gate"}
-    found: list[Matrix] = [matrix for matrix in architecture.matrices(model) if matrix.name in widths]
-    return [op.gate(widths[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in found]
+    wide = [matrix for matrix in matrices if matrix.name in widths]
+    return [op.gate(widths[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in wide]
 
 
 def _experts(

@@ -7,6 +7,7 @@ A row that the model cannot express is a reason, never silence.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -159,7 +160,7 @@ def read(path: Path) -> Reading:
     faults = []
     for line, cells in table.rows:
         try:
-            lines.append((cells, _checked(row_of(cells)) if own else translated(cells), ""))
+            lines.append((cells, _sound(_checked(row_of(cells)) if own else translated(cells)), ""))
         except Inexpressible as reason:
             lines.append((cells, None, str(reason)))
         except ValueError as error:
@@ -167,6 +168,16 @@ def read(path: Path) -> Reading:
     if faults:
         raise InputErrors(faults)
     return Reading(table.header, tuple(lines))
+
+
+def _sound(row: Row) -> Row:
+    """The row, or ValueError where a number is not finite or too small to mean anything."""
+    least = {"tensor": 1.0, "pipeline": 1.0, "data": 1.0, "expert": 0.0, "batch": 0.0, "prompt": 1.0, "output": 1.0}
+    bad = [name for name, low in least.items() if not low <= getattr(row, name) < math.inf]
+    bad += [] if 0 < row.value < math.inf else ["value"]
+    if bad:
+        raise ValueError(f"not a number that can be: {', '.join(bad)}")
+    return row
 
 
 def source_of(source_id: str) -> str:
@@ -280,6 +291,8 @@ def _widths(cells: Mapping[str, str], model: str) -> tuple[float, float, float, 
             raise Inexpressible("parallel layout not known")
         return 1.0, pipeline, group, max(expert, 1.0)
     tensor = float(cells["tp"])
+    if not (tensor >= 1 and pipeline >= 1):
+        raise ValueError("not a number that can be: tensor or pipeline width")
     if catalog.load().models[model].experts is None:
         return tensor, pipeline, 1.0, 1.0
     shared = re.search(r"MoE TP (\d+)", notes)

@@ -50,7 +50,7 @@ class Comparison:
     def line(self, name: tuple[str, ...], chosen: NDArray[np.bool_]) -> Line:
         """The errors of the chosen rows that count."""
         chosen = chosen & self.counts
-        measured = np.array([row.value for row in self.rows])[chosen]
+        measured = np.array([row.value for row in self.rows], dtype=float)[chosen]
         error = self.predicted[chosen] / measured - 1.0
         if not len(error):
             return Line(name, 0, np.nan, np.nan, np.nan, np.nan, np.nan)
@@ -62,12 +62,12 @@ class Comparison:
     def lines(self, *by: str) -> list[Line]:
         """One line for each combination of these attributes of a row, sorted."""
         keys = [tuple(str(getattr(row, name)) for name in by) for row in self.rows]
-        found = [self.line(key, np.array([key == other for other in keys])) for key in sorted(set(keys))]
+        found = [self.line(key, np.array([key == other for other in keys], dtype=bool)) for key in sorted(set(keys))]
         return [line for line in found if line.rows]
 
     def targets(self) -> list[Line]:
         """One line for each published target."""
-        return [self.line((name,), np.array([test(row) for row in self.rows])) for name, test in TARGETS]
+        return [self.line((name,), np.array([test(row) for row in self.rows], dtype=bool)) for name, test in TARGETS]
 
     def held_out(self) -> tuple[dict[str, str], ...]:
         """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
