@@ -23,6 +23,7 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
+    from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.training.estimate import Training
     from stackyard.plan.build import Built
@@ -36,7 +37,7 @@ Progress = Callable[[str], None]
 
 ABSENT = (
     "Training campaigns: the demand is inference only.",
-    "Calibration: rates are first principles, mostly within 30% of published rows, too fast for FP4 experts (README).",
+    "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, phases and contracts: decisions are continuous amounts; nothing is rounded to lots.",
     "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
@@ -332,6 +333,19 @@ def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
         raise InputErrors([Fault(str(path), 0, "", f"is not a saved plan ({type(error).__name__})", hint)]) from None
 
 
+def validate(path: Path | str | None = None, *, predict: Path | str | None = None) -> Comparison:
+    """The performance model beside measurements: the package's own table, or a user's in the published columns.
+
+    `predict` names a file that gets the user's table with predictions beside it. Raises InputErrors for a bad table.
+    """
+    from stackyard.perf.calibration.validate import validate as compared
+    from stackyard.perf.calibration.validate import write_predictions
+
+    if predict is not None and path is not None:
+        write_predictions(Path(path), Path(predict))
+    return compared(None if path is None else Path(path))
+
+
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -377,4 +391,5 @@ __all__ = [
     "problem",
     "scenario",
     "train",
+    "validate",
 ]

@@ -235,6 +235,27 @@ def explain(
     show.explanation(*api.explained(folder), month)
 
 
+@app.command()
+def validate(
+    table: Annotated[
+        Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
+    ] = None,
+    predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
+    from stackyard import api, show
+
+    target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    found = api.validate(table, predict=target)
+    if as_json:
+        by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
+        told = {"targets": [vars(line) for line in found.targets()], **by}
+        print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
+    else:
+        show.validation(found, target)
+
+
 def print_json(value: Any) -> None:
     """Plain JSON on the standard output."""
     from stackyard import show

@@ -22,6 +22,7 @@ from stackyard.source import Fact, Grade, weakest
 if TYPE_CHECKING:
     from stackyard.api import Result
     from stackyard.catalog import Catalog
+    from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.training.estimate import Training
     from stackyard.plan.build import Built
@@ -511,3 +512,50 @@ def _no_training(screen: Console, answer: Training) -> None:
         f"The nearest that fits: --tp {r.tensor:g} --pp {r.pipeline:g} --micro {r.micro_batch:g} "
         f"--recompute {r.recompute} --sharding {r.sharding}  ({show(float(near.seconds), 's')} a step)"
     )
+
+
+def validation(found: Comparison, written: Path | None) -> None:
+    """The performance model beside measurements, with what was excluded and left out, and why."""
+    screen = console()
+    rows_left = sum(count for *_, count in found.left_out)
+    screen.print(f"[bold]{int(found.counts.sum()):,} measured rows[/bold], one prediction each; {rows_left:,} left out")
+    for title, lines in (
+        ("what", found.targets()),
+        ("source", found.lines("source", "metric")),
+        ("accelerator", found.lines("chip", "metric")),
+        ("model", found.lines("model", "metric")),
+    ):
+        table = Table(box=None, pad_edge=False)
+        table.add_column(title, style="cyan")
+        for name in ("rows", "bias", "median", "mean", "90%", "in interval"):
+            table.add_column(name, justify="right")
+        for line in lines:
+            if line.rows:
+                shares = (line.bias, line.median, line.mean, line.p90, line.coverage)
+                table.add_row(
+                    " ".join(line.name),
+                    str(line.rows),
+                    *(f"{share:+.1%}" if i == 0 else f"{share:.1%}" for i, share in enumerate(shares)),
+                )
+        screen.print(table)
+        screen.print()
+    held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
+    table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
+    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%"):
+        table.add_column(name, justify="left" if name in ("without its", "what") else "right")
+    for cells in held:
+        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90")]
+        table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
+    screen.print(table)
+    screen.print(
+        "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
+    )
+    for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
+        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+        for name in ("source", "reason", "rows"):
+            table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
+        for source, reason, count in counted:
+            table.add_row(source, reason, str(count))
+        screen.print(table)
+    if written is not None:
+        screen.print(f"Predictions beside the measurements: {written}")

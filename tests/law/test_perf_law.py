@@ -21,7 +21,7 @@ KNOWN = catalog.load()
 H200, H100, B200 = (KNOWN.accelerator(name) for name in ("h200", "h100", "b200"))
 MODELLED = [model for model in KNOWN.models.values() if not architecture.unmodelled(model)]
 DENSE, MLA, WINDOW = (KNOWN.model(name) for name in ("llama-3.1-70b", "deepseek-v3", "gpt-oss-120b"))
-FREE = {name: 0.0 if name.startswith("overhead") else value for name, value in constants.values().items()}
+FREE = {name: 0.0 if name.startswith("overhead") else value for name, value in constants.values(B200).items()}
 
 sizes = st.floats(1.0, 1e12)
 factors = st.floats(1e-3, 1e3)
@@ -36,30 +36,39 @@ def test_roofline_seconds_change_with_the_unit_of_time_and_no_other(flop, moved,
         scale_up=H200.scale_up * byte / time,
         scale_out=H200.scale_out * byte / time,
     )
-    slower = Roofline({name: v * time if name.startswith("overhead") else v for name, v in constants.values().items()})
-    for kind in ("matmul", "attention", "collective"):
-        op = Op("x", kind, "bf16", flop, moved, sent, peers=8.0, count=3.0)
+    values = constants.values(H200)
+    timed = {name: v * time for name, v in values.items() if name.startswith("overhead") and name != "overhead.scale"}
+    slower = Roofline({**values, **timed, "link.half": values["link.half"] * byte})
+    for kind in ("matmul", "experts", "prefill", "decode", "permute", "collective"):
+        op = Op("x", kind, "bf16", "bf16", flop, moved, sent=sent, peers=8.0, count=3.0)
         same = replace(op, flop=flop * work, bytes=moved * byte, sent=sent * byte)
         assert slower.seconds(same, chip) == pytest.approx(time * Roofline().seconds(op, H200), rel=1e-9)
 
 
-@given(prefill=st.floats(1e-4, 10), decode=st.floats(1e-4, 1), batch=st.integers(1, 512), time=factors)
-def test_schedule_scales_with_time_and_obeys_littles_law(prefill, decode, batch, time):
+@given(
+    prefill=st.floats(1e-4, 10),
+    decode=st.floats(1e-4, 1),
+    batch=st.integers(1, 512),
+    time=factors,
+    regime=st.sampled_from(schedule.REGIMES),
+)
+def test_schedule_scales_with_time_and_obeys_littles_law(prefill, decode, batch, time, regime):
     layout, prompt, output = Layout(tensor=2.0, pipeline=2.0), 700.0, 300.0
-    cut = schedule.shape(layout, float(batch), prompt, 8192.0)
-    one = schedule.serve(layout, cut, float(batch), prompt, output, prefill, decode)
-    other = schedule.serve(layout, cut, float(batch), prompt, output, prefill * time, decode * time)
+    cut = schedule.shape(layout, float(batch), prompt, output, 8192.0, regime)
+    one = schedule.serve(layout, cut, float(batch), prompt, output, prefill, decode, regime)
+    other = schedule.serve(layout, cut, float(batch), prompt, output, prefill * time, decode * time, regime)
     for name in ("cycle", "ttft", "tpot"):
         assert getattr(other, name) == pytest.approx(time * getattr(one, name))
     assert other.output_rate * time == pytest.approx(one.output_rate)
-    residence = prefill / cut.prompts + (output - 1) * one.tpot
+    first = one.ttft if regime == "fixed batch" else (layout.pipeline - 1 + cut.own) * prefill
+    residence = first + (output - 1) * one.tpot
     assert one.output_rate / output * residence == pytest.approx(batch)  # in progress = arrivals x residence
     assert one.token_rate / one.output_rate == pytest.approx((prompt + output) / output)
 
 
 @given(watt=factors, byte=factors, busy=st.floats(0, 1), traffic=st.floats(0, 4e12))
 def test_power_scales_with_its_unit_and_lies_between_idle_and_rated(watt, byte, busy, traffic):
-    values = constants.values()
+    values = constants.values(H200)
     chip = replace(H200, tdp=H200.tdp * watt, idle=100.0 * watt)
     scaled = {**values, **{name: values[name] * watt / byte for name in ("energy.hbm", "energy.path")}}
     plain = energy.watts(replace(H200, idle=100.0), busy, traffic, values)
@@ -158,7 +167,7 @@ def test_a_large_decode_batch_reads_all_weights_and_the_cache_once(model):
         table = architecture.embedding_parameters(model) * (0 if model.tied_embeddings else 2)
         assert weights == pytest.approx(weight_bytes(model, Layout(), PRESETS["fp8"]) - table, rel=1e-3)
     if not architecture.sparse(model):  # sparse attention reads fewer keys than it keeps
-        read = sum(op.count * op.bytes for op in ops if op.kind == "attention")
+        read = sum(op.count * op.bytes for op in ops if op.kind == "decode")
         assert read == pytest.approx(sequences * architecture.cache_bytes(model, context, 1.0), rel=0.25)
         assert read >= sequences * architecture.cache_bytes(model, context, 1.0)
 
@@ -169,7 +178,7 @@ def test_work_of_a_tensor_group_adds_up_to_the_work_of_one_chip():
             continue
         alone, shared = (
             sum(op.count * op.flop for op in lower.prefill(model, Layout(tensor), PRESETS["bf16"], 1.0, 1000.0)
-                if op.kind in ("matmul", "experts", "attention") and op.name != "router")
+                if op.kind in ("matmul", "experts", "prefill") and op.name != "router")
             for tensor in (1.0, 4.0)
         )  # fmt: skip
         assert 4 * shared == pytest.approx(alone)
@@ -224,7 +233,7 @@ def test_the_first_provider_that_knows_answers():
         def seconds(self, op, chip):
             return None
 
-    op = Op("x", "matmul", "bf16", 1e12, 1e9)
+    op = Op("x", "matmul", "bf16", "bf16", 1e12, 1e9)
     chain = FirstOf((Silent(), Roofline()))
     assert chain.seconds(op, H200) == Roofline().seconds(op, H200)
     assert FirstOf((Silent(),)).seconds(op, H200) is None

@@ -1,9 +1,8 @@
 """Published figures: parameter counts and caches, measured throughput and latency, and measured power.
 
-No constant was fitted to a single row: they are kernel measurements and judgement. But three were chosen with rows like
-these in view (the efficiency of experts and the overhead of a sequence, by the mixtures of experts; the power of the
-path, by the two power rows), so those rows are no independent test. Tolerances are what a roofline with one set of
-constants for all chips can honestly promise; errors seen are in the comments.
+The constants were fitted to rows like these (perf/calibration), so the rows below are no independent test: they hold
+the estimate to what the fit promises. Errors on models and chips left out of the fit are in
+perf/calibration/data/inference_held_out.csv.
 """
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 
 from stackyard import catalog
 from stackyard.perf import architecture
+from stackyard.perf.calibration.rows import held_out
+from stackyard.perf.calibration.validate import validate
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 
@@ -83,13 +84,14 @@ OFFLINE = [
 
 def full_load(model, chip, tensor, prompt, output):
     batch = np.unique(np.round(2 ** np.arange(0, 12.01, 0.25)))
-    found = estimate(KNOWN.model(model), KNOWN.accelerator(chip), Layout(tensor), batch, prompt, output, "fp8")
+    where = KNOWN.model(model), KNOWN.accelerator(chip), Layout(tensor)
+    found = estimate(*where, batch, prompt, output, "fp8", regime="max load")
     return float(np.max(found.output_rate[found.fits]))
 
 
 @pytest.mark.parametrize("row", OFFLINE, ids=lambda row: f"{row[0]}-{row[1]}-tp{row[2]}-{row[3]}-{row[4]}")
-def test_throughput_at_full_load_is_within_35_percent(row):
-    assert full_load(*row[:5]) == pytest.approx(row[5], rel=0.35)
+def test_throughput_at_full_load_is_within_25_percent(row):
+    assert full_load(*row[:5]) == pytest.approx(row[5], rel=0.25)
 
 
 def test_throughput_at_full_load_is_within_15_percent_in_the_middle():
@@ -98,8 +100,7 @@ def test_throughput_at_full_load_is_within_15_percent_in_the_middle():
 
 
 # The same overview (v1.0 of 2025-08, v1.2 of 2026): experts in NVFP4 or MXFP4 on B200, spread over the group.
-# (model, group width, prompt, output, measured of the group). Small grouped matmuls reach far less than a roofline: we
-# are 1.1 to 1.7 times too fast, the known weakness of this version.
+# (model, group width, prompt, output, measured of the group).
 SPARSE = [
     ("deepseek-r1", 4, 1024, 8192, 16912.0),
     ("gpt-oss-120b", 2, 1024, 1024, 58122.0),
@@ -108,12 +109,12 @@ SPARSE = [
 
 
 @pytest.mark.parametrize("row", SPARSE, ids=lambda row: row[0])
-def test_throughput_of_experts_in_fp4_is_within_a_factor_of_two(row):
+def test_throughput_of_experts_in_fp4_is_within_40_percent(row):
     model, width, prompt, output, measured = row
     batch = width * np.unique(np.round(2 ** np.arange(0, 12.01, 0.25)))
     chip = KNOWN.accelerator("b200")
     found = estimate(KNOWN.model(model), chip, Layout(data=width, expert=width), batch, prompt, output, "fp4")
-    assert 0.5 < float(np.max(found.output_rate[found.fits])) / measured < 2.0
+    assert 0.6 < float(np.max(found.output_rate[found.fits])) / measured < 1.4
 
 
 # InferenceX closed-loop runs as kept by ai-dynamo/aiconfigurator (silicon_sample.csv @095f58a51c4c, 2025-10-29): mean
@@ -145,3 +146,32 @@ def test_power_of_an_h100_in_decode(batch, share):
     model, chip = KNOWN.model("llama-3.1-8b"), KNOWN.accelerator("h100")
     found = estimate(model, chip, Layout(), batch, 128, 1024, "bf16")
     assert found.watts / chip.tdp == pytest.approx(share, rel=0.2)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return {line.name[0]: line for line in validate().targets()}
+
+
+# what, mean absolute error, bias, at most
+TARGETS = [
+    ("maximum load, NVIDIA v0.17 to v1.2", 0.08, 0.03),
+    ("time per output token, fixed batch or concurrency", 0.105, 0.05),
+    ("time to first token, concurrency 1 to 16", 0.24, 0.08),
+    ("latency of a fixed batch", 0.05, 0.03),
+]
+
+
+@pytest.mark.parametrize(("what", "mean", "bias"), TARGETS, ids=lambda value: str(value))
+def test_errors_on_the_measured_rows(compared, what, mean, bias):
+    assert compared[what].mean <= mean
+    assert abs(compared[what].bias) <= bias
+    assert compared[what].coverage >= 0.8
+
+
+def test_errors_without_the_model_or_the_chip_are_those_that_the_note_tells():
+    held = {(cells["left_out"], cells["what"]): float(cells["mean"]) for cells in held_out()}
+    assert held["model", "maximum load, NVIDIA v0.17 to v1.2"] < 0.16
+    assert held["chip", "maximum load, NVIDIA v0.17 to v1.2"] < 0.12
+    assert held["model", "time per output token, fixed batch or concurrency"] < 0.21
+    assert held["chip", "time per output token, fixed batch or concurrency"] < 0.21

@@ -123,6 +123,6 @@ def test_monthly_amounts_are_those_of_the_table(alliance: build.Built) -> None:
 
 def test_the_constants_behind_the_rates_are_among_the_numbers_used(alliance: build.Built) -> None:
     used = {used.fact.path: used.fact.grade for used in alliance.used}
-    assert used["perf.compute.experts.fp8"] is Grade.ASSUMED
-    assert "perf.memory.attention" in used
+    assert used["perf.compute.elementwise"] is Grade.ASSUMED
+    assert "perf.memory.decode" in used
     assert "perf.compute.matmul.int8" not in used  # no service runs in int8

@@ -52,7 +52,7 @@ def test_every_bad_number_is_named_at_once():
         ({"layout": Layout(tensor=8, expert=2)}, "no experts to spread"),
         ({"layout": Layout(tensor=1, pipeline=100)}, "more pipeline stages than layers"),
         ({"layout": Layout(tensor=1), "precision": "bf16"}, "the weights exceed the memory: 141 GB a chip"),
-        ({"batch": 50_000}, "29,822 sequences fit"),
+        ({"batch": 50_000}, "29,966 sequences fit"),
         ({"precision": "fp4"}, "no fp4 arithmetic"),
         ({"layout": Layout(tensor=8, data=16)}, "fewer sequences than data groups"),
     ],

@@ -1,27 +1,57 @@
-"""The constants of the performance model: read once from data/efficiency.yaml, each with its source and grade."""
+"""The constants of the performance model: read once from data/, each with its source and grade.
+
+efficiency.yaml holds one value of each for every chip; inference.yaml what the fit to measured serving put over them
+for a chip generation or for an engine as of a release date.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from stackyard.catalog.entries import Accelerator
+from stackyard.errors import nearest
 from stackyard.source import Fact, Grade, Source
 
-FILE = Path(__file__).parent / "data" / "efficiency.yaml"
+FOLDER = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A serving engine as of a release date, and the constants fitted to it."""
+
+    id: str
+    framework: str
+    vendor: str  # of the chips that it was measured on
+    released: str
+    version: tuple[int, ...]
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Chips that share fitted constants."""
+
+    id: str
+    chips: tuple[str, ...]
+    values: Mapping[str, float]
 
 
 @lru_cache(maxsize=1)
 def facts() -> Mapping[str, Fact]:
-    """Every constant of the model as a Fact, by name.
+    """Every constant before the fit as a Fact, by name.
 
     >>> facts()["memory.matmul"].value
     0.85
     """
     from stackyard.files import read_yaml
 
-    located = read_yaml(FILE, "perf/data/efficiency.yaml")
+    located = read_yaml(FOLDER / "efficiency.yaml", "perf/data/efficiency.yaml")
     sources = {
         key: Source(key, row["title"], row.get("url", ""), str(row.get("date", "")), row.get("kind", ""))
         for key, row in located.data["sources"].items()
@@ -44,10 +74,139 @@ def facts() -> Mapping[str, Fact]:
 
 
 @lru_cache(maxsize=1)
-def values() -> Mapping[str, float]:
-    """The constants in SI, by name.
+def plain() -> Mapping[str, float]:
+    """The constants before the fit in SI, by name.
 
-    >>> values()["overhead.matmul"]
+    >>> plain()["overhead.matmul"]
     4e-06
     """
     return MappingProxyType({name: fact.si for name, fact in facts().items()})
+
+
+@lru_cache(maxsize=1)
+def fitted() -> Mapping[str, Any]:
+    """The whole of inference.yaml: generations, relatives, engines, intervals, and how they were fitted."""
+    from stackyard.files import read_yaml
+
+    data: dict[str, Any] = read_yaml(FOLDER / "inference.yaml", "perf/data/inference.yaml").data
+    return MappingProxyType(data)
+
+
+@lru_cache(maxsize=1)
+def engines() -> Mapping[str, Engine]:
+    """Every engine, oldest first within its framework."""
+    rows = fitted()["engines"].items()
+    return MappingProxyType(
+        {
+            key: Engine(key, row["framework"], row["vendor"], row["released"], tuple(row["version"]), _over(row))
+            for key, row in rows
+        }
+    )
+
+
+def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
+    """What stands over the plain constants for an engine: what its documentation states, and what was fitted."""
+    return {**row.get("stated", {}), **row["values"]}
+
+
+@lru_cache(maxsize=1)
+def generations() -> Mapping[str, Generation]:
+    """Every measured chip generation."""
+    rows = fitted()["generations"].items()
+    return MappingProxyType({key: Generation(key, tuple(row["chips"]), row["values"]) for key, row in rows})
+
+
+def generation(chip: Accelerator) -> Generation:
+    """The generation whose constants a chip takes: its own, or its nearest measured relative's.
+
+    >>> from stackyard import catalog
+    >>> generation(catalog.load().accelerator("rubin")).id
+    'blackwell'
+    """
+    for found in generations().values():
+        if chip.id in found.chips:
+            return found
+    relatives = fitted()["relatives"]
+    return generations()[relatives.get(chip.id, "cdna3" if chip.vendor == "AMD" else "hopper")]
+
+
+def measured(chip: Accelerator) -> bool:
+    """True where this very chip is among the measured ones that the constants were fitted to."""
+    return chip.id in fitted().get("measured", ())
+
+
+def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
+    """The engine of a run: by the version in the framework's name or the date's text, else by the date.
+
+    The latest release that is not newer than the run; the oldest where all are. Frameworks nobody measured take the
+    chip vendor's usual one.
+
+    >>> from stackyard import catalog
+    >>> engine_of("vLLM 0.19.0", "2026-04-17", catalog.load().accelerator("b200")).id
+    'vllm-2026'
+    """
+    family = [e for e in engines().values() if re.search(re.escape(e.framework), framework, re.IGNORECASE)]
+    family = [e for e in family if e.vendor == chip.vendor] or family
+    family = family or [e for e in engines().values() if e.vendor == chip.vendor] or list(engines().values())
+    name = re.escape(family[0].framework)
+    version = re.search(rf"{name}[^\d;]*?v?(\d+)\.(\d+)(?:\.(\d+))?", f"{framework} {date}", re.IGNORECASE)
+    when = re.search(r"20\d\d(-\d\d)?", date)
+    if version and _versioned(framework):
+        number = tuple(int(part or 0) for part in version.groups())
+        older = [e for e in family if e.version <= number]
+    else:
+        older = [e for e in family if e.released <= when.group()] if when else family
+    return older[-1] if older else family[0]
+
+
+def _versioned(framework: str) -> bool:
+    """Versions of wrappers (NIM, Dynamo's runtime) are not those of the engine inside."""
+    return not re.search("NIM|Dynamo", framework)
+
+
+def newest_engine(chip: Accelerator) -> Engine:
+    """The engine that an estimate assumes when none is named: the vendor's own or best-measured one, newest release."""
+    usual = {"NVIDIA": "trtllm-2025-09", "AMD": "sglang-rocm-2026", "Intel": "vllm-gaudi-2026"}
+    return engines()[usual.get(chip.vendor, "trtllm-2025-09")]
+
+
+def engine_named(name: str) -> Engine:
+    """The engine of this id; ValueError with the nearest known one otherwise."""
+    if name not in engines():
+        raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}")
+    return engines()[name]
+
+
+@lru_cache(maxsize=256)
+def _values(generation_id: str, engine_id: str) -> Mapping[str, float]:
+    return MappingProxyType({**plain(), **generations()[generation_id].values, **engines()[engine_id].values})
+
+
+def values(chip: Accelerator, engine: str = "") -> Mapping[str, float]:
+    """The constants for a chip and an engine in SI, by name: the fit's over the plain ones.
+
+    >>> from stackyard import catalog
+    >>> values(catalog.load().accelerator("h200"))["overhead.matmul"]
+    4e-06
+    """
+    chosen = engine_named(engine) if engine else newest_engine(chip)
+    return _values(generation(chip).id, chosen.id)
+
+
+def used(chip: Accelerator, engine: str, names: set[str]) -> tuple[Fact, ...]:
+    """The named constants as Facts for a chip and an engine; fitted ones say so."""
+    every, chosen = facts(), values(chip, engine)
+    fit = generation(chip).values.keys() | (engine_named(engine) if engine else newest_engine(chip)).values.keys()
+    found = []
+    for name in sorted(names & every.keys()):
+        fact = every[name]
+        if name in fit:
+            note = f"fitted to measured serving (perf/data/inference.yaml); {fact.value} {fact.unit} before the fit"
+            fact = replace(fact, value=chosen[name] / unit_scale(fact), grade=Grade.ESTIMATED, note=note)
+        found.append(fact)
+    return tuple(found)
+
+
+def unit_scale(fact: Fact) -> float:
+    """SI value of one of the fact's unit."""
+    return replace(fact, value=1.0).si

@@ -37,7 +37,8 @@ def watts(
 
     >>> from stackyard import catalog
     >>> from stackyard.perf import constants
-    >>> float(watts(catalog.load().accelerator("h200"), 1.0, 0.0, constants.values()))
+    >>> chip = catalog.load().accelerator("h200")
+    >>> float(watts(chip, 1.0, 0.0, constants.values(chip)))
     700.0
     """
     idle = idle_watts(chip, values)

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
-from stackyard.perf import architecture, constants, energy, lower, schedule
+from stackyard.errors import nearest
+from stackyard.perf import architecture, constants, energy, lower, refusal, schedule
+from stackyard.perf.interval import factors
 from stackyard.perf.layout import Layout, divides
 from stackyard.perf.memory import Memory, memory
 from stackyard.perf.op import Op
-from stackyard.perf.precision import Precision, precision_of, unsupported
+from stackyard.perf.precision import FOUR_BIT, Precision, precision_of, unsupported
 from stackyard.perf.provider import LIMITS, Provider, Roofline
-from stackyard.quantity import Count, Joule, Numeric, Second, Token, Watt, show
+from stackyard.quantity import Count, Joule, Numeric, Second, Token, Watt
 from stackyard.source import Fact, Grade, weakest
 
 Mask = bool | NDArray[np.bool_]
@@ -84,6 +86,8 @@ class Estimate:
     memory: Memory
     reasons: Mapping[str, Mask] = field(repr=False)
     fits: Mask
+    regime: str = "concurrency"
+    engine: str = ""
 
     @property
     def accelerators(self) -> Count:
@@ -93,7 +97,9 @@ class Estimate:
     def parts(self) -> tuple[Part, ...]:
         """Every operation of a prefill pass and a decode step, worked out again when asked for."""
         lay, batch, prompt, output = _at_least_one(self.layout, self.batch, self.prompt, self.output)
-        _, filling, stepping = _lowered(self.model, lay, self.precision, batch, prompt, output)
+        values = constants.values(self.chip, self.engine)
+        sizes = (lay, batch, prompt, output, self.regime)
+        _, filling, stepping = lowered(self.model, self.precision, values, *sizes)
         stages = lay.pipeline
         parts = []
         for phase, ops in (("prefill", filling), ("decode", stepping)):
@@ -106,7 +112,7 @@ class Estimate:
     @property
     def basis(self) -> Basis:
         """What the estimate rests on."""
-        return _basis(self.provider, self.model, self.chip, [part.op for part in self.parts])
+        return _basis(self.provider, self.model, self.chip, self.engine, [part.op for part in self.parts])
 
     @property
     def output_rate_per_accelerator(self) -> Numeric:
@@ -116,6 +122,22 @@ class Estimate:
     def token_rate_per_accelerator(self) -> Numeric:
         """Prompt and generated tokens per second of one accelerator: what a planner multiplies by."""
         return self.token_rate / self.accelerators
+
+    def interval(self, metric: str = "output_rate") -> tuple[Numeric, Numeric]:
+        """Where 80% of measurements of a metric lie, by those left out of the fit; rates, 'tpot' or 'ttft'."""
+        low, high = factors(self.chip, metric)
+        value: Numeric = getattr(self, metric)
+        return value * low, value * high
+
+    @property
+    def low(self) -> float:
+        """Factor on the rates below which one measurement in ten lies."""
+        return factors(self.chip, "output_rate")[0]
+
+    @property
+    def high(self) -> float:
+        """Factor on the rates above which one measurement in ten lies."""
+        return factors(self.chip, "output_rate")[1]
 
     @property
     def why(self) -> Any:
@@ -174,7 +196,14 @@ class Estimate:
             "largest_batch": _told(mem.largest_batch),
             "watts_per_accelerator": _told(self.watts),
             "joules_per_token": _told(self.joules_per_token),
+            "interval_80": {
+                name: [_told(value) for value in self.interval(name)]
+                for name in ("ttft", "tpot", "output_rate", "token_rate")
+            },
             "basis": {
+                "engine": self.engine,
+                "constants_of": constants.generation(self.chip).id,
+                "chip_measured": constants.measured(self.chip),
                 "provider": basis.provider,
                 "grade": basis.grade.label,
                 "constants": {fact.path: fact.value for fact in basis.constants},
@@ -204,27 +233,35 @@ def estimate(
     precision: str | Precision = "bf16",
     provider: Provider | None = None,
     hbm: HbmGeneration | None = None,
+    regime: str = "concurrency",
+    engine: str = "",
 ) -> Estimate:
     """Time, memory, power and throughput of one replica of `model` with `batch` requests in progress.
 
     Layout fields, batch and lengths may be arrays that broadcast; then every field of the result is an array of that
     shape. What cannot be is said in `why`; numbers that are not finite or negative raise ValueError, as does an unknown
     precision. Decode is timed at the mean context, prompt + output / 2; memory is kept for full length,
-    prompt + output, so that no request is ever evicted. Experts are taken to be chosen evenly.
+    prompt + output, so that no request is ever evicted. Experts are taken to be chosen evenly. `regime` is one of
+    schedule.REGIMES; `engine` an id of constants.engines(), by default the newest that suits the chip.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
     >>> model, chip = known.model("llama-3.1-70b"), known.accelerator("h200")
     >>> found = estimate(model, chip, Layout(tensor=8), batch=64, prompt=1000, output=1000, precision="fp8")
-    >>> found.fits, round(found.tpot * 1e3)
-    (True, 11)
+    >>> found.fits, 8e-3 < found.tpot < 20e-3
+    (True, True)
     """
-    chosen, source = precision_of(precision), provider or Roofline()
+    if regime not in schedule.REGIMES:
+        raise ValueError(f"'{regime}' is not a regime I know: {nearest(regime, schedule.REGIMES)}")
+    engine = engine or constants.newest_engine(chip).id
+    values = constants.values(chip, engine)
+    chosen, source = precision_of(precision), provider or Roofline(values)
+    query = Query(model, chip, source, chosen, hbm, values, regime)
     sizes, size = _plain(layout, batch, prompt, output)
     if np.prod(size, dtype=int) <= _BLOCK:
-        numbers, reasons = _solve(model, chip, source, chosen, hbm, *sizes)
+        numbers, reasons = _solve(query, *sizes)
     else:
-        numbers, reasons = _solve_in_blocks(model, chip, source, chosen, hbm, sizes, size)
+        numbers, reasons = _solve_in_blocks(query, sizes, size)
 
     def shaped(value: Any) -> Any:
         return np.broadcast_to(value, size) if size else float(value)
@@ -246,6 +283,8 @@ def estimate(
         memory=held,
         reasons=masks,
         fits=fits,
+        regime=regime,
+        engine=engine,
         **counts,
         **numbers,
     )
@@ -254,21 +293,25 @@ def estimate(
 _BLOCK = 16384  # array elements worked on at a time: temporaries stay in the processor's cache
 
 
+@dataclass(frozen=True)
+class Query:
+    """What is asked, sizes apart."""
+
+    model: Model
+    chip: Accelerator
+    provider: Provider
+    precision: Precision
+    hbm: HbmGeneration | None
+    values: Mapping[str, float]
+    regime: str
+
+
 def _solve_in_blocks(
-    model: Model,
-    chip: Accelerator,
-    provider: Provider,
-    precision: Precision,
-    hbm: HbmGeneration | None,
-    sizes: tuple[Numeric, ...],
-    size: tuple[int, ...],
+    query: Query, sizes: tuple[Numeric, ...], size: tuple[int, ...]
 ) -> tuple[dict[str, Numeric], dict[str, Mask]]:
     flat = [np.broadcast_to(value, size).reshape(-1) for value in sizes]
     total = int(np.prod(size, dtype=int))
-    results = [
-        _solve(model, chip, provider, precision, hbm, *(value[start : start + _BLOCK] for value in flat))
-        for start in range(0, total, _BLOCK)
-    ]
+    results = [_solve(query, *(value[start : start + _BLOCK] for value in flat)) for start in range(0, total, _BLOCK)]
 
     def joined(pieces: list[Any]) -> Any:
         if all(np.ndim(piece) == 0 for piece in pieces):
@@ -280,19 +323,24 @@ def _solve_in_blocks(
     return numbers, reasons
 
 
-def _lowered(
+def lowered(
     model: Model,
-    layout: Layout,
     precision: Precision,
+    values: Mapping[str, float],
+    layout: Layout,
     batch: Count,
     prompt: Token,
     output: Token,
+    regime: str = "concurrency",
 ) -> tuple[schedule.Shape, list[Op], list[Op]]:
-    """How the batch is cut, and the operations of one stage's prefill pass and decode pass."""
-    cut = schedule.shape(layout, batch, prompt, constants.values()["prefill.tokens"])
-    filling = lower.prefill(model, layout, precision, cut.prompts, prompt)
-    stepping = lower.decode(model, layout, precision, cut.micro, prompt + output / 2.0)
-    return cut, filling, stepping
+    """How the batch is cut, and the operations of one stage's pass that takes prompts in and of its decode pass."""
+    cut = schedule.shape(layout, batch, prompt, output, values["prefill.tokens"], regime)
+    context = prompt + output / 2.0
+    if regime == "fixed batch":
+        filling = lower.prefill(model, layout, precision, cut.prompts, prompt)
+    else:
+        filling = lower.mixed(model, layout, precision, cut.prompts, prompt, cut.aboard, context)
+    return cut, filling, lower.decode(model, layout, precision, cut.micro, context)
 
 
 def _seconds(provider: Provider, op: Op, chip: Accelerator) -> Second:
@@ -301,11 +349,7 @@ def _seconds(provider: Provider, op: Op, chip: Accelerator) -> Second:
 
 
 def _solve(
-    model: Model,
-    chip: Accelerator,
-    provider: Provider,
-    precision: Precision,
-    hbm: HbmGeneration | None,
+    query: Query,
     tensor: Count,
     pipeline: Count,
     data: Count,
@@ -315,29 +359,29 @@ def _solve(
     output: Token,
 ) -> tuple[dict[str, Numeric], dict[str, Mask]]:
     """Every number of the estimate, and every reason why it may not fit, for floats or arrays."""
-    values = constants.values()
+    model, chip, provider, precision, values = query.model, query.chip, query.provider, query.precision, query.values
     missing = architecture.unmodelled(model)
     reasons: dict[str, Mask] = dict.fromkeys((*missing, *unsupported(chip, precision)), True)
     layout = Layout(tensor, pipeline, data, expert)
-    reasons |= _bad_sizes(model, layout, batch, prompt, output)
-    reasons |= _unrecorded(chip, layout)
+    reasons |= refusal.sizes(model, layout, batch, prompt, output)
+    reasons |= refusal.unrecorded(chip, layout)
     layout, batch, prompt, output = _at_least_one(layout, batch, prompt, output)
     reasons |= divides(model, layout)
 
-    cut, filling, stepping = _lowered(model, layout, precision, batch, prompt, output)
-    known, wait = np.nan if missing else 1.0, values["overhead.step"]
-    stage_prefill = known * (sum(_seconds(provider, op, chip) for op in filling) + wait)
-    host = wait + values["overhead.sequence"] * cut.group
-    stage_decode = known * (sum(_seconds(provider, op, chip) for op in stepping) + host / layout.pipeline)
-    served = schedule.serve(layout, cut, batch, prompt, output, stage_prefill, stage_decode)
+    cut, filling, stepping = lowered(model, precision, values, layout, batch, prompt, output, query.regime)
+    known = np.nan if missing else 1.0
+    host = schedule.host_seconds(layout, cut, values)
+    stage_mixed = known * (sum(_seconds(provider, op, chip) for op in filling) + host)
+    stage_decode = known * (sum(_seconds(provider, op, chip) for op in stepping) + host)
+    served = schedule.serve(layout, cut, batch, prompt, output, stage_mixed, stage_decode, query.regime)
     pass_tokens = np.minimum(cut.prompts * prompt, values["prefill.tokens"])
     held = memory(model, chip, layout, precision, batch, prompt + output, pass_tokens, values)
-    reasons |= _memory_reasons(held)
-    drawn = _watts(chip, cut, served, output, filling, stepping, values, hbm)
+    reasons |= refusal.too_large(held)
+    drawn = _watts(chip, cut, served, filling, stepping, values, query.hbm)
     numbers: dict[str, Numeric] = {
-        "prefill_seconds": stage_prefill * layout.pipeline,
+        "prefill_seconds": stage_mixed * layout.pipeline,
         "step_seconds": stage_decode * layout.pipeline,
-        "ttft": served.ttft,
+        "ttft": served.ttft + values["overhead.request"],
         "tpot": served.tpot,
         "output_rate": served.output_rate,
         "token_rate": served.token_rate,
@@ -374,93 +418,60 @@ def _plain(layout: Layout, *numbers: Numeric) -> tuple[tuple[Numeric, ...], tupl
     return tuple(array if size else float(array) for array in arrays), size
 
 
-def _bad_sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Token) -> dict[str, Mask]:
-    widths = _widths(layout)
-    uneven = [np.not_equal(np.mod(width, 1.0), 0) | np.less(width, 1) for width in widths]
-    found: dict[str, Any] = {
-        "layout widths must be whole numbers of at least 1": uneven[0] | uneven[1] | uneven[2] | uneven[3],
-        "the batch is empty": np.less(batch, 1),
-        "the prompt is empty": np.less(prompt, 1),
-        "the output is empty": np.less(output, 1),
-        f"prompt and output exceed the context of {model.max_context:,} tokens": prompt + output > model.max_context,
-        "fewer sequences than data groups": np.less(batch, layout.data) & np.greater_equal(batch, 1),
-    }
-    return found
-
-
-def _unrecorded(chip: Accelerator, layout: Layout) -> dict[str, Mask]:
-    """Figures that the layout needs and the chip has not on record."""
-    names = {"memory": "memory", "bandwidth": "memory bandwidth", "tdp": "rated power"}
-    found: dict[str, Any] = {
-        f"the {word} of {chip.name} is not on record": True
-        for name, word in names.items()
-        if np.isnan(getattr(chip, name))
-    }
-    span = np.maximum(layout.tensor * layout.data * layout.pipeline, 1.0)
-    alone = np.maximum(layout.tensor * layout.pipeline * layout.expert, 1.0) <= 1
-    if np.isnan(chip.scale_up):
-        found[f"the scale-up bandwidth of {chip.name} is not on record"] = np.logical_not(alone)
-    if np.isnan(chip.scale_out):
-        wide = np.greater(span, max(chip.scale_up_domain, 1)) & np.logical_not(alone)
-        found[f"the scale-out bandwidth of {chip.name} is not on record"] = wide
-    return found
-
-
-def _memory_reasons(held: Memory) -> dict[str, Mask]:
-    """Reasons with their figures for one estimate, plain for arrays."""
-    short, bare = held.total > held.available, held.total - held.cache > held.available
-    if np.ndim(short):
-        return {"the weights exceed the memory": bare, "weights and cache exceed the memory": np.greater(short, bare)}
-    have = show(float(held.available), "B")
-    if bare:
-        return {f"the weights exceed the memory: {show(float(held.weights), 'B')} a chip of {have} usable": True}
-    need, most = show(float(held.total), "B"), f"{float(held.largest_batch):,.0f}"
-    return {f"weights and cache exceed the memory: {need} a chip of {have} usable; {most} sequences fit": bool(short)}
-
-
 def _watts(
     chip: Accelerator,
     cut: schedule.Shape,
     served: schedule.Service,
-    output: Token,
     filling: list[Op],
     stepping: list[Op],
     values: Mapping[str, float],
     hbm: HbmGeneration | None,
 ) -> Watt:
-    """Mean power over a cycle: its decode passes and prefill passes through this accelerator's stage."""
+    """Mean power over a cycle: its passes with prompts and its pure decode passes through this accelerator's stage."""
     busy: Numeric = 0.0
     moved: Numeric = 0.0
-    steps = np.maximum(output - 1.0, 0.0) * cut.passes
-    for passes, ops in ((cut.group / cut.prompts, filling), (steps, stepping)):
+    taking = cut.own + cut.others
+    steps = np.maximum(cut.steps * cut.passes - cut.others * np.greater(cut.aboard, 0), 0.0)
+    for passes, ops in ((taking, filling), (steps, stepping)):
         for op in ops:
             if op.kind == "collective":
                 continue
-            sustained = chip.flops.get(op.precision, np.nan) * values[f"compute.matmul.{op.precision}"]
+            sustained = chip.flops.get(op.precision, np.nan) * values[f"compute.{op.precision}"]
             busy = busy + passes * (op.count * op.flop / sustained)
             moved = moved + passes * (op.count * op.bytes)
     return energy.watts(chip, busy / served.cycle, moved / served.cycle, values, hbm)
 
 
-def _basis(provider: Provider, model: Model, chip: Accelerator, ops: Iterable[Op]) -> Basis:
-    names = {
-        "overhead.step",
-        "overhead.sequence",
-        "memory.usable",
-        "memory.runtime",
-        "prefill.tokens",
-        "energy.hbm",
-        "energy.path",
-    }
+def _basis(provider: Provider, model: Model, chip: Accelerator, engine: str, ops: Iterable[Op]) -> Basis:
+    names = set(_ALWAYS)
     for op in ops:
-        names.add(f"overhead.{op.kind}")
+        names |= {f"overhead.{op.kind}"}
         if op.kind == "collective":
-            names |= {"link.scale_up", "link.scale_out"}
+            names |= {"link.scale_up", "link.scale_out", "link.half", "overhead.ramp"}
+        elif op.kind in ("matmul", "experts"):
+            names |= {f"compute.{op.precision}", f"memory.{op.kind}", f"format.{op.stored}", f"padding.{op.kind}"}
+            names |= {"compute.dequantise"} if op.stored in FOUR_BIT and op.precision != "fp4" else set()
+            grouped = ("compute.experts", "engine.experts", "load.experts", "overhead.group")
+            names |= {"compute.wave"} if op.kind == "matmul" else set(grouped)
         else:
-            names |= {f"compute.{op.kind}.{op.precision}", f"memory.{op.kind}"}
+            names |= {f"compute.{op.kind}", f"memory.{op.kind}"}
+            names |= {f"cache.{op.stored}"} if op.kind == "decode" else set()
     if np.isnan(chip.idle):
         names.add("power.idle")
-    every = constants.facts()
-    used = tuple(every[name] for name in sorted(names) if name in every)
+    used = constants.used(chip, engine, names)
     facts = (*used, *model.facts.values(), *chip.facts.values())
     return Basis(provider.name, used, weakest(fact.grade for fact in facts))
+
+
+_ALWAYS = (
+    "overhead.step",
+    "overhead.sequence",
+    "overhead.request",
+    "overhead.scale",
+    "engine.kernels",
+    "memory.usable",
+    "memory.runtime",
+    "prefill.tokens",
+    "energy.hbm",
+    "energy.path",
+)

@@ -99,12 +99,38 @@ def memory(
     pass_tokens: Token,
     values: Mapping[str, float],
 ) -> Memory:
-    """Memory of `batch` sequences per replica, all grown to `context` tokens, with passes of `pass_tokens` tokens."""
+    """Memory of `batch` sequences per replica, all grown to `context` tokens, with passes of `pass_tokens` tokens.
+
+    The cache may take a share of what weights, activations and runtime leave free.
+    """
     weights = weight_bytes(model, layout, precision)
     each = sequence_bytes(model, layout, precision, context)
     activations = activation_bytes(model, layout, pass_tokens)
     runtime = values["memory.runtime"]
-    available = chip.memory * values["memory.usable"]
-    room = np.maximum(available - weights - activations - runtime, 0.0)
-    largest = np.floor(room / each) * layout.data
+    fixed = weights + activations + runtime
+    room = np.maximum(chip.memory - fixed, 0.0) * values["memory.usable"]
+    available = np.minimum(fixed + room, chip.memory)
+    largest = np.floor(room / each * (1 + 1e-12)) * layout.data
     return Memory(weights, each * np.ceil(batch / layout.data), activations, runtime, available, largest)
+
+
+def capacity(
+    model: Model,
+    chip: Accelerator,
+    layout: Layout,
+    precision: Precision,
+    context: Token,
+    values: Mapping[str, float],
+) -> Count:
+    """Sequences of `context` tokens that a replica can hold while it takes in prompts in passes of full size.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.precision import PRESETS
+    >>> known = catalog.load()
+    >>> model, chip = known.model("llama-3.1-70b"), known.accelerator("h200")
+    >>> float(capacity(model, chip, Layout(tensor=8.0), PRESETS["fp8"], 2000.0, constants.values(chip))) > 2000
+    True
+    """
+    sizes = (model, chip, layout, precision, 1.0, context, values["prefill.tokens"], values)
+    return memory(*sizes).largest_batch

@@ -12,6 +12,7 @@ import numpy as np
 
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
+TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
 ACTIVATION: Byte = 2.0  # bytes of an activation between blocks: bf16 in every published serving engine
 
 
@@ -19,22 +20,38 @@ ACTIVATION: Byte = 2.0  # bytes of an activation between blocks: bf16 in every p
 class Op:
     """One operation of one accelerator, done `count` times; flop, bytes and sent are of one time.
 
-    `kind` is 'matmul', 'experts', 'attention', 'elementwise' or 'collective'; `precision` is that of the arithmetic.
-    `sent` bytes leave the accelerator, in one direction, inside a group of accelerators that is `peers` wide.
+    `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
+    `precision` is that of the arithmetic, `stored` that of the weights or cache read. `edge` is the FLOP that one more
+    row in each group of a (grouped) matmul would add, `wave` the FLOP of one element of output: what padding to whole
+    tiles and whole waves of tiles costs; `groups` is how many experts are reached, `uneven` 0 where every accelerator
+    has a part of each and up to 1 where each has few experts whole. `sent` bytes leave the accelerator, in one
+    direction, inside a group of accelerators that is `peers` wide.
     """
 
     name: str
     kind: str
     precision: str = "bf16"
+    stored: str = "bf16"
     flop: Flop = 0.0
     bytes: Byte = 0.0
+    edge: Flop = 0.0
+    wave: Flop = 0.0
+    groups: Count = 0.0
+    uneven: Numeric = 0.0
     sent: Byte = 0.0
     peers: Count = 1.0
     count: Count = 1.0
 
 
 def matmul(
-    name: str, rows: Token, inner: Count, outer: Count, weight: Byte, precision: str = "bf16", count: Count = 1.0
+    name: str,
+    rows: Token,
+    inner: Count,
+    outer: Count,
+    weight: Byte,
+    precision: str = "bf16",
+    count: Count = 1.0,
+    stored: str = "bf16",
 ) -> Op:
     """Activations (rows x inner) times weights (inner x outer).
 
@@ -45,7 +62,8 @@ def matmul(
     33554432
     """
     moved = inner * outer * weight + rows * (inner + outer) * ACTIVATION
-    return Op(name, "matmul", precision, 2 * rows * inner * outer, moved, count=count)
+    edge, wave = 2 * inner * outer, 2 * inner * np.minimum(rows / TILE, 1.0)
+    return Op(name, "matmul", precision, stored, rows * edge, moved, edge, wave, count=count)
 
 
 def causal_pairs(tokens: Token, window: Numeric = np.inf) -> Numeric:
@@ -84,6 +102,8 @@ def attention(
     cache: Byte,
     precision: str = "bf16",
     count: Count = 1.0,
+    kind: str = "decode",
+    stored: str = "bf16",
 ) -> Op:
     """Scores, softmax and weighted sum of `sequences`, each with `queries` new tokens over `keys` cached ones.
 
@@ -99,7 +119,7 @@ def attention(
     """
     flop = 2 * sequences * pairs * heads * (key_dim + value_dim)
     moved = (keys + queries) * cache_width * cache + queries * heads * (key_dim + value_dim) * ACTIVATION
-    return Op(name, "attention", precision, flop, sequences * moved, count=count)
+    return Op(name, kind, precision, stored, flop, sequences * moved, count=count)
 
 
 def norm(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
@@ -108,7 +128,7 @@ def norm(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
     >>> norm("norm", 2, 4096).bytes
     65536.0
     """
-    return Op(name, "elementwise", "bf16", 6 * tokens * hidden, 4 * tokens * hidden * ACTIVATION, count=count)
+    return Op(name, "elementwise", "bf16", "bf16", 6 * tokens * hidden, 4 * tokens * hidden * ACTIVATION, count=count)
 
 
 def gate(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
@@ -117,7 +137,7 @@ def gate(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
     >>> gate("gate", 1, 100).bytes
     600.0
     """
-    return Op(name, "elementwise", "bf16", 6 * tokens * width, 3 * tokens * width * ACTIVATION, count=count)
+    return Op(name, "elementwise", "bf16", "bf16", 6 * tokens * width, 3 * tokens * width * ACTIVATION, count=count)
 
 
 def router(name: str, tokens: Token, hidden: Count, routed: Count, count: Count = 1.0) -> Op:
@@ -153,20 +173,34 @@ def experts(
     weight: Byte,
     precision: str = "bf16",
     count: Count = 1.0,
+    stored: str = "bf16",
+    dealt: Count = 1.0,
 ) -> Op:
     """Gate, up and down matmuls of routed experts, grouped into one launch each way.
 
     `tokens` come from this accelerator's tensor group, `pool` from all groups that share the experts; the experts'
-    weights are spread over `spread` accelerators. Even load: this accelerator does tokens active / tensor rows of
+    weights are spread over `spread` accelerators, whole experts over `dealt` of them, whose load is then `uneven`.
+    In the mean this accelerator does tokens active / tensor rows of
     6 hidden width FLOP, and reads the weights of touched(routed, active, pool) / spread experts.
 
     >>> experts("experts", 1, 1, 10, 20, 8, 2, 1, 1, 2).flop
     2400.0
     """
-    rows = tokens * active / tensor
-    moved = touched(routed, active, pool) / spread * 3 * hidden * width * weight
-    moved = moved + rows * (2 * hidden + 3 * width) * ACTIVATION
-    return Op(name, "experts", precision, 6 * rows * hidden * width, moved, count=count)
+    rows, each = tokens * active / tensor, 6 * hidden * width
+    groups = touched(routed, active, pool) / spread
+    moved = groups * 3 * hidden * width * weight + rows * (2 * hidden + 3 * width) * ACTIVATION
+    return Op(
+        name,
+        "experts",
+        precision,
+        stored,
+        rows * each,
+        moved,
+        groups * each,
+        groups=groups,
+        uneven=1.0 - 1.0 / dealt,
+        count=count,
+    )
 
 
 def permute(name: str, tokens: Token, hidden: Count, active: Count, tensor: Count, count: Count = 1.0) -> Op:
@@ -178,7 +212,8 @@ def permute(name: str, tokens: Token, hidden: Count, active: Count, tensor: Coun
     26000.0
     """
     rows = tokens * active / tensor
-    return Op(name, "elementwise", "bf16", rows * hidden, (3 * rows + tokens) * hidden * ACTIVATION, count=count)
+    moved = (3 * rows + tokens) * hidden * ACTIVATION
+    return Op(name, "permute", "bf16", "bf16", rows * hidden, moved, count=count)
 
 
 def sample(name: str, sequences: Count, vocabulary: Count, count: Count = 1.0) -> Op:
@@ -187,7 +222,9 @@ def sample(name: str, sequences: Count, vocabulary: Count, count: Count = 1.0) -
     >>> sample("sample", 1, 1000).bytes
     16000.0
     """
-    return Op(name, "elementwise", "bf16", 5 * sequences * vocabulary, 16.0 * sequences * vocabulary, count=count)
+    return Op(
+        name, "elementwise", "bf16", "bf16", 5 * sequences * vocabulary, 16.0 * sequences * vocabulary, count=count
+    )
 
 
 def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -238,4 +275,4 @@ def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op
     >>> embedding("embedding", 1, 1000).bytes
     4000.0
     """
-    return Op(name, "elementwise", "bf16", 0.0, 2 * tokens * hidden * ACTIVATION, count=count)
+    return Op(name, "elementwise", "bf16", "bf16", 0.0, 2 * tokens * hidden * ACTIVATION, count=count)

@@ -8,9 +8,11 @@ from stackyard.catalog.entries import Accelerator
 from stackyard.errors import nearest
 from stackyard.quantity import Byte
 
-# Bytes per element, by definition of the formats. fp4 carries one 8-bit scale for each block of 16 elements (NVFP4);
-# MXFP4 with blocks of 32 takes 4.25 bits and is told apart only by its 6% smaller weights.
-BYTES: dict[str, Byte] = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 4.5 / 8}
+# Bytes per element, by definition of the formats. fp4 carries one 8-bit scale for each block of 16 elements (NVFP4),
+# mxfp4 one for each block of 32; int4 one 16-bit scale for each group of 32.
+BYTES: dict[str, Byte] = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 4.5 / 8, "mxfp4": 4.25 / 8, "int4": 4.5 / 8}
+
+FOUR_BIT = frozenset(name for name, size in BYTES.items() if size < 1)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,21 @@
-"""Continuous batching: from the times of single passes to latency and throughput of a replica at full load."""
+"""Batching: from the times of single passes to latency and throughput of a replica.
+
+Three regimes. `concurrency`: a closed loop, whose requests come one by one and whose prompts are taken in, whole or in
+chunks, by passes that also carry the others' decode step. `max load`: the same with a queue that is never empty, so
+every such pass takes in all the prompt tokens it may. `fixed batch`: all prompts first, then all steps.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from stackyard.perf.layout import Layout
 from stackyard.quantity import Count, Numeric, Second, Token
+
+REGIMES = ("concurrency", "max load", "fixed batch")
 
 
 @dataclass(frozen=True)
@@ -17,23 +25,52 @@ class Shape:
     group: Count  # sequences of one tensor group
     micro: Count  # sequences of one decode pass through one stage
     passes: Count  # decode passes in flight: at most one a stage
-    prompts: Count  # prompts of one prefill pass; less than 1 where a prompt takes several passes
+    prompts: Count  # prompts of one pass that takes prompts in; less than 1 where a prompt takes several passes
+    aboard: Count  # sequences that such a pass decodes besides
+    own: Count  # passes that take in one request's prompt
+    others: Count  # passes that take in the other requests' prompts, in one request's life
+    steps: Count  # decode steps of one request
 
 
-def shape(layout: Layout, batch: Count, prompt: Token, pass_tokens: Token) -> Shape:
+def shape(
+    layout: Layout, batch: Count, prompt: Token, output: Token, pass_tokens: Token, regime: str = "concurrency"
+) -> Shape:
     """A batch spread evenly over data groups, and over pipeline stages as micro-batches of at least one sequence.
 
-    A prefill pass takes as many prompts as fill `pass_tokens`, at most the group's, at least one whole prompt.
+    A pass takes in at most `pass_tokens` prompt tokens. Under `concurrency` it takes the prompts that have come since
+    the last: group / (steps x pipeline), at least one if it fits; otherwise as many as fill it.
+
+    >>> found = shape(Layout(), 16.0, 1000.0, 101.0, 8000.0, "max load")
+    >>> float(found.prompts), float(found.others), float(found.aboard)
+    (8.0, 1.0, 8.0)
     """
     group = batch / layout.data
     micro = np.maximum(group / layout.pipeline, 1.0)
-    prompts = np.maximum(np.minimum(pass_tokens / prompt, group), 1.0)
-    return Shape(group, micro, np.minimum(np.maximum(group, 1.0), layout.pipeline), prompts)
+    steps = np.maximum(output - 1.0, 0.0)
+    slots = steps * layout.pipeline
+    most = np.minimum(pass_tokens / prompt, np.maximum(group, 1.0))
+    come = np.maximum(group / np.maximum(slots, 1.0), 1.0)
+    prompts = np.minimum(come, most) if regime == "concurrency" else most
+    own = np.maximum(1.0 / prompts, 1.0)
+    others = np.maximum(group / prompts - own, 0.0)
+    if regime == "fixed batch":
+        aboard: Count = 0.0 * prompts
+    else:
+        aboard = np.maximum(micro - prompts, 0.0) * np.minimum(slots / np.maximum(others, 1e-9), 1.0)
+    return Shape(group, micro, np.minimum(np.maximum(group, 1.0), layout.pipeline), prompts, aboard, own, others, steps)
+
+
+def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Second:
+    """What the host adds to each pass of a stage: a fixed part, and a part for each sequence of the group.
+
+    step + sequence group / pipeline: the parts of the engine that it does not hide behind the accelerator.
+    """
+    return values["overhead.step"] / layout.pipeline + values["overhead.sequence"] * cut.group / layout.pipeline
 
 
 @dataclass(frozen=True)
 class Service:
-    """A replica that always has `batch` requests in progress."""
+    """A replica that always has `batch` requests in progress, or works one batch off after the other."""
 
     cycle: Second  # in which every one of the batch's requests is prefilled and decoded once
     ttft: Second  # mean time from arrival to first token
@@ -44,32 +81,46 @@ class Service:
 
 
 def serve(
-    layout: Layout, cut: Shape, batch: Count, prompt: Token, output: Token, stage_prefill: Second, stage_decode: Second
+    layout: Layout,
+    cut: Shape,
+    batch: Count,
+    prompt: Token,
+    output: Token,
+    stage_mixed: Second,
+    stage_decode: Second,
+    regime: str = "concurrency",
 ) -> Service:
-    """Latency and throughput when prefill passes go before decode steps.
+    """Latency and throughput from the times of a pass that takes prompts in (m) and of a decode pass (t), one stage.
 
-    With S = output - 1 decode steps of t = pipeline x stage_decode, and prefill at p = stage_prefill / prompts a
-    request: cycle = S t + group p; output rate = batch output / cycle; token rate = batch (prompt + output) / cycle;
-    tpot = t + (group - 1) p / S. The time to first token is half a running step, the wait for the prefill passes before
-    it, r / (2 (1 - r)) stage_prefill with r the share of time in prefill (Pollaczek-Khinchine for even service times,
-    at most the prefill of the whole group), and its own pass through all stages. Valid at steady load with requests of
-    one length; the first token comes from the prefill, so one-token outputs have no decode steps.
+    With P stages, S = output - 1 steps, `own` and `others` passes that take in the own prompt and those of the others:
+    first = (P - 1 + own) m; decode = max(S P - others, 0) t + others m; cycle = first + decode; tpot = decode / S;
+    output rate = batch output / cycle. Under `fixed batch` all prompts come first: first = (P - 1 + own + others) m and
+    decode = S P t. The time to first token is `first`, half a running step of the others, and the wait for prompts
+    before it, r / (2 (1 - r)) own m with r the share of time in such passes (Pollaczek-Khinchine for even service
+    times), at most all the others'. Valid at steady load with requests of one length; the first token comes from the
+    prefill, so one-token outputs have no decode steps.
 
     >>> one = Layout()
-    >>> found = serve(one, shape(one, 10.0, 100.0, 100.0), 10.0, 100.0, 101.0, stage_prefill=0.1, stage_decode=0.01)
-    >>> float(found.cycle), round(float(found.tpot), 3), float(found.output_rate)
-    (2.0, 0.019, 505.0)
+    >>> cut = shape(one, 10.0, 100.0, 101.0, 100.0, "max load")
+    >>> found = serve(one, cut, 10.0, 100.0, 101.0, stage_mixed=0.02, stage_decode=0.01)
+    >>> round(float(found.cycle), 6), round(float(found.tpot), 6)
+    (1.11, 0.0109)
     """
-    step = layout.pipeline * stage_decode
-    steps = np.maximum(output - 1.0, 0.0)
-    each = stage_prefill / cut.prompts
-    filling = cut.group * each
-    cycle = steps * step + filling
-    rest = np.maximum(cut.group - 1.0, 0.0) * each
-    decodes = np.greater(steps, 0)
-    tpot = step + rest / np.maximum(steps, 1.0) * decodes
-    share = filling / cycle
-    idle = np.maximum(1.0 - share, 1e-9)
-    queue = np.minimum(share / (2.0 * idle) * stage_prefill, rest)
-    ttft = layout.pipeline * stage_prefill + queue + step / 2.0 * decodes
+    stages, slots = layout.pipeline, cut.steps * layout.pipeline
+    first = (stages - 1.0 + cut.own) * stage_mixed
+    filling = cut.others * stage_mixed
+    decodes = np.greater(cut.steps, 0)
+    if regime == "fixed batch":
+        first, decode = first + filling, slots * stage_decode
+        ttft = first
+    else:
+        decode = np.maximum(slots - cut.others, 0.0) * stage_decode + filling
+    cycle = first + decode
+    share = (cut.own + cut.others) * stage_mixed / cycle
+    if regime != "fixed batch":
+        busy = np.minimum(filling / cycle, 1.0 - 1e-9)
+        queue = np.minimum(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
+        running = np.minimum(np.maximum(cut.group - 1.0, 0.0), 1.0) * decodes
+        ttft = first + queue + running * stages * stage_decode / 2.0
+    tpot = np.where(decodes, decode / np.maximum(cut.steps, 1.0), stages * stage_decode)
     return Service(cycle, ttft, tpot, batch * output / cycle, batch * (prompt + output) / cycle, share)

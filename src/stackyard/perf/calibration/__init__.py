@@ -1,1 +1,1 @@
-"""Calibration: measured rows, and the code that fits the model's constants to them."""
+"""Calibration: measured serving and training, the fit of the constants to them, and the comparison."""

@@ -1,0 +1,125 @@
+"""Predictions for measured rows: one each, by arrays of rows that share model, chip, formats, engine and regime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard import catalog
+from stackyard.catalog.entries import Accelerator, Model
+from stackyard.perf import constants, schedule
+from stackyard.perf.calibration.rows import Row
+from stackyard.perf.estimate import estimate
+from stackyard.perf.layout import Layout
+from stackyard.perf.memory import capacity
+from stackyard.perf.precision import Precision
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that one array estimate answers. `index` are their places in the sequence they came from."""
+
+    model: Model
+    chip: Accelerator
+    precision: Precision
+    engine: str
+    regime: str
+    index: NDArray[np.intp]
+    layout: Layout
+    asked: Vector  # requests at once, as measured; 0 = as many as the engine takes
+    prompt: Vector
+    output: Vector
+    metric: NDArray[np.str_]
+    requests: Vector  # of the whole run; 0 = not known
+
+    @property
+    def held(self) -> Vector:
+        """Sequences that the engine admits at once, by cache and by its own limit; at least one a tensor group."""
+        values = constants.values(self.chip, self.engine)
+        kept = self.prompt + self.output * values["cache.reserve"]
+        sizes = (self.model, self.chip, self.layout, self.precision, kept)
+        most = np.minimum(capacity(*sizes, values), values["batch.limit"] * self.layout.data)
+        return np.maximum(most, self.layout.data)
+
+    @property
+    def batch(self) -> Vector:
+        """Requests in progress: what was asked, at most what fits."""
+        held = np.where(self.requests > 0, np.minimum(self.held, self.requests), self.held)
+        return np.maximum(np.where(self.asked > 0, np.minimum(self.asked, held), held), self.layout.data)
+
+
+def groups(rows: Sequence[Row]) -> Iterator[Group]:
+    """The rows, grouped; engines are found from the row's framework and date."""
+    known = catalog.load()
+    found: dict[tuple[object, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        engine = constants.engine_of(row.framework, row.date, known.accelerator(row.chip)).id
+        key = (row.model, row.chip, row.precision, engine, row.regime)
+        found.setdefault(key, []).append(place)
+    for places in found.values():
+        some = [rows[place] for place in places]
+        row = some[0]
+        chip = known.accelerator(row.chip)
+
+        def column(name: str, some: list[Row] = some) -> Vector:
+            return np.array([getattr(row, name) for row in some], dtype=float)
+
+        yield Group(
+            known.model(row.model),
+            chip,
+            row.precision,
+            constants.engine_of(row.framework, row.date, chip).id,
+            row.regime,
+            np.array(places),
+            Layout(column("tensor"), column("pipeline"), column("data"), column("expert")),
+            column("batch"),
+            column("prompt"),
+            column("output"),
+            np.array([row.metric for row in some]),
+            column("requests"),
+        )
+
+
+def answer(
+    group: Group, batch: Vector, first: Vector, tpot: Vector, output_rate: Vector, token_rate: Vector, filling: Vector
+) -> Vector:
+    """Each row's metric from an estimate at `batch`.
+
+    Who does not fit into the batch waits for a turn: (asked / batch - 1) requests' lives. Of a closed loop's first
+    wave, asked of all requests, each waits for half of all the prompts, which take `filling` seconds. latency = ttft +
+    (output - 1) tpot; rates are per accelerator.
+    """
+    each = group.layout.accelerators
+    first = first + np.maximum(group.asked / batch - 1.0, 0.0) * batch * group.output / output_rate
+    first = first + filling / 2.0 * np.where(group.requests > 0, group.asked / np.maximum(group.requests, 1.0), 0.0)
+    found = {
+        "ttft": first,
+        "tpot": tpot,
+        "latency": first + np.maximum(group.output - 1.0, 0.0) * tpot,
+        "output_rate": output_rate / each,
+        "token_rate": token_rate / each,
+    }
+    return np.select([group.metric == name for name in found], list(found.values()), np.nan)
+
+
+def predict(rows: Sequence[Row]) -> Vector:
+    """One prediction for each row, in its unit; nan where the model has no answer."""
+    found = np.full(len(rows), np.nan)
+    for group in groups(rows):
+        batch = group.batch
+        sizes = (group.layout, batch, group.prompt, group.output)
+        told = estimate(
+            group.model, group.chip, *sizes, precision=group.precision, regime=group.regime, engine=group.engine
+        )
+        names = ("ttft", "tpot", "output_rate", "token_rate", "prefill_seconds")
+        ttft, tpot, output_rate, token_rate, prefill = (np.asarray(getattr(told, name)) for name in names)
+        tokens = constants.values(group.chip, group.engine)["prefill.tokens"]
+        cut = schedule.shape(*sizes, tokens, group.regime)
+        filling = cut.group / cut.prompts * prefill / group.layout.pipeline
+        found[group.index] = answer(group, batch, ttft, tpot, output_rate, token_rate, filling)
+    return found

@@ -1,0 +1,122 @@
+"""The model beside measurements: one prediction for each row, and how far off they are by source, chip and model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard import catalog
+from stackyard.perf import constants
+from stackyard.perf.calibration import door
+from stackyard.perf.calibration.predict import Vector, predict
+from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, rows
+from stackyard.perf.interval import factors
+
+
+@dataclass(frozen=True)
+class Line:
+    """Errors of some rows: fractions of the measured value, predicted minus measured."""
+
+    name: tuple[str, ...]
+    rows: int
+    bias: float  # mean signed error
+    median: float  # of the absolute errors
+    mean: float
+    p90: float
+    coverage: float  # share of rows whose measured value lies in the 80% interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Measured rows with one prediction each; excluded ones have a reason, and `left_out` are those without a row."""
+
+    rows: tuple[Row, ...]
+    predicted: Vector
+    low: Vector
+    high: Vector
+    left_out: tuple[tuple[str, str, int], ...]
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """Rows that count: not excluded, and predicted."""
+        good = np.array([not row.excluded for row in self.rows], dtype=bool)
+        return good & np.isfinite(self.predicted)
+
+    def line(self, name: tuple[str, ...], chosen: NDArray[np.bool_]) -> Line:
+        """The errors of the chosen rows that count."""
+        chosen = chosen & self.counts
+        measured = np.array([row.value for row in self.rows], dtype=float)[chosen]
+        error = self.predicted[chosen] / measured - 1.0
+        if not len(error):
+            return Line(name, 0, np.nan, np.nan, np.nan, np.nan, np.nan)
+        size = np.abs(error)
+        inside = (self.low[chosen] <= measured) & (measured <= self.high[chosen])
+        told = (error.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), inside.mean())
+        return Line(name, len(error), *(float(value) for value in told))
+
+    def lines(self, *by: str) -> list[Line]:
+        """One line for each combination of these attributes of a row, sorted."""
+        keys = [tuple(str(getattr(row, name)) for name in by) for row in self.rows]
+        found = [self.line(key, np.array([key == other for other in keys], dtype=bool)) for key in sorted(set(keys))]
+        return [line for line in found if line.rows]
+
+    def targets(self) -> list[Line]:
+        """One line for each published target."""
+        return [self.line((name,), np.array([test(row) for row in self.rows], dtype=bool)) for name, test in TARGETS]
+
+    def held_out(self) -> tuple[dict[str, str], ...]:
+        """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
+        return held_out()
+
+    def excluded(self) -> list[tuple[str, str, int]]:
+        """(source, stated defect, rows) of the rows kept out of every figure."""
+        named = [(row.source, row.excluded) for row in self.rows if row.excluded]
+        return [(*key, named.count(key)) for key in sorted(set(named))]
+
+
+def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) -> Comparison:
+    """The comparison of these rows."""
+    predicted = predict(some)
+    known = catalog.load()
+    both = np.array([factors(known.accelerator(row.chip), row.metric) for row in some]).reshape(-1, 2)
+    return Comparison(tuple(some), predicted, predicted * both[:, 0], predicted * both[:, 1], gone)
+
+
+def validate(path: Path | None = None) -> Comparison:
+    """Compares a table of measurements with the model; without one the package's own."""
+    if path is None:
+        return compare(rows(), left_out())
+    reading = door.read(path)
+    return compare(reading.rows, reading.left_out)
+
+
+def write_predictions(path: Path, target: Path) -> int:
+    """Writes the table again with predicted, low, high, engine and reason beside each line; returns how many have one.
+
+    Predictions are in the line's own unit.
+    """
+    reading = door.read(path)
+    told = compare(reading.rows)
+    answers: Iterator[tuple[Row, float, float, float]] = iter(
+        zip(told.rows, told.predicted, told.low, told.high, strict=True)
+    )
+    with target.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow((*reading.header, "predicted", "low", "high", "engine", "reason"))
+        for cells, row, reason in reading.lines:
+            texts = [cells[name] for name in reading.header]
+            if row is None:
+                writer.writerow((*texts, "", "", "", "", reason))
+                continue
+            _, *values = next(answers)
+            scale = float(cells["value"]) / row.value if row.value else 1.0
+            numbers = [f"{value * scale:.6g}" if np.isfinite(value) else "" for value in values]
+            chip = catalog.load().accelerator(row.chip)
+            engine = constants.engine_of(row.framework, row.date, chip).id
+            writer.writerow((*texts, *numbers, engine, row.excluded))
+    return int(np.isfinite(told.predicted).sum())

@@ -1,0 +1,29 @@
+"""How sure an estimate is: factors between which 80% of measurements that the fit had not seen lie."""
+
+from __future__ import annotations
+
+from stackyard.catalog.entries import Accelerator
+from stackyard.perf import constants
+
+METRICS = {"output_rate": "rate", "token_rate": "rate", "tpot": "tpot", "ttft": "ttft", "latency": "tpot"}
+
+
+def factors(chip: Accelerator, metric: str) -> tuple[float, float]:
+    """(low, high) factors on a prediction of this metric: the 10% and 90% quantiles of measured over predicted.
+
+    For a chip that was measured, those of models left out of the fit. For one that was not, the wider of these and
+    those of chips left out of the fit, on either side.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> seen, unseen = (factors(known.accelerator(name), "tpot") for name in ("h200", "rubin"))
+    >>> unseen[0] <= seen[0] < 1 < seen[1] <= unseen[1]
+    True
+    """
+    found = constants.fitted()["intervals"]
+    name = METRICS[metric]
+    low, high = found["model"][name]
+    if not constants.measured(chip):
+        other_low, other_high = found["chip"][name]
+        low, high = min(low, other_low), max(high, other_high)
+    return float(low), float(high)

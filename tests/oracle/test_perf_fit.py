@@ -1,0 +1,50 @@
+"""The fit reaches the estimate by another route, and the committed constants are its result."""
+
+import numpy as np
+import pytest
+
+from stackyard.perf import constants
+from stackyard.perf.calibration import fit
+from stackyard.perf.calibration.predict import predict
+from stackyard.perf.calibration.rows import rows
+
+
+@pytest.fixture(scope="module")
+def problem() -> fit.Problem:
+    return fit.Problem([row for row in rows() if not row.excluded])
+
+
+def committed(problem: fit.Problem) -> tuple[list[fit.Constant], np.ndarray]:
+    asked = fit.unknowns(problem.pairs)
+    known = {**constants.generations(), **constants.engines()}
+    return asked, np.log([known[each.owner].values.get(each.name, each.prior) for each in asked])
+
+
+def test_rows_lowered_once_give_what_estimates_give(problem):
+    asked, logs = committed(problem)
+    assert problem.predict(fit.table(problem, asked, logs)) == pytest.approx(predict(problem.rows), rel=1e-9)
+
+
+def test_the_committed_constants_are_where_the_fit_stops(problem):
+    asked, logs = committed(problem)
+    again = fit.fit(problem, asked, logs, steps=1)
+    before, after = (problem.predict(fit.table(problem, asked, at)) for at in (logs, again))
+    assert np.median(np.abs(after / before - 1)) < 0.01
+
+
+def test_no_constant_belongs_to_a_model():
+    for owner in (*constants.generations().values(), *constants.engines().values()):
+        assert owner.values.keys() <= {*fit.GENERATION, *fit.ENGINE, "cache.reserve"}
+
+
+def test_slopes_of_one_step_a_name_are_those_of_one_step_a_constant(problem):
+    some = fit.Problem(problem.rows[:: len(problem.rows) // 60])
+    asked = fit.unknowns(some.pairs)
+    logs = np.log([each.prior for each in asked])
+    start = np.log(some.predict(fit.table(some, asked, logs)))
+    slope = fit.slope(some, asked, logs, start - np.log(some.measured))
+    for place in range(0, len(asked), 7):
+        moved = logs.copy()
+        moved[place] += 1e-4
+        alone = (np.log(some.predict(fit.table(some, asked, moved))) - start) / 1e-4
+        assert slope[:, place] == pytest.approx(alone, abs=1e-7)

@@ -1,0 +1,179 @@
+"""The door of published measurements: what becomes a row, what is left out, and what is refused."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stackyard import api, catalog, cli
+from stackyard.errors import InputErrors
+from stackyard.perf import constants
+from stackyard.perf.calibration import door
+from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
+from stackyard.perf.calibration.validate import compare
+
+KNOWN = catalog.load()
+CELLS = dict.fromkeys(door.PUBLISHED, "") | {
+    "source_id": "mine#1",
+    "date_or_version": "2026-03-01",
+    "framework": "vLLM 0.19.0",
+    "model": "Llama 3.3 70B",
+    "precision_weights": "fp8",
+    "accelerator": "H200 SXM 141GB",
+    "n_accelerators": "4",
+    "tp": "4",
+    "pp": "1",
+    "batch_or_concurrency": "16",
+    "input_len": "1000",
+    "output_len": "500",
+    "scenario": "closed_loop_concurrency",
+    "metric": "tpot_ms_mean",
+    "value": "12.5",
+}
+
+
+def test_a_published_row_becomes_ours_in_si():
+    row = door.translated(CELLS)
+    assert (row.model, row.chip, row.weights, row.cache) == ("llama-3.1-70b", "h200-sxm", "fp8", "fp8")
+    assert (row.tensor, row.batch, row.prompt, row.output) == (4, 16, 1000, 500)
+    assert (row.regime, row.metric, row.value) == ("concurrency", "tpot", 0.0125)
+
+
+def test_inferencex_lengths_are_maxima():
+    row = door.translated(CELLS | {"source_id": "ix_aic#7"})
+    assert (row.prompt, row.output, row.requests) == (900, 450, 160)
+
+
+def test_rates_of_a_group_are_divided_by_its_accelerators():
+    offline = {"scenario": "offline_max_load", "batch_or_concurrency": "max", "metric": "output_tok_s_total"}
+    row = door.translated(CELLS | offline | {"value": "8000"})
+    assert (row.metric, row.value, row.batch) == ("output_rate", 2000, 0)
+
+
+def test_attention_data_parallel_lays_out_data_and_experts():
+    spread = {"model": "DeepSeek R1", "tp": "", "ep": "4", "notes": "DEP4 = attention data-parallel x4"}
+    row = door.translated(CELLS | spread)
+    assert (row.tensor, row.data, row.expert) == (1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "PaLM 540B"}, "model not in the catalogue"),
+        ({"accelerator": "GH200 96GB"}, "accelerator not in the catalogue"),
+        ({"scenario": "online_poisson"}, "scenario not modelled"),
+        ({"metric": "req_s"}, "metric not modelled"),
+        ({"precision_weights": ""}, "precision not known"),
+        ({"input_len": ""}, "lengths not stated"),
+        ({"batch_or_concurrency": "qps=2"}, "batch or concurrency not stated"),
+    ],
+)
+def test_what_the_model_cannot_express_has_a_reason(changes, reason):
+    with pytest.raises(door.Inexpressible, match=reason):
+        door.translated(CELLS | changes)
+
+
+def test_a_table_of_ours_reads_back_what_was_written(tmp_path):
+    some = rows()[::500]
+    write(tmp_path / "mine.csv", some)
+    assert door.read(tmp_path / "mine.csv").rows == some
+
+
+def test_a_users_table_gets_one_prediction_a_line(tmp_path):
+    path, target = tmp_path / "mine.csv", tmp_path / "mine-predicted.csv"
+    lines = [CELLS, CELLS | {"scenario": "online_poisson"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
+    found = api.validate(written(path, *lines), predict=target)
+    assert [line.rows for line in found.lines("metric")] == [1, 1]
+    assert found.left_out == (("mine", "scenario not modelled: online_poisson", 1),)
+    with target.open(newline="") as stream:
+        told = list(csv.DictReader(stream))
+    assert [bool(line["predicted"]) for line in told] == [True, False, True]
+    assert float(told[0]["low"]) < float(told[0]["predicted"]) < float(told[0]["high"])
+    assert 5 < float(told[0]["predicted"]) < 30  # in the line's own unit, ms
+    assert told[1]["reason"] == "scenario not modelled: online_poisson"
+    assert told[0]["engine"] == "vllm-2026"
+
+
+@pytest.mark.parametrize("header", ["model,value\nx,1\n", "metric,value\ntpot,1\n"])
+def test_a_table_without_the_columns_is_refused(tmp_path, header):
+    path = tmp_path / "bad.csv"
+    path.write_text(header)
+    with pytest.raises(InputErrors, match="column is missing"):
+        api.validate(path)
+
+
+def written(path, *lines):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, door.PUBLISHED)
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"value": "nan"}, {"value": "-3"}, {"value": ""}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
+)
+def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
+    with pytest.raises(InputErrors, match=r"mine.csv:3"):
+        door.read(written(tmp_path / "mine.csv", CELLS, CELLS | changes))
+
+
+def test_a_table_of_which_nothing_can_be_expressed_is_told_as_such(tmp_path):
+    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "mlperf_server"}))
+    assert [line.rows for line in found.targets()] == [0, 0, 0, 0]
+    assert found.lines("source") == []
+    assert sum(count for *_, count in found.left_out) == 1
+
+
+def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
+    for row in rows():
+        assert row.model in KNOWN.models
+        assert row.chip in KNOWN.accelerators
+        assert row.value > 0
+    assert set(COLUMNS) == set(vars(rows()[0]))
+    assert sum(count for *_, count in left_out()) > 10_000
+    assert all(reason and count > 0 for _, reason, count in left_out())
+
+
+@pytest.mark.parametrize(
+    ("framework", "date", "chip", "engine"),
+    [
+        ("TensorRT-LLM (PyTorch)", "TensorRT-LLM v0.20.0 (2025-06)", "h200", "trtllm-2025-05"),
+        ("TensorRT-LLM", "2025-10-29", "b200", "trtllm-2025-09"),
+        ("vLLM (ROCm)", "2025-01-24; ROCm 6.3.1, vLLM 0.6.6", "mi300x", "vllm-rocm-2025-01"),
+        ("SGLang 0.5.9", "2026-02-01", "h200", "sglang-2026"),
+        ("something new", "2027-01-01", "h200", "sglang-2026"),
+    ],
+)
+def test_an_engine_is_found_by_its_version_or_its_date(framework, date, chip, engine):
+    assert constants.engine_of(framework, date, KNOWN.accelerator(chip)).id == engine
+
+
+def test_a_chip_nobody_measured_has_a_relative_and_a_wider_interval():
+    seen, unseen = KNOWN.accelerator("b200"), KNOWN.accelerator("rubin")
+    assert constants.generation(unseen) == constants.generation(seen)
+    told = [compare([replace(rows()[0], chip=chip.id, compute="fp8", weights="fp8")]) for chip in (seen, unseen)]
+    widths = [float(np.log(one.high / one.low)[0]) for one in told]
+    assert widths[0] <= widths[1]
+
+
+def test_excluded_rows_count_in_no_figure():
+    row = rows()[0]
+    some: list[Row] = [replace(row, excluded=""), replace(row, excluded="a stated defect")]
+    found = compare(some)
+    assert [line.rows for line in found.lines("source")] == [1]
+    assert found.excluded() == [(row.source, "a stated defect", 1)]
+
+
+def test_the_command_line_tells_the_same_as_the_api(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["stackyard", "validate", "--json"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert left.value.code == 0
+    found = api.validate()
+    assert [line["rows"] for line in told["targets"]] == [line.rows for line in found.targets()]
+    assert sum(line["rows"] for line in told["chip"]) == int(found.counts.sum())
