@@ -23,6 +23,7 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
+    from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.training.estimate import Training
@@ -346,6 +347,13 @@ def validate(path: Path | str | None = None, *, predict: Path | str | None = Non
     return compared(None if path is None else Path(path))
 
 
+def validate_training() -> list[Compared]:
+    """Errors of the training model on the package's measured rows, by source, accelerator and model."""
+    from stackyard.perf.calibration.training_check import validate_training as compared
+
+    return compared()
+
+
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -392,4 +400,5 @@ __all__ = [
     "scenario",
     "train",
     "validate",
+    "validate_training",
 ]

@@ -248,12 +248,14 @@ def validate(
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
     found = api.validate(table, predict=target)
+    training = api.validate_training() if table is None else []
     if as_json:
         by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
         told = {"targets": [vars(line) for line in found.targets()], **by}
+        told["training"] = [vars(line) for line in training]
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, target)
+        show.validation(found, training, target)
 
 
 def print_json(value: Any) -> None:

@@ -1,0 +1,22 @@
+"""Answers in the terminal: tables and progress with rich. Computes nothing."""
+
+from stackyard.show.facts import facts, findings, section, sections
+from stackyard.show.perf import estimate, training, validation
+from stackyard.show.plan import explanation, problem, result
+from stackyard.show.screen import console, progress, reader_left
+
+__all__ = [
+    "console",
+    "estimate",
+    "explanation",
+    "facts",
+    "findings",
+    "problem",
+    "progress",
+    "reader_left",
+    "result",
+    "section",
+    "sections",
+    "training",
+    "validation",
+]
