@@ -67,7 +67,7 @@ def test_a_token_unserved_costs_what_a_token_earns() -> None:
 
 def test_a_dear_month_far_ahead_hides_no_limit_of_today(tmp_path: Path) -> None:
     text = (EXAMPLES / "first-plan.yaml").read_text(encoding="utf-8")
-    (tmp_path / "long.yaml").write_text(text.replace("end: 2027-12", "end: 2040-12"), encoding="utf-8")
+    (tmp_path / "long.yaml").write_text(text.replace("end: 2027-12", "end: 2038-12"), encoding="utf-8")
     found = api.plan(tmp_path / "long.yaml", steps=False)
     assert audit(found.built.problem, found.plan) == []
     assert found.explanation.data["binds"].sel(month="2026-06").item() == "hbm"
