@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stackyard.months import parse_month
-from stackyard.plan.explain import NAMES, Explanation, explain
+from stackyard.plan.causes import SERVED
+from stackyard.plan.explain import Explanation, explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
 from stackyard.plan.solve import solve, solve_warm
@@ -193,12 +194,12 @@ def test_the_first_sentence_names_every_limit_of_every_year(seed: int, made: Cal
     _, _, why, report = made(seed)
     head = report.sections[0]
     for binding in why.years:
-        word = NAMES[binding.resource]
+        word = binding.name(binding.resource)
         table = next(b for b in head.blocks if isinstance(b, Table) and b.title.startswith("What limits"))
         row = next(row for row in table.rows if row[0] == str(binding.year))
         assert str(row[2]).startswith(word)
         assert float(str(row[1])) == pytest.approx(100 * binding.left)
-        assert word.lower() in head.lead.lower() or word == "No limit"
+        assert word.lower() in head.lead.lower() or binding.resource == SERVED
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -78,9 +78,10 @@ def _part(plan: Plan, more: xr.DataArray) -> Months:
 
 
 def needed(plan: Plan, more: xr.Dataset) -> xr.DataArray:
-    """Which limits hold at once, (resource, month): those without whose lifting the others serve noticeably less."""
+    """How much each of several limits holds, (resource, month; tokens per day): what lifting all the others leaves."""
     all_of_them, others = _part(plan, more["together"]), _part(plan, more["without"])
-    return more["without"].copy(data=all_of_them - others >= NOTICEABLE).drop_attrs()
+    lost = np.where(all_of_them - others >= NOTICEABLE, all_of_them - others, 0.0)
+    return more["without"].copy(data=lost * plan.decisions["unserved"].sum(V).values)
 
 
 def _lacking(d: xr.Dataset, service: int) -> Words:

@@ -39,10 +39,10 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
 def within(name: str) -> str:
     """A name as it stands inside a sentence: acronyms stay.
 
-    >>> within("Power"), within("HBM")
-    ('power', 'HBM')
+    >>> within("Power"), within("HBM with power")
+    ('power', 'HBM with power')
     """
-    return name if name.isupper() else name[0].lower() + name[1:]
+    return name if name.split()[0].isupper() else name[0].lower() + name[1:]
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,14 @@ class Binding:
 
     `resource` is the cause of most of what is left unserved, a key of RESOURCES or NOTHING (SERVED where that is less
     than SHORT of the year's demand); `causes` are all of them with their part of it, greatest first; `left` is the
-    share of the year's demand that is left for any cause.
+    share of the year's demand that is left for any cause; `together` are the limits that hold at once, heaviest first.
     """
 
     year: int
     resource: str
     causes: dict[str, float]
     left: float
+    together: tuple[str, ...]
     sentence: str
 
     @property
@@ -65,6 +66,16 @@ class Binding:
         """The causes to name: the first, and the second where it leaves a quarter or more."""
         second = [key for key, part in list(self.causes.items())[1:2] if part >= 0.25]
         return (self.resource, *(second if self.resource != SERVED else ()))
+
+    def name(self, cause: str) -> str:
+        """What a reader calls a cause in this year; limits that hold at once by their names.
+
+        >>> Binding(2030, "together", {"together": 1.0}, 0.1, ("money", "power"), "").name("together")
+        'Money with power'
+        """
+        if cause != SEVERAL or len(self.together) < 2:
+            return NAMES[cause]
+        return " with ".join([NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])])
 
 
 @dataclass(frozen=True)
@@ -86,8 +97,8 @@ class Explanation:
 
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
     cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
-    month; whether it is one of several limits at once), rent and rent_present (resource, month; USD of the month and of
-    today).
+    month; tokens per day that are left for it when all the others are lifted), rent and rent_present (resource, month;
+    USD of the month and of today).
     """
 
     data: xr.Dataset
@@ -172,13 +183,20 @@ def _binding(
     sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
     limit = next((key for key, share in shares.items() if key in RESOURCES and share >= 0.1), "")
     sentence += _step_words(worth, limit, year) if limit else _dearer(data, inside)
-    return Binding(year, resource, shares, part, sentence)
+    return Binding(year, resource, shares, part, _together(data, inside), sentence)
 
 
 def _opening(resource: str, part: float, left: float) -> str:
     if resource == SERVED:
         return "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served; the rest:"
     return f"{NAMES[resource]}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
+
+
+def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The limits that hold at once in a year, the heaviest first; those under a quarter of it are not named."""
+    months = inside & (data["left"].sel(cause=SEVERAL).sum(V).values > 0)
+    weight = data["needed"].values[:, months].sum(axis=1)
+    return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.25 * weight.max() > 0)
 
 
 def _percent(part: float) -> str:
@@ -190,9 +208,8 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
     lost = data["left"].sel(cause=key).sum(V).values > 0
     when = _span(data[T].values[inside & lost])
     if key == SEVERAL:
-        held = data["needed"].values[:, inside & lost].any(axis=1)
-        names = [within(RESOURCES[str(name)].name) for name in data["resource"].values[held]]
-        said = f" ({', '.join(names)}{' and another' * (len(names) == 1)})" if names else ""
+        names = [within(NAMES[name]) for name in _together(data, inside)]
+        said = f": {', '.join(names)}{' and another' * (len(names) == 1)}" if names else ""
         return f"{share:.0%} of it in {when} because several limits hold at once{said}"
     if key not in RESOURCES:
         return f"{share:.0%} of it in {when} because {NOTHING[key]}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
+from stackyard.plan.causes import NOTHING, SERVED
 from stackyard.plan.explain import NAMES, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.relief import STEP, Worth, worth_of
@@ -31,15 +31,15 @@ def answer(years: Sequence[Binding]) -> str:
     demand is served': each limit with its years."""
     when: dict[tuple[str, ...], list[Binding]] = {}
     for binding in years:
-        when.setdefault(binding.main, []).append(binding)
-    short = [(causes, at) for causes, at in when.items() if causes != (SERVED,)]
-    served = when.get((SERVED,), [])
+        when.setdefault(tuple(map(binding.name, binding.main)), []).append(binding)
+    served = when.pop((NAMES[SERVED],), [])
+    short = list(when.items())
     if not short:
         return f"{_served(served)} in every year"
     told = []
     for i, (causes, at) in enumerate(short):
-        names = listed([(NAMES[key] if i + j == 0 else within(NAMES[key])) for j, key in enumerate(causes)])
-        verb = "" if i else "limit the plan " if len(causes) > 1 or causes == (SEVERAL,) else "limits the plan "
+        names = listed([name if i + j == 0 else within(name) for j, name in enumerate(causes)])
+        verb = "" if i else "limit the plan " if len(causes) > 1 or " with " in names else "limits the plan "
         told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
     free = spans([binding.year for binding in served])
     return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
@@ -69,7 +69,7 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
         worth = worth_of(explanation.worths, limit, binding.year)
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         parts = [
-            f"{(NAMES[key] if i == 0 else within(NAMES[key]))} {share(binding.causes[key])}"
+            f"{binding.name(key) if i == 0 else within(binding.name(key))} {share(binding.causes[key])}"
             for i, key in enumerate(binding.main[:2])
             if key in binding.causes and binding.resource != SERVED
         ]
