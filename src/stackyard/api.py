@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,7 +24,9 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
+    from stackyard.catalog.entries import Accelerator
     from stackyard.perf.estimate import Estimate
+    from stackyard.perf.whatif import Variant
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -98,9 +101,89 @@ def audit() -> list[Finding]:
     return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")
 
 
+def what_if(
+    chip: str,
+    *,
+    hbm: str | None = None,
+    height: int | None = None,
+    stacks: int | None = None,
+    capacity: str | None = None,
+    bandwidth: str | None = None,
+    energy: str | None = None,
+) -> Variant:
+    """An accelerator (or the one of a system) with the memory that is asked about; its own where nothing is.
+
+    `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
+    accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
+    ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
+    exist, with the nearest.
+
+    >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
+    'H200 SXM 141GB with 8 x HBM4 12-high'
+    >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
+    7.2
+    """
+    from stackyard.perf.whatif import Variant, scaled, with_stacks
+
+    known = catalog()
+    part = _offered(known, chip)
+    found = Variant(part, known.hbm.get(part.hbm))
+    if hbm is not None or height is not None or stacks is not None:
+        word, dies = _stack(hbm or part.hbm)
+        if dies and height not in (None, dies):
+            raise _refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
+        generation = known.generation(word)
+        high = height or dies or part.stack_height
+        try:
+            found = with_stacks(part, generation, high, part.stacks if stacks is None else stacks)
+        except ValueError as error:
+            raise _refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
+    own = math.nan if found.hbm is None else found.hbm.energy
+    factors = (
+        _factor("--capacity", capacity, found.chip.memory, "B", "192 GB"),
+        _factor("--bandwidth", bandwidth, found.chip.bandwidth, "B/s", "6 TB/s"),
+        _factor("--hbm-energy", energy, own, "J/B", "3 pJ/bit"),
+    )
+    return scaled(found, *factors)
+
+
+def _offered(known: Catalog, name: str) -> Accelerator:
+    """The accelerator of this name, or the one that the system of this name is delivered with."""
+    systems = known.aliases["systems"]
+    id_ = name.strip().lower().replace(" ", "-")
+    id_ = systems.get(id_, id_)
+    within = [chip for chip in known.accelerators.values() if chip.system == id_]
+    return within[0] if within else known.accelerator(name)
+
+
+def _stack(text: str) -> tuple[str, int | None]:
+    """'hbm4-12h' -> ('hbm4', 12)."""
+    match = re.fullmatch(r"(.+?)-(\d+)(?:h|-?high|hi)?", text.strip().lower())
+    return (match[1], int(match[2])) if match else (text, None)
+
+
+def _factor(option: str, text: str | None, own: float, like: str, example: str) -> float:
+    """The factor that a text asks for: 'x1.5', or a quantity over the accelerator's own."""
+    from stackyard.quantity import UnitError, parse
+
+    if text is None:
+        return 1.0
+    hint = f"a factor such as {option} x1.5, or a quantity such as {option} '{example}'"
+    scaling = re.fullmatch(r"\s*[x×*]\s*(.+)", text)
+    try:
+        factor = parse(scaling[1], "") if scaling else parse(text, like) / own
+    except UnitError as error:
+        raise _refused(option, str(error), hint) from None
+    if math.isnan(factor):
+        raise _refused(option, "the accelerator's own figure is not on record", f"{option} x1.5 scales the model's")
+    if factor <= 0:
+        raise _refused(option, f"'{text}' is not above 0", hint)
+    return factor
+
+
 def estimate(
     model: str,
-    chip: str,
+    chip: str | Variant,
     *,
     prompt: float = 1000,
     output: float = 1000,
@@ -117,13 +200,13 @@ def estimate(
     Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
     latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
     objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
-    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. Raises InputErrors
-    for unknown ids, units or precisions.
+    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. The accelerator may
+    be one with another memory (`what_if`). Raises InputErrors for unknown ids, units or precisions.
     """
     from stackyard.perf.search import best, offered
 
-    known = catalog()
-    shape, part = known.model(model), known.accelerator(chip)
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    shape, part = catalog().model(model), variant.chip
     stated = tensor is not None and batch is not None
     first, each = (math.inf, math.inf) if stated else OBJECTIVE
     first = first if ttft is None else _seconds("--ttft", ttft)
@@ -138,7 +221,7 @@ def estimate(
             first,
             each,
             precision.lower(),
-            hbm=known.hbm.get(part.hbm),
+            hbm=variant.hbm,
             among=layouts,
             batch=batch,
         )
@@ -314,4 +397,5 @@ __all__ = [
     "plan",
     "problem",
     "scenario",
+    "what_if",
 ]

@@ -28,6 +28,14 @@ def _whole(text: str | int) -> int:
     return int(text)
 
 
+Hbm = Annotated[str | None, typer.Option(help="What if it had these stacks: hbm4, hbm4-12h; `facts hbm` lists them.")]
+Height = Annotated[
+    int | None, typer.Option(parser=_whole, metavar="N", help="Dies of each stack; its own if left out.")
+]
+Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Stacks; its own number if left out.")]
+Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
+Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
+HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -119,15 +127,24 @@ def estimate(
     tpot: Annotated[
         str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
     ] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every operation and every constant.")] = False,
     as_json: Json = False,
 ) -> None:
     """Estimate one model on one accelerator from first principles: rate, latency, memory, power, and what limits."""
     from stackyard import api, show
 
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+    )
     answer = api.estimate(
         model,
-        chip,
+        part,
         prompt=prompt,
         output=output,
         tensor=tensor,
@@ -138,7 +155,10 @@ def estimate(
         ttft=ttft,
         tpot=tpot,
     )
-    print_json(answer.summary()) if as_json else show.estimate(answer, verbose)
+    if as_json:
+        print_json(answer.summary() | ({"what_if": list(part.notes)} if part.notes else {}))
+    else:
+        show.estimate(answer, verbose, part.notes)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
