@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,9 @@ from stackyard.source import Fact, Grade
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
+    from stackyard.perf.cost import Prices
     from stackyard.perf.estimate import Estimate
+    from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.whatif import Variant
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
@@ -44,6 +46,7 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
+LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
@@ -232,6 +235,64 @@ def estimate(
     return answer
 
 
+def search(
+    model: str,
+    chip: str | Variant,
+    *,
+    prompt: float = 1000,
+    output: float = 1000,
+    ttft: str | None = None,
+    tpot: str | None = None,
+    precisions: Sequence[str] = (),
+) -> Frontier:
+    """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
+
+    On a system the replica stays inside it; on an accelerator inside eight stages of its scale-up domain. All
+    precisions are tried where none is named; the objective is that of `estimate`. Where nothing qualifies, the result
+    has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
+
+    >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
+    >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
+    True
+    """
+    from stackyard.perf.frontier import candidates, frontier
+    from stackyard.perf.precision import PRESETS
+
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    part, known = variant.chip, catalog()
+    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    domain, most = max(part.scale_up_domain, 1), 8 * max(part.scale_up_domain, 1)
+    id_ = chip.strip().lower().replace(" ", "-") if isinstance(chip, str) else ""
+    system = known.systems.get(known.aliases["systems"].get(id_, id_))
+    if system is not None:
+        domain, most = min(domain, system.accelerators), system.accelerators
+    try:
+        names = [name.lower() for name in precisions] or list(PRESETS)
+        return frontier(asked, variant, candidates(asked.model, domain, most), _prices(part), names)
+    except ValueError as error:
+        raise _refused("search", str(error), "see: stackyard search --help") from None
+
+
+def workload(
+    model: str, *, prompt: float = 1000, output: float = 1000, ttft: str | None = None, tpot: str | None = None
+) -> Workload:
+    """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
+    from stackyard.perf.frontier import Workload
+
+    first = OBJECTIVE[0] if ttft is None else _seconds("--ttft", ttft)
+    each = OBJECTIVE[1] if tpot is None else _seconds("--tpot", tpot)
+    return Workload(catalog().model(model), float(prompt), float(output), first, each)
+
+
+def _prices(part: Accelerator) -> Prices:
+    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    from stackyard.perf.cost import Prices
+
+    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
+    price = [part.facts["price"]] if "price" in part.facts else []
+    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
+
+
 def scenario(path: Path | str) -> Scenario:
     """A scenario file or folder, read and checked; raises InputErrors with every fault."""
     from stackyard.plan.scenario import load as read
@@ -397,5 +458,7 @@ __all__ = [
     "plan",
     "problem",
     "scenario",
+    "search",
     "what_if",
+    "workload",
 ]

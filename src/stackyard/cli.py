@@ -164,6 +164,32 @@ def estimate(
 
 
 @app.command()
+def search(
+    model: Annotated[str, typer.Argument(help="A model of the catalogue: deepseek-v3.")],
+    chip: Annotated[str, typer.Argument(help="An accelerator or a system of the catalogue: gb300-nvl72.")],
+    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[
+        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
+    ] = 1000,
+    ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
+    tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search all layouts, batches and precisions: the best by cost, energy and latency, the Pareto set, and why not."""
+    from stackyard import api, show_perf
+
+    found = api.search(
+        model, chip, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=tuple(precision or ())
+    )
+    print_json(found.summary()) if as_json else show_perf.frontier(found)
+    if not found.best:
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+@app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 
