@@ -7,8 +7,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-# Weights whose least weighted sums are points that dominate many others: the middle first, then towards each corner.
-_WEIGHTS = ((1, 1, 1), (4, 1, 1), (1, 4, 1), (1, 1, 4), (16, 1, 1), (1, 16, 1), (1, 1, 16), (9, 9, 1), (1, 9, 9))
+_WEIGHTS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # of the third cost against the second, to find strong points
 
 
 def pareto(costs: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -24,35 +23,34 @@ def pareto(costs: NDArray[np.float64]) -> NDArray[np.intp]:
     """
     if not np.isfinite(costs).all() or costs.shape[1] > 3:
         raise ValueError("costs must be finite, of at most three kinds")
-    ranks = np.zeros((len(costs), 3), dtype=np.intp)
-    for kind, column in enumerate(costs.T):
-        ranks[:, kind] = np.unique(column, return_inverse=True)[1]
-    left = _undominated_by_some(ranks)
-    ordered = left[np.lexsort((left, *ranks[left].T[::-1]))]
-    second: list[int] = []  # the staircase: second cost rising, third falling
-    third: list[int] = []
-    found = []
-    for index, (_, x, y) in zip(ordered.tolist(), ranks[ordered].tolist(), strict=True):
-        place = bisect_right(second, x)
-        if place and third[place - 1] <= y:
+    first, second, third = (*costs.T, *np.zeros((3 - costs.shape[1], len(costs))))
+    left = np.lexsort((third, second, first))  # stable: of equal points the first stays first
+    for weight in _WEIGHTS:
+        left = left[_undominated(second[left], third[left], weight)]
+    found: list[int] = []
+    steps: list[float] = []  # the staircase: second cost rising
+    heights: list[float] = []  # and third falling
+    for index, x, y in zip(left.tolist(), second[left].tolist(), third[left].tolist(), strict=True):
+        place = bisect_right(steps, x)
+        if place and heights[place - 1] <= y:
             continue
         found.append(index)
-        start = place - 1 if place and second[place - 1] == x else place
+        start = place - 1 if place and steps[place - 1] == x else place
         stop = place
-        while stop < len(third) and third[stop] >= y:
+        while stop < len(heights) and heights[stop] >= y:
             stop += 1
-        second[start:stop], third[start:stop] = [x], [y]
+        steps[start:stop], heights[start:stop] = [x], [y]
     return np.array(found, dtype=np.intp)
 
 
-def _undominated_by_some(ranks: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Indices that are left when what a few strong points dominate is struck out: most of a large set goes here."""
-    left = np.arange(len(ranks))
-    for weights in _WEIGHTS:
-        if not left.size:
-            break
-        at = int(np.argmin(ranks[left] @ np.array(weights)))
-        better = (ranks[left] < ranks[left[at]]).any(axis=1)
-        better[at] = True
-        left = left[better]
-    return left
+def _undominated(second: NDArray[np.float64], third: NDArray[np.float64], weight: float) -> NDArray[np.bool_]:
+    """Which points the strongest before them, by the weighted sum of both costs, does not dominate; a quick sieve."""
+    if not second.size:
+        return np.ones(0, dtype=bool)
+    spread = [np.ptp(kind) or 1.0 for kind in (second, third)]
+    total = (1 - weight) * (second - second.min()) / spread[0] + weight * (third - third.min()) / spread[1]
+    order = np.arange(total.size)
+    lower = np.r_[True, total[1:] < np.minimum.accumulate(total)[:-1]]
+    strongest = np.maximum.accumulate(np.where(lower, order, 0))
+    kept: NDArray[np.bool_] = (strongest == order) | (second < second[strongest]) | (third < third[strongest])
+    return kept
