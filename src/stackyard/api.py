@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.whatif import Variant
+    from stackyard.perf.worth import MemoryWorth
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -126,62 +126,9 @@ def what_if(
     >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
     7.2
     """
-    from stackyard.perf.whatif import Variant, scaled, with_stacks
+    from stackyard.perf.asked import variant
 
-    known = catalog()
-    part = _offered(known, chip)
-    found = Variant(part, known.hbm.get(part.hbm))
-    if hbm is not None or height is not None or stacks is not None:
-        word, dies = _stack(hbm or part.hbm)
-        if dies and height not in (None, dies):
-            raise _refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
-        generation = known.generation(word)
-        high = height or dies or part.stack_height
-        try:
-            found = with_stacks(part, generation, high, part.stacks if stacks is None else stacks)
-        except ValueError as error:
-            raise _refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
-    own = math.nan if found.hbm is None else found.hbm.energy
-    factors = (
-        _factor("--capacity", capacity, found.chip.memory, "B", "192 GB"),
-        _factor("--bandwidth", bandwidth, found.chip.bandwidth, "B/s", "6 TB/s"),
-        _factor("--hbm-energy", energy, own, "J/B", "3 pJ/bit"),
-    )
-    return scaled(found, *factors)
-
-
-def _offered(known: Catalog, name: str) -> Accelerator:
-    """The accelerator of this name, or the one that the system of this name is delivered with."""
-    systems = known.aliases["systems"]
-    id_ = name.strip().lower().replace(" ", "-")
-    id_ = systems.get(id_, id_)
-    within = [chip for chip in known.accelerators.values() if chip.system == id_]
-    return within[0] if within else known.accelerator(name)
-
-
-def _stack(text: str) -> tuple[str, int | None]:
-    """'hbm4-12h' -> ('hbm4', 12)."""
-    match = re.fullmatch(r"(.+?)-(\d+)(?:h|-?high|hi)?", text.strip().lower())
-    return (match[1], int(match[2])) if match else (text, None)
-
-
-def _factor(option: str, text: str | None, own: float, like: str, example: str) -> float:
-    """The factor that a text asks for: 'x1.5', or a quantity over the accelerator's own."""
-    from stackyard.quantity import UnitError, parse
-
-    if text is None:
-        return 1.0
-    hint = f"a factor such as {option} x1.5, or a quantity such as {option} '{example}'"
-    scaling = re.fullmatch(r"\s*[x×*]\s*(.+)", text)
-    try:
-        factor = parse(scaling[1], "") if scaling else parse(text, like) / own
-    except UnitError as error:
-        raise _refused(option, str(error), hint) from None
-    if math.isnan(factor):
-        raise _refused(option, "the accelerator's own figure is not on record", f"{option} x1.5 scales the model's")
-    if factor <= 0:
-        raise _refused(option, f"'{text}' is not above 0", hint)
-    return factor
+    return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
 
 
 def estimate(
@@ -271,6 +218,52 @@ def search(
         return frontier(asked, variant, candidates(asked.model, domain, most), _prices(part), names)
     except ValueError as error:
         raise _refused("search", str(error), "see: stackyard search --help") from None
+
+
+def memory(
+    model: str,
+    chip: str | Variant,
+    *,
+    prompt: float = 1000,
+    output: float = 1000,
+    precision: str = "bf16",
+    ttft: str | None = None,
+    tpot: str | None = None,
+) -> MemoryWorth:
+    """What one more GB, TB/s or stack is worth to a service, regime by regime; the objective is that of `estimate`.
+
+    Raises InputErrors for unknown ids, units or precisions, and where the service cannot run at all.
+
+    >>> found = memory("llama-3.1-70b", "h200", precision="fp8")
+    >>> found.regimes[0].worths[1].elasticity > 0
+    True
+    """
+    from stackyard.perf.worth import worth
+
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    try:
+        found = worth(asked, variant, precision.lower())
+    except ValueError as error:
+        raise _refused("memory", str(error), "see: stackyard memory --help") from None
+    if found is None:
+        why = f"{asked.model.name} does not run on {variant.chip.name} in {precision} within the objective"
+        raise _refused("memory", why, f"say why: stackyard search {model} {variant.chip.id} --precision {precision}")
+    return found
+
+
+def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path:
+    """Writes the capacity-bandwidth map of a service, and what memory is worth to it, as a page that opens offline."""
+    from stackyard.perf.memory_map import memory_map
+    from stackyard.report.formats import FORMATS
+    from stackyard.report.memory import document
+
+    known, precision = catalog(), found.best.precision
+    over = memory_map(found.workload, found.variant, precision, known.accelerators.values(), known.hbm.values())
+    report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
+    with atomically(Path(path)) as beside:
+        _write(beside, FORMATS["html"](report))
+    return Path(path)
 
 
 def workload(
@@ -454,6 +447,7 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "memory",
     "nearest_fact",
     "plan",
     "problem",
@@ -461,4 +455,5 @@ __all__ = [
     "search",
     "what_if",
     "workload",
+    "write_map",
 ]

@@ -190,6 +190,40 @@ def search(
 
 
 @app.command()
+def memory(
+    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
+    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
+    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[
+        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
+    ] = 1000,
+    precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
+    ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
+    tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="Also write the capacity-bandwidth map, as a page: out/map.html.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What one more GB, TB/s or stack of HBM is worth to a service, regime by regime; with a map of both."""
+    from stackyard import api, show_perf
+
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+    )
+    found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+    asked = " ".join(["stackyard", *sys.argv[1:]])
+    written = api.write_map(found, map_, asked) if map_ else None
+    print_json(found.summary()) if as_json else show_perf.memory(found, written)
+
+
+@app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 

@@ -14,7 +14,10 @@ from stackyard.quantity import show
 from stackyard.show import console
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stackyard.perf.frontier import Frontier, Workload
+    from stackyard.perf.worth import MemoryWorth
 
 MILLION = 1e6
 KINDS = {"rate": "most tokens", "cost": "least cost", "energy": "least energy", "latency": "quickest"}
@@ -50,6 +53,27 @@ def frontier(found: Frontier) -> None:
     for reason, count in found.discarded.items():
         table.add_row(f"{count:,}", f"{count / found.tried:.1%}", Text(reason))
     screen.print(table)
+
+
+def memory(found: MemoryWorth, written: Path | None) -> None:
+    """The best point, what holds it there, what more memory is worth, and where the map is."""
+    from stackyard.report.memory import headline, worths
+    from stackyard.report.terminal import Fitted
+
+    screen = console()
+    for line in _asked(found.workload, found.variant.chip.name):
+        screen.print(line, markup=False)
+    for note in found.variant.notes:
+        screen.print(f"• {note}", markup=False)
+    screen.print(f"{headline(found)}\n", style="bold", markup=False)
+    screen.print(Fitted(worths(found)))
+    screen.print(
+        "Elasticity: percent more tokens a second for one percent more. Breaks even: what it may cost before a token "
+        "takes more of the package's price.",
+        style="dim",
+    )
+    if written is not None:
+        screen.print(f"  {written}", style="cyan", markup=False)
 
 
 _COLUMNS = ("layout", "format", "batch", "tok/s", "TPOT", "TTFT", "J/tok", "USD/Mtok")

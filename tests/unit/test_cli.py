@@ -116,6 +116,19 @@ def test_a_search_that_finds_nothing_names_the_nearest_and_exits_1() -> None:
     assert json.loads(run("search", "kimi-k3", "h200", "--json", expect=1).stdout)["nearest"] is None
 
 
+def test_memory_tells_what_more_is_worth_and_writes_the_map(tmp_path: Path) -> None:
+    page = tmp_path / "out" / "map.html"
+    said = run("memory", "llama-3.1-70b", "h200", "--precision", "fp8", "--map", page).stdout
+    assert "one more stack adds" in " ".join(said.split()) and "Decode alone" in said
+    written = page.read_text(encoding="utf-8")
+    assert "H200 SXM 141GB: what memory is worth" in written and "stackyard memory llama-3.1-70b" in written
+    found = json.loads(run("memory", "llama-3.1-70b", "h200", "--precision", "fp8", "--json").stdout)
+    assert [row["regime"] for row in found["regimes"]] == ["objective", "full load", "fixed", "prefill", "decode"]
+    assert found["regimes"][0]["one_more"]["bandwidth"]["break_even_usd"] > 0
+    other = json.loads(run("memory", "llama-3.1-70b", "h200", "--hbm", "hbm4-12h", "--json").stdout)
+    assert other["regimes"][0]["one_more"]["stack"]["break_even_usd"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -129,6 +142,7 @@ def test_a_search_that_finds_nothing_names_the_nearest_and_exits_1() -> None:
         (("estimate", "llama-3.1-70b", "h200", "--hbm", "hbm4-10h"), "no 10-high stack"),
         (("search", "llama-3.1-70b", "h2000"), "did you mean 'h200'"),
         (("search", "llama-3.1-70b", "h200", "--precision", "fp9"), "did you mean 'fp8'"),
+        (("memory", "llama-3.1-405b", "h100", "--tpot", "1 ms"), "stackyard search llama-3.1-405b"),
         (("plan", "no-such.yaml"), "No such file"),
         (("check", ROOT / "examples"), "first-plan.yaml"),
         (("explain", "no-such-folder"), "is not a saved plan"),
