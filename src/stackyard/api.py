@@ -191,31 +191,31 @@ def search(
     ttft: str | None = None,
     tpot: str | None = None,
     precisions: Sequence[str] = (),
+    within: str = "",
 ) -> Frontier:
     """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
 
-    On a system the replica stays inside it; on an accelerator inside eight stages of its scale-up domain. All
-    precisions are tried where none is named; the objective is that of `estimate`. Where nothing qualifies, the result
-    has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
+    On a system, named as the chip or as `within`, the replica stays inside it; on an accelerator inside eight stages of
+    its scale-up domain. All precisions are tried where none is named; the objective is that of `estimate`. Where
+    nothing qualifies, the result has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
 
     >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
     >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
     True
     """
+    from stackyard.perf.asked import system
     from stackyard.perf.frontier import candidates, frontier
     from stackyard.perf.precision import PRESETS
 
     variant = what_if(chip) if isinstance(chip, str) else chip
-    part, known = variant.chip, catalog()
     asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
-    domain, most = max(part.scale_up_domain, 1), 8 * max(part.scale_up_domain, 1)
-    id_ = chip.strip().lower().replace(" ", "-") if isinstance(chip, str) else ""
-    system = known.systems.get(known.aliases["systems"].get(id_, id_))
-    if system is not None:
-        domain, most = min(domain, system.accelerators), system.accelerators
+    domain = max(variant.chip.scale_up_domain, 1)
+    rack = system(catalog(), within or (chip if isinstance(chip, str) else ""))
+    most = 8 * domain if rack is None else rack.accelerators
     try:
         names = [name.lower() for name in precisions] or list(PRESETS)
-        return frontier(asked, variant, candidates(asked.model, domain, most), _prices(part), names)
+        among = candidates(asked.model, min(domain, most), most)
+        return frontier(asked, variant, among, _prices(variant.chip), names)
     except ValueError as error:
         raise _refused("search", str(error), "see: stackyard search --help") from None
 
@@ -229,13 +229,14 @@ def memory(
     precision: str = "bf16",
     ttft: str | None = None,
     tpot: str | None = None,
-) -> MemoryWorth:
+) -> MemoryWorth | None:
     """What one more GB, TB/s or stack is worth to a service, regime by regime; the objective is that of `estimate`.
 
-    Raises InputErrors for unknown ids, units or precisions, and where the service cannot run at all.
+    None where the service does not fit within the objective: `estimate` says why. Raises InputErrors for unknown ids,
+    units or precisions.
 
     >>> found = memory("llama-3.1-70b", "h200", precision="fp8")
-    >>> found.regimes[0].worths[1].elasticity > 0
+    >>> found is not None and found.regimes[0].worths[1].elasticity > 0
     True
     """
     from stackyard.perf.worth import worth
@@ -243,13 +244,9 @@ def memory(
     variant = what_if(chip) if isinstance(chip, str) else chip
     asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
     try:
-        found = worth(asked, variant, precision.lower())
+        return worth(asked, variant, precision.lower())
     except ValueError as error:
         raise _refused("memory", str(error), "see: stackyard memory --help") from None
-    if found is None:
-        why = f"{asked.model.name} does not run on {variant.chip.name} in {precision} within the objective"
-        raise _refused("memory", why, f"say why: stackyard search {model} {variant.chip.id} --precision {precision}")
-    return found
 
 
 def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path:

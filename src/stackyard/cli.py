@@ -176,14 +176,22 @@ def search(
     precision: Annotated[
         list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
     ] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
     as_json: Json = False,
 ) -> None:
     """Search all layouts, batches and precisions: the best by cost, energy and latency, the Pareto set, and why not."""
     from stackyard import api, show_perf
 
-    found = api.search(
-        model, chip, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=tuple(precision or ())
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
+    wanted = tuple(precision or ())
+    found = api.search(model, part, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=wanted, within=chip)
     print_json(found.summary()) if as_json else show_perf.frontier(found)
     if not found.best:
         raise typer.Exit(DOES_NOT_FIT)
@@ -212,12 +220,16 @@ def memory(
     as_json: Json = False,
 ) -> None:
     """What one more GB, TB/s or stack of HBM is worth to a service, regime by regime; with a map of both."""
-    from stackyard import api, show_perf
+    from stackyard import api, show, show_perf
 
     part = api.what_if(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+    if found is None:
+        nearest = api.estimate(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+        print_json(nearest.summary()) if as_json else show.estimate(nearest, notes=part.notes)
+        raise typer.Exit(DOES_NOT_FIT)
     asked = " ".join(["stackyard", *sys.argv[1:]])
     written = api.write_map(found, map_, asked) if map_ else None
     print_json(found.summary()) if as_json else show_perf.memory(found, written)

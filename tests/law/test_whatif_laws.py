@@ -77,6 +77,7 @@ def test_the_door_reads_products_factors_and_quantities():
     assert api.what_if("h200", hbm="hbm4-12h").chip.id == api.what_if("h200", hbm="hbm4", height=12).chip.id
     assert api.what_if("h200", bandwidth="9.6 TB/s").chip.bandwidth == pytest.approx(9.6e12)
     assert api.what_if("h200", capacity="x2").chip.memory == 2 * KNOWN.accelerator("h200").memory
+    assert api.what_if("h100", energy="7.8 pJ/bit").hbm.energy == pytest.approx(7.8e-12 * 8)
     assert api.what_if("gb300-nvl72").chip.id == "b300-gb300"
     assert api.what_if("h200").chip is KNOWN.accelerator("h200")
     assert any("energy per bit of HBM3 is not on record" in note for note in api.what_if("h200", hbm="hbm3").notes)

@@ -19,6 +19,7 @@ def test_the_map_is_drawn_and_names_every_spot(width: int, tmp_path: Path) -> No
     from playwright.sync_api import sync_playwright
 
     found = api.memory("llama-3.1-70b", "h200", precision="fp8")
+    assert found is not None
     path = api.write_map(found, tmp_path / "map.html")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     with sync_playwright() as playwright:

@@ -6,9 +6,9 @@ import math
 import re
 
 from stackyard.catalog import Catalog
-from stackyard.catalog.entries import Accelerator
+from stackyard.catalog.entries import Accelerator, System
 from stackyard.errors import Fault, InputErrors
-from stackyard.perf.whatif import Variant, scaled, with_stacks
+from stackyard.perf.whatif import Variant, memory_energy, scaled, with_stacks
 from stackyard.quantity import UnitError, parse
 
 
@@ -43,11 +43,10 @@ def variant(
             found = with_stacks(part, generation, high, part.stacks if stacks is None else stacks)
         except ValueError as error:
             raise _refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
-    own = math.nan if found.hbm is None else found.hbm.energy
     factors = (
         factor("--capacity", capacity, found.chip.memory, "B", "192 GB"),
         factor("--bandwidth", bandwidth, found.chip.bandwidth, "B/s", "6 TB/s"),
-        factor("--hbm-energy", energy, own, "J/B", "3 pJ/bit"),
+        factor("--hbm-energy", energy, memory_energy(found.hbm), "J/B", "3 pJ/bit"),
     )
     return scaled(found, *factors)
 
@@ -59,10 +58,15 @@ def accelerator(known: Catalog, name: str) -> Accelerator:
     >>> accelerator(catalog.load(), "gb300-nvl72").id
     'b300-gb300'
     """
-    id_ = name.strip().lower().replace(" ", "-")
-    id_ = known.aliases["systems"].get(id_, id_)
-    within = [chip for chip in known.accelerators.values() if chip.system == id_]
+    rack = system(known, name)
+    within = [chip for chip in known.accelerators.values() if rack is not None and chip.system == rack.id]
     return within[0] if within else known.accelerator(name)
+
+
+def system(known: Catalog, name: str) -> System | None:
+    """The system of this name or alias, None where it names none."""
+    id_ = name.strip().lower().replace(" ", "-")
+    return known.systems.get(known.aliases["systems"].get(id_, id_))
 
 
 def product(text: str) -> tuple[str, int | None]:

@@ -204,7 +204,7 @@ def frontier(
                 closest = _closer(closest, found, workload)
     points = _joined(kept)
     chosen, best = _chosen(points)
-    near, why = (None, ()) if chosen.size else _nearest(workload, variant, among, precisions, closest)
+    near, why = (None, ()) if chosen.size else _nearest(workload, variant, among, precisions, closest, discarded)
     ordered = dict(sorted(discarded.items(), key=lambda item: -item[1]))
     names = tuple(precisions)
     return Frontier(workload, variant, names, prices, points, chosen, best, ordered, sizes.size * len(names), near, why)
@@ -315,6 +315,7 @@ def _nearest(
     among: Layout,
     precisions: Sequence[str],
     closest: tuple[float, Estimate] | None,
+    discarded: Mapping[str, int],
 ) -> tuple[Estimate | None, tuple[str, ...]]:
     """What comes closest: the least late of what fits; without one the narrowest layout that fits, wider than asked."""
     if closest is not None:
@@ -335,6 +336,8 @@ def _nearest(
             if narrowest is None or float(first.accelerators) < float(narrowest.accelerators):
                 narrowest = first
     if narrowest is None:
-        return None, ("no layout fits, of up to eight stages of the scale-up domain",)
+        layout = divides(workload.model, among)
+        against = tuple(reason for reason in discarded if reason not in layout)
+        return None, ("no layout fits, of up to eight stages of the scale-up domain", *against)
     needs = f"{float(narrowest.accelerators):,.0f} accelerators"
     return narrowest, (f"nothing fits within {widest:,.0f} accelerators; the narrowest layout that fits takes {needs}",)

@@ -97,8 +97,7 @@ def scaled(of: Variant, capacity: float = 1.0, bandwidth: float = 1.0, energy_pe
             facts[name] = _times(facts[name], factor)
     hbm = of.hbm
     if hbm is not None and energy_per_bit != 1.0:
-        own = energy.traffic_energy(hbm, {**constants.values(), "energy.path": 0.0})
-        hbm = replace(hbm, energy=float(own) * energy_per_bit)
+        hbm = replace(hbm, energy=memory_energy(hbm) * energy_per_bit)
     changed = replace(
         chip,
         id=f"{chip.id}+{'+'.join(told)}".replace(" ", "-"),
@@ -112,6 +111,16 @@ def scaled(of: Variant, capacity: float = 1.0, bandwidth: float = 1.0, energy_pe
     sizes = f"{show(changed.memory, 'B')}, {show(changed.bandwidth, 'B/s')}"
     bit = "" if hbm is None or math.isnan(hbm.energy) else f", {hbm.energy / convert(1, 'pJ/bit'):.3g} pJ/bit"
     return Variant(changed, hbm, (*of.notes, f"Scaled, not on record: {', '.join(told)}: {sizes}{bit}."))
+
+
+def memory_energy(hbm: HbmGeneration | None) -> float:
+    """Joules per byte that the memory itself takes: on record, or else the performance model's constant.
+
+    >>> from stackyard import catalog
+    >>> round(memory_energy(catalog.load().generation("hbm4")) / convert(1, "pJ/bit"), 2)
+    2.8
+    """
+    return float(energy.traffic_energy(hbm, {**constants.values(), "energy.path": 0.0}))
 
 
 def _facts(chip: Accelerator, generation: HbmGeneration, height: int, stacks: float) -> Mapping[str, Fact]:
