@@ -87,6 +87,7 @@ def test_the_map_rises_with_capacity_and_with_bandwidth_and_has_every_memory_on_
     names = {place.name for place in found.places}
     assert {chip.name for chip in CHIPS} <= names
     assert "with HBM4 12-high" in names
+    assert all(fact.sources for place in found.places for fact in place.facts if place.kind == "stacks")
     groups = merged(found.places)
     assert sum(map(len, groups)) == len(found.places)
     assert [place.kind for place in groups[0]] == ["own"]

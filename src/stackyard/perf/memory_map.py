@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from stackyard.perf.precision import Precision
 from stackyard.perf.search import best
 from stackyard.perf.whatif import Variant, with_stacks
 from stackyard.perf.worth import optimum
+from stackyard.source import Fact
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,7 @@ class Place:
     capacity: float  # byte
     bandwidth: float  # byte/s
     rate: float
+    facts: tuple[Fact, ...] = field(default=(), repr=False)  # what it rests on
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def memory_map(
     own = Place(variant.chip.name, "own", variant.chip.memory, variant.chip.bandwidth, math.nan)
     marks = [own, *_stacked(variant, generations)]
     others = [chip for chip in accelerators if chip.id != variant.chip.id]
-    marks += [Place(c.name, "accelerator", c.memory, c.bandwidth, _own_rate(workload, c, precision)) for c in others]
+    for chip in others:
+        rate_there = _own_rate(workload, chip, precision)
+        known = tuple(chip.facts.values())
+        marks.append(Place(chip.name, "accelerator", chip.memory, chip.bandwidth, rate_there, known))
     marks = [mark for mark in marks if math.isfinite(mark.capacity) and math.isfinite(mark.bandwidth)]
     capacity, bandwidth = (
         np.geomspace(0.85 * min(values), 1.15 * max(values), points)
@@ -130,7 +135,8 @@ def _stacked(variant: Variant, generations: Iterable[HbmGeneration]) -> list[Pla
             if f"capacity.{height}" in generation.facts:
                 chip = with_stacks(variant.chip, generation, height, variant.chip.stacks).chip
                 name = f"with {generation.name} {height}-high"
-                found.append(Place(name, "stacks", chip.memory, chip.bandwidth, math.nan))
+                known = (chip.facts["memory"], chip.facts["bandwidth"])
+                found.append(Place(name, "stacks", chip.memory, chip.bandwidth, math.nan, known))
     return found
 
 

@@ -263,21 +263,16 @@ def _map(data: Map, palette: Colours) -> go.Figure:
             hovertemplate=f"%{{x:,.4~r}}, %{{y:,.3~r}}: %{{z:,.4~r}} {unit}<extra></extra>",
         )
     )
-    spots = data.spots[::-1]  # the first is drawn last, above the others
-    drawn.add_scatter(
-        x=[spot.x for spot in spots],
-        y=[spot.y for spot in spots],
-        mode="markers+text",
-        text=[str(i) for i in range(len(spots), 0, -1)],
-        textfont={"size": 10, "color": "#ffffff"},
-        marker={
-            "size": 17,
-            "color": [palette[spot.id] for spot in spots],
-            "line": {"width": 1, "color": "#ffffff"},
-        },
-        customdata=[f"{_html(spot.name)}<br>{_html(spot.text)}" for spot in spots],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    for number, spot in reversed(list(enumerate(data.spots, 1))):  # the first is drawn last, above the others
+        drawn.add_scatter(
+            x=[spot.x],
+            y=[spot.y],
+            mode="markers+text",
+            text=[str(number)],
+            textfont={"size": 10, "color": "#ffffff"},
+            marker={"size": 17, "color": palette[spot.id], "line": {"width": 1, "color": "#ffffff"}},
+            hovertemplate=f"{_html(spot.name)}<br>{_html(spot.text)}<extra></extra>",
+        )
     axis = {
         "type": "log",
         "tickvals": [2.0**k for k in range(-2, 18)],

@@ -34,7 +34,7 @@ _COLUMNS = (
 
 def document(found: MemoryWorth, over: MemoryMap | None, *, date: str, reproduce: str) -> Report:
     """The report of a memory what-if: the map where there is one, the worths, and how sure that is."""
-    facts = distinct(_facts(found))
+    facts = distinct([*_facts(found), *(fact for place in (over.places if over else ()) for fact in place.facts)])
     cited = sources(facts)
     asked, chip = found.workload, found.variant.chip
     sections = [
