@@ -126,7 +126,10 @@ class Frontier:
             "discarded": dict(self.discarded),
             "why": list(self.why),
             "nearest": near,
-            "prices": {fact.path: fact.value for fact in self.prices.facts},
+            "prices": {
+                fact.path: {"value": fact.value, "unit": fact.unit, "grade": fact.grade.label}
+                for fact in self.prices.facts
+            },
         }
 
 
