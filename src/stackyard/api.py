@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -23,10 +23,15 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
+    from stackyard.catalog.entries import Accelerator
     from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
+    from stackyard.perf.cost import Prices
     from stackyard.perf.estimate import Estimate
+    from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
+    from stackyard.perf.whatif import Variant
+    from stackyard.perf.worth import MemoryWorth
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -44,6 +49,7 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
+LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
@@ -101,9 +107,36 @@ def audit() -> list[Finding]:
     return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")
 
 
+def what_if(
+    chip: str,
+    *,
+    hbm: str | None = None,
+    height: int | None = None,
+    stacks: int | None = None,
+    capacity: str | None = None,
+    bandwidth: str | None = None,
+    energy: str | None = None,
+) -> Variant:
+    """An accelerator (or the one of a system) with the memory that is asked about; its own where nothing is.
+
+    `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
+    accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
+    ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
+    exist, with the nearest.
+
+    >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
+    'H200 SXM 141GB with 8 x HBM4 12-high'
+    >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
+    7.2
+    """
+    from stackyard.perf.asked import variant
+
+    return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
+
+
 def estimate(
     model: str,
-    chip: str,
+    chip: str | Variant,
     *,
     prompt: float = 1000,
     output: float = 1000,
@@ -120,13 +153,13 @@ def estimate(
     Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
     latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
     objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
-    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. Raises InputErrors
-    for unknown ids, units or precisions.
+    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. The accelerator may
+    be one with another memory (`what_if`). Raises InputErrors for unknown ids, units or precisions.
     """
     from stackyard.perf.search import best, offered
 
-    known = catalog()
-    shape, part = known.model(model), known.accelerator(chip)
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    shape, part = catalog().model(model), variant.chip
     stated = tensor is not None and batch is not None
     first, each = (math.inf, math.inf) if stated else OBJECTIVE
     first = first if ttft is None else _seconds("--ttft", ttft)
@@ -141,7 +174,7 @@ def estimate(
             first,
             each,
             precision.lower(),
-            hbm=known.hbm.get(part.hbm),
+            hbm=variant.hbm,
             among=layouts,
             batch=batch,
         )
@@ -210,6 +243,107 @@ def nearest_training(training: Training) -> Training | None:
     from stackyard.perf.training.estimate import nearest_fit
 
     return nearest_fit(training.model, training.chip, training.recipe)
+
+
+def search(
+    model: str,
+    chip: str | Variant,
+    *,
+    prompt: float = 1000,
+    output: float = 1000,
+    ttft: str | None = None,
+    tpot: str | None = None,
+    precisions: Sequence[str] = (),
+    within: str = "",
+) -> Frontier:
+    """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
+
+    On a system, named as the chip or as `within`, the replica stays inside it; on an accelerator inside eight stages of
+    its scale-up domain. All precisions are tried where none is named; the objective is that of `estimate`. Where
+    nothing qualifies, the result has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
+
+    >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
+    >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
+    True
+    """
+    from stackyard.perf.asked import system
+    from stackyard.perf.frontier import candidates, frontier
+    from stackyard.perf.precision import PRESETS
+
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    domain = max(variant.chip.scale_up_domain, 1)
+    rack = system(catalog(), within or (chip if isinstance(chip, str) else ""))
+    most = 8 * domain if rack is None else rack.accelerators
+    try:
+        names = [name.lower() for name in precisions] or list(PRESETS)
+        among = candidates(asked.model, min(domain, most), most)
+        return frontier(asked, variant, among, _prices(variant.chip), names)
+    except ValueError as error:
+        raise _refused("search", str(error), "see: stackyard search --help") from None
+
+
+def memory(
+    model: str,
+    chip: str | Variant,
+    *,
+    prompt: float = 1000,
+    output: float = 1000,
+    precision: str = "bf16",
+    ttft: str | None = None,
+    tpot: str | None = None,
+) -> MemoryWorth | None:
+    """What one more GB, TB/s or stack is worth to a service, regime by regime; the objective is that of `estimate`.
+
+    None where the service does not fit within the objective: `estimate` says why. Raises InputErrors for unknown ids,
+    units or precisions.
+
+    >>> found = memory("llama-3.1-70b", "h200", precision="fp8")
+    >>> found is not None and found.regimes[0].worths[1].elasticity > 0
+    True
+    """
+    from stackyard.perf.worth import worth
+
+    variant = what_if(chip) if isinstance(chip, str) else chip
+    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    try:
+        return worth(asked, variant, precision.lower())
+    except ValueError as error:
+        raise _refused("memory", str(error), "see: stackyard memory --help") from None
+
+
+def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path:
+    """Writes the capacity-bandwidth map of a service, and what memory is worth to it, as a page that opens offline."""
+    from stackyard.perf.memory_map import memory_map
+    from stackyard.report.formats import FORMATS
+    from stackyard.report.memory import document
+
+    known, precision = catalog(), found.best.precision
+    over = memory_map(found.workload, found.variant, precision, known.accelerators.values(), known.hbm.values())
+    report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
+    with atomically(Path(path)) as beside:
+        _write(beside, FORMATS["html"](report))
+    return Path(path)
+
+
+def workload(
+    model: str, *, prompt: float = 1000, output: float = 1000, ttft: str | None = None, tpot: str | None = None
+) -> Workload:
+    """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
+    from stackyard.perf.frontier import Workload
+
+    first = OBJECTIVE[0] if ttft is None else _seconds("--ttft", ttft)
+    each = OBJECTIVE[1] if tpot is None else _seconds("--tpot", tpot)
+    return Workload(catalog().model(model), float(prompt), float(output), first, each)
+
+
+def _prices(part: Accelerator) -> Prices:
+    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    from stackyard.perf.cost import Prices
+
+    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
+    price = [part.facts["price"]] if "price" in part.facts else []
+    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
 
 
 def scenario(path: Path | str) -> Scenario:
@@ -393,12 +527,17 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "memory",
     "nearest_fact",
     "nearest_training",
     "plan",
     "problem",
     "scenario",
+    "search",
     "train",
     "validate",
     "validate_training",
+    "what_if",
+    "workload",
+    "write_map",
 ]

@@ -28,6 +28,14 @@ def _whole(text: str | int) -> int:
     return int(text)
 
 
+Hbm = Annotated[str | None, typer.Option(help="What if it had these stacks: hbm4, hbm4-12h; `facts hbm` lists them.")]
+Height = Annotated[
+    int | None, typer.Option(parser=_whole, metavar="N", help="Dies of each stack; its own if left out.")
+]
+Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Stacks; its own number if left out.")]
+Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
+Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
+HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -119,15 +127,24 @@ def estimate(
     tpot: Annotated[
         str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
     ] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every operation and every constant.")] = False,
     as_json: Json = False,
 ) -> None:
     """Estimate one model on one accelerator from first principles: rate, latency, memory, power, and what limits."""
     from stackyard import api, show
 
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+    )
     answer = api.estimate(
         model,
-        chip,
+        part,
         prompt=prompt,
         output=output,
         tensor=tensor,
@@ -138,7 +155,10 @@ def estimate(
         ttft=ttft,
         tpot=tpot,
     )
-    print_json(answer.summary()) if as_json else show.estimate(answer, verbose)
+    if as_json:
+        print_json(answer.summary() | ({"what_if": list(part.notes)} if part.notes else {}))
+    else:
+        show.estimate(answer, verbose, part.notes)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -193,6 +213,78 @@ def train(
     print_json(answer.summary()) if as_json else show.training(answer)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
+
+
+@app.command()
+def search(
+    model: Annotated[str, typer.Argument(help="A model of the catalogue: deepseek-v3.")],
+    chip: Annotated[str, typer.Argument(help="An accelerator or a system of the catalogue: gb300-nvl72.")],
+    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[
+        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
+    ] = 1000,
+    ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
+    tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
+    ] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
+    as_json: Json = False,
+) -> None:
+    """Search all layouts, batches and precisions: the best by cost, energy and latency, the Pareto set, and why not."""
+    from stackyard import api, show
+
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+    )
+    wanted = tuple(precision or ())
+    found = api.search(model, part, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=wanted, within=chip)
+    print_json(found.summary()) if as_json else show.frontier(found)
+    if not found.best:
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+@app.command()
+def memory(
+    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
+    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
+    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[
+        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
+    ] = 1000,
+    precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
+    ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
+    tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
+    hbm: Hbm = None,
+    height: Height = None,
+    stacks: Stacks = None,
+    capacity: Capacity = None,
+    bandwidth: Bandwidth = None,
+    energy: HbmEnergy = None,
+    map_: Annotated[
+        Path | None, typer.Option("--map", help="Also write the capacity-bandwidth map, as a page: out/map.html.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What one more GB, TB/s or stack of HBM is worth to a service, regime by regime; with a map of both."""
+    from stackyard import api, show
+
+    part = api.what_if(
+        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+    )
+    found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+    if found is None:
+        nearest = api.estimate(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+        print_json(nearest.summary()) if as_json else show.estimate(nearest, notes=part.notes)
+        raise typer.Exit(DOES_NOT_FIT)
+    asked = " ".join(["stackyard", *sys.argv[1:]])
+    written = api.write_map(found, map_, asked) if map_ else None
+    print_json(found.summary()) if as_json else show.memory(found, written)
 
 
 @app.command()

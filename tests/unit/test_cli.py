@@ -88,6 +88,51 @@ def test_an_estimate_says_what_the_step_leaves_of_the_time_per_token_and_what_li
     assert "perf.memory.usable 0.95" in whole
 
 
+def test_an_estimate_with_other_stacks_says_what_was_changed() -> None:
+    said = " ".join(
+        run("estimate", "llama-3.1-70b", "h200", "--hbm", "hbm4", "--height", "12", "--stacks", "8").stdout.split()
+    )
+    assert "8 x HBM4 12-high: 288 GB, 21.9 TB/s" in said and "no price on record" in said
+    answer = json.loads(run("estimate", "llama-3.1-70b", "h200", "--bandwidth", "x1.5", "--json").stdout)
+    assert answer["what_if"] and answer["fits"]
+
+
+def test_search_finds_the_best_of_each_kind_and_says_why_the_rest_was_discarded() -> None:
+    asked = ("search", "deepseek-v3", "gb300-nvl72", "--ttft", "2s", "--tpot", "30ms")
+    said = run(*asked).stdout
+    other = json.loads(run(*asked, "--hbm", "hbm4-12h", "--precision", "fp8", "--json").stdout)
+    assert other["chip"].endswith("hbm4-12h-x8") and all(row["accelerators"] <= 72 for row in other["pareto"])
+    assert "least cost" in said and "does not divide" in said and "the Pareto set" in said
+    found = json.loads(run(*asked, "--precision", "fp8", "--json").stdout)
+    assert found["best"].keys() == {"rate", "cost", "energy", "latency"}
+    assert found["tried"] == found["kept"] + sum(found["discarded"].values())
+    assert all(row["tpot_s"] <= 0.03 and row["accelerators"] <= 72 for row in found["pareto"])
+    told = " ".join(run("search", "llama-3.1-8b", "mi300x", "--precision", "fp8").stdout.split())
+    assert "No price of this package is on record" in told
+
+
+def test_a_search_that_finds_nothing_names_the_nearest_and_exits_1() -> None:
+    wide = run("search", "llama-3.1-405b", "dgx-h100", "--precision", "bf16", expect=1).stdout
+    assert "takes 16 accelerators" in " ".join(wide.split()) and "Nearest: tp2 pp8" in wide
+    assert "quick enough" in run("search", "llama-3.1-8b", "h200", "--tpot", "1 us", expect=1).stdout
+    assert json.loads(run("search", "kimi-k3", "h200", "--json", expect=1).stdout)["nearest"] is None
+    assert "exceed the context of 131,072" in run("search", "llama-3.1-70b", "h200", "--in", "200000", expect=1).stdout
+
+
+def test_memory_tells_what_more_is_worth_and_writes_the_map(tmp_path: Path) -> None:
+    page = tmp_path / "out" / "map.html"
+    said = run("memory", "llama-3.1-70b", "h200", "--precision", "fp8", "--map", page).stdout
+    assert "one more stack adds" in " ".join(said.split()) and "Decode alone" in said
+    written = page.read_text(encoding="utf-8")
+    assert "H200 SXM 141GB: what memory is worth" in written and "stackyard memory llama-3.1-70b" in written
+    found = json.loads(run("memory", "llama-3.1-70b", "h200", "--precision", "fp8", "--json").stdout)
+    assert [row["regime"] for row in found["regimes"]] == ["objective", "full load", "fixed", "prefill", "decode"]
+    assert found["regimes"][0]["one_more"]["bandwidth"]["break_even_usd"] > 0
+    assert "this is the nearest" in run("memory", "llama-3.1-70b", "h200", "--tpot", "1 ms", expect=1).stdout
+    other = json.loads(run("memory", "llama-3.1-70b", "h200", "--hbm", "hbm4-12h", "--json").stdout)
+    assert other["regimes"][0]["one_more"]["stack"]["break_even_usd"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -98,6 +143,9 @@ def test_an_estimate_says_what_the_step_leaves_of_the_time_per_token_and_what_li
         (("estimate", "llama-3.1-70b", "h200", "--tp", "eight"), "'eight' is not a whole number"),
         (("estimate", "llama-3.1-70b", "h200", "--in", "0"), "'0' is not a whole number of at least 1"),
         (("estimate", "llama-3.1-70b", "h200", "--ttft", "2"), "--ttft '500 ms'"),
+        (("estimate", "llama-3.1-70b", "h200", "--hbm", "hbm4-10h"), "no 10-high stack"),
+        (("search", "llama-3.1-70b", "h2000"), "did you mean 'h200'"),
+        (("search", "llama-3.1-70b", "h200", "--precision", "fp9"), "did you mean 'fp8'"),
         (("plan", "no-such.yaml"), "No such file"),
         (("check", ROOT / "examples"), "first-plan.yaml"),
         (("explain", "no-such-folder"), "is not a saved plan"),

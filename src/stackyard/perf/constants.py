@@ -123,11 +123,12 @@ def generation(chip: Accelerator) -> Generation:
     >>> generation(catalog.load().accelerator("rubin")).id
     'blackwell'
     """
+    base = chip.id.partition("+")[0]  # a chip with another memory is of its own generation
     for found in generations().values():
-        if chip.id in found.chips:
+        if base in found.chips:
             return found
     relatives = fitted()["relatives"]
-    return generations()[relatives.get(chip.id, "cdna3" if chip.vendor == "AMD" else "hopper")]
+    return generations()[relatives.get(base, "cdna3" if chip.vendor == "AMD" else "hopper")]
 
 
 def measured(chip: Accelerator) -> bool:

@@ -7,12 +7,13 @@ drawn as a dashed dark line.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 
-from stackyard.report.document import Bars, Figure, Lines, Report, Sankey, Series, StackedArea, Strip
+from stackyard.report.document import Bars, Figure, Lines, Map, Report, Sankey, Series, StackedArea, Strip
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
@@ -22,6 +23,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "site": ("#1b6e4a", "#8cc9a4", "#566b1c", "#c9e0a3", "#3c9a86", "#0b4238"),
     "cost": ("#d98a1f", "#54398a", "#1b6e4a", "#9aa1ab", "#3f7fc0", "#33373d"),
     "total": ("#1f4e79", "#b45309"),
+    "own": ("#15181d",),
+    "stacks": ("#b45309",),
     "limit": ("#15181d", "#a3361f"),
 }
 _OTHER = ("#9aa1ab", "#c9ced6")
@@ -51,6 +54,8 @@ def _ids(figure: Figure) -> list[str]:
     data = figure.data
     if isinstance(data, Sankey):
         return [node.id for node in data.nodes]
+    if isinstance(data, Map):
+        return [spot.id for spot in data.spots]
     return [] if isinstance(data, Strip) else [series.id for series in data.series]
 
 
@@ -59,6 +64,8 @@ def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     data = figure.data
     if isinstance(data, Sankey | Strip):
         return []
+    if isinstance(data, Map):
+        return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]
     solid = [(series.name, palette[series.id], "solid") for series in data.series]
     stacked = isinstance(data, StackedArea | Bars)
     limits = [(series.name, FAMILIES["limit"][i % 2], _DASHES[i % 2]) for i, series in enumerate(data.limits)]
@@ -75,7 +82,7 @@ def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figur
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12, "family": FONT}},
-        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip),
+        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip | Map),
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
     )
     return drawn
@@ -177,7 +184,11 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
             "fixedrange": True,
         },
     )
-    label = f"{data.y_title} ({data.unit})" if data.unit else data.y_title
+    return _named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
+
+
+def _named(drawn: go.Figure, label: str) -> go.Figure:
+    """The name of the upright axis, written above it."""
     drawn.add_annotation(
         text=_html(label),
         x=0,
@@ -230,6 +241,58 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
         yaxis={"autorange": "reversed", "automargin": True, "showgrid": False, "fixedrange": True, "ticks": ""},
     )
     return drawn
+
+
+def _map(data: Map, palette: Colours) -> go.Figure:
+    unit = _html(data.unit)
+    drawn = go.Figure(
+        go.Contour(
+            x=data.x,
+            y=data.y,
+            z=data.height,
+            colorscale=[[0, "#eef4fb"], [0.5, "#9cc3e6"], [1, "#2f6ca3"]],
+            contours={
+                "coloring": "heatmap",
+                "showlabels": True,
+                "labelformat": ",.0f",
+                "labelfont": {"size": 11, "color": INK},
+            },
+            line={"width": 0.8, "color": "#ffffff"},
+            ncontours=10,
+            showscale=False,
+            hovertemplate=f"%{{x:,.4~r}}, %{{y:,.3~r}}: %{{z:,.4~r}} {unit}<extra></extra>",
+        )
+    )
+    for number, spot in reversed(list(enumerate(data.spots, 1))):  # the first is drawn last, above the others
+        drawn.add_scatter(
+            x=[spot.x],
+            y=[spot.y],
+            mode="markers+text",
+            text=[str(number)],
+            textfont={"size": 10, "color": "#ffffff"},
+            marker={"size": 17, "color": palette[spot.id], "line": {"width": 1, "color": "#ffffff"}},
+            hovertemplate=f"{_html(spot.name)}<br>{_html(spot.text)}<extra></extra>",
+        )
+    axis = {
+        "type": "log",
+        "tickvals": [2.0**k for k in range(-2, 18)],
+        "ticktext": [f"{2.0**k:,g}" for k in range(-2, 18)],
+        "showgrid": False,
+        "zeroline": False,
+        "linecolor": QUIET,
+        "ticks": "outside",
+        "automargin": True,
+        "fixedrange": True,
+    }
+    ends = [[math.log10(values[0]), math.log10(values[-1])] for values in (data.x, data.y)]
+    drawn.update_layout(
+        margin={"l": 8, "r": 14, "t": 34, "b": 8},
+        height=520,
+        hovermode="closest",
+        xaxis={**axis, "range": ends[0], "title": {"text": _html(data.x_title), "standoff": 8}},
+        yaxis={**axis, "range": ends[1]},
+    )
+    return _named(drawn, data.y_title)
 
 
 def _sankey(data: Sankey, palette: Colours) -> go.Figure:
@@ -311,4 +374,5 @@ KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Bars: _bars,
     Strip: _strip,
     Sankey: _sankey,
+    Map: _map,
 }

@@ -67,8 +67,8 @@ def confidence(provenance: Sequence[Fact], cited: int) -> Section:
     told = listed([f"{count} {grade.label}" for grade, count in counts if count])
     blocks: list[Block] = [
         Paragraph(
-            f"The plan rests on {len(used)} different numbers from {cited} documents: {told}. A result is as good as "
-            "the weakest number behind it, so every table and figure of the plan carries the mark of its weakest grade."
+            f"The report rests on {len(used)} different numbers from {cited} documents: {told}. A result is as good as "
+            "the weakest number behind it, so every table and figure of results carries the mark of its weakest grade."
         )
     ]
     if ranged:

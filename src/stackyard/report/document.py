@@ -109,7 +109,34 @@ class Sankey:
     unit: str
 
 
-Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey
+@dataclass(frozen=True)
+class Spot:
+    """A marked place on a map, with what is told of it; its id, `kind/name`, carries its colour."""
+
+    id: str
+    name: str
+    x: float
+    y: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A height over two axes of ratios (both logarithmic), with marked spots; `height` has a row for each y.
+
+    nan where there is no height. Axes are named with their units: 'HBM capacity (GB)'.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    height: tuple[tuple[float, ...], ...]
+    spots: tuple[Spot, ...]
+    x_title: str
+    y_title: str
+    unit: str
+
+
+Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map
 
 
 @dataclass(frozen=True)
@@ -219,6 +246,9 @@ def numbers(figure: Figure) -> Table:
     elif isinstance(data, Strip):
         columns = (Column("Month"), *(Column(name) for name in data.rows))
         rows = [(x, *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
+    elif isinstance(data, Map):
+        columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
+        rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
     else:
         every = data.series + data.limits
         columns = (

@@ -1,6 +1,7 @@
 """Answers in the terminal: tables and progress with rich. Computes nothing."""
 
 from stackyard.show.facts import facts, findings, section, sections
+from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, training, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
@@ -11,6 +12,8 @@ __all__ = [
     "explanation",
     "facts",
     "findings",
+    "frontier",
+    "memory",
     "problem",
     "progress",
     "reader_left",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stackyard.perf.training.estimate import Training
 
 
-def estimate(answer: Estimate, verbose: bool = False) -> None:
+def estimate(answer: Estimate, verbose: bool = False, notes: Sequence[str] = ()) -> None:
     """One estimate: rate, latency, memory, power, what limits, and what it rests on; all its parts with `verbose`."""
     screen = console()
     said = answer.summary()
@@ -33,6 +33,8 @@ def estimate(answer: Estimate, verbose: bool = False) -> None:
         f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens; "
         + ", ".join(f"{part} in {kind}" for part, kind in said["precision"].items())
     )
+    for note in notes:
+        screen.print(f"• {note}", markup=False)
     if not answer.fits:
         screen.print("Not possible:", style="bold red")
         for reason in said["why"]:
