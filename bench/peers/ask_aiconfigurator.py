@@ -25,15 +25,6 @@ from wire import Answer, CannotExpressError, Question, serve
 # Prompt tokens of one pass: its estimate's default is one prompt; the engine's own limit is 8192.
 SETTINGS = {"ctx_tokens=isl": 0, "ctx_tokens=2048": 2048, "ctx_tokens=8192": 8192}
 
-SYSTEMS = {
-    "a100-80g": "a100_sxm",
-    "h100-sxm": "h100_sxm",
-    "h200-sxm": "h200_sxm",
-    "b200-hgx": "b200_sxm",
-    "b200-gb200": "gb200",
-    "b300-hgx": "b300_sxm",
-    "b300-gb300": "gb300",
-}
 # Checkpoints by model and format of the weights; its number formats follow from them where none is named below.
 CHECKPOINTS = {
     ("llama-3.1-70b", "fp8"): "nvidia/Llama-3.1-70B-Instruct-FP8",
@@ -63,10 +54,10 @@ BASES = {
 # Models whose published checkpoint fixes its own formats: nothing to override.
 NATIVE = {"gpt-oss-120b", "minimax-m2.5", "deepseek-r1"}
 UNLISTED = {"mixtral-8x7b"}  # shipped, but not found by name without the network
-FORMATS = {  # (gemm, experts) of a plain checkpoint served in another format
-    "bf16": ("bfloat16", "bfloat16"),
-    "fp8": ("fp8_static", "fp8"),
-    "fp4": ("nvfp4", "nvfp4"),
+FORMATS = {  # (gemm, experts) of a plain checkpoint served in another format; not every engine has a static fp8 matmul
+    "bf16": (("bfloat16", "bfloat16"),),
+    "fp8": (("fp8_static", "fp8"), ("fp8", "fp8")),
+    "fp4": (("nvfp4", "nvfp4"),),
 }
 
 
@@ -78,18 +69,20 @@ def backend_of(framework: str) -> str:
     raise CannotExpressError(f"no data of {framework}")
 
 
-def checkpoint(model: str, weights: str) -> tuple[str, str | None, str | None]:
-    """Its name of the model, and the formats of matmuls and experts where they are not the checkpoint's own."""
+def checkpoints(model: str, weights: str) -> list[tuple[str, str | None, str | None]]:
+    """Its names of the model with the formats of matmuls and experts (None: the checkpoint's own), best first."""
+    found: list[tuple[str, str | None, str | None]] = []
     if path := CHECKPOINTS.get((model, weights)):
-        return path, None, None
-    path = BASES.get(model, "")
-    if not path:
+        found.append((path, None, None))
+    if base := BASES.get(model):
+        path = directory(base) if model in UNLISTED else base
+        if model in NATIVE and weights != "fp4":
+            found.append((path, None, None))
+        elif weights in FORMATS:
+            found += [(path, gemm, experts) for gemm, experts in FORMATS[weights]]
+    if not found:
         raise CannotExpressError(f"no model {model} in {weights}")
-    if model in NATIVE and weights != "fp4":
-        return path, None, None
-    if weights not in FORMATS:
-        raise CannotExpressError(f"no {weights} weights for {model}")
-    return path, *FORMATS[weights]
+    return found
 
 
 @cache
@@ -116,15 +109,12 @@ def session(
     system: str, framework: str, model: str, weights: str, cache: str, tensor: int, data: int, expert: int
 ) -> InferenceSession:
     backend = backend_of(framework)
-    path, gemm, experts = checkpoint(model, weights)
-    if model in UNLISTED:
-        path = directory(path)
     tables = database(system, backend)
     layout = (tensor, 1, data, tensor * data // expert, expert)
     kept = {"bf16": "bfloat16"}.get(cache, cache)
     problem: Exception | None = None
-    for tried in (gemm, "fp8") if gemm == "fp8_static" else (gemm,):  # not every engine has a static fp8 matmul
-        config = build_model_config(*layout, gemm_quant_mode=tried, kvcache_quant_mode=kept, moe_quant_mode=experts)
+    for path, gemm, moe in checkpoints(model, weights):
+        config = build_model_config(*layout, gemm_quant_mode=gemm, kvcache_quant_mode=kept, moe_quant_mode=moe)
         try:
             resolve_context_fmha_by_data(config, path, tables, backend, is_context_role=True)
             resolve_nvfp4_for_system(config, system, path, backend_name=backend)
@@ -132,7 +122,7 @@ def session(
             found.run_static(RuntimeConfig(batch_size=1, isl=128, osl=2), mode="static")
             return found
         except Exception as error:  # its errors have no common class; the text is the reason
-            problem = error
+            problem = problem or error
     raise CannotExpressError(_short(problem))
 
 
@@ -141,8 +131,8 @@ def _short(error: Exception | None) -> str:
 
 
 def answer(question: Question, limit: int) -> Answer:
-    system = SYSTEMS.get(question["chip"])
-    if system is None:
+    system = question["silicon_system"]
+    if not system:
         raise CannotExpressError(f"no data of {question['chip']}")
     if question["pipeline"] > 1:
         raise CannotExpressError("pipelines are not asked here")

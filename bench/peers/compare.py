@@ -27,7 +27,7 @@ import numpy as np
 
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Model
-from stackyard.perf import architecture
+from stackyard.perf import architecture, silicon
 from stackyard.perf.calibration.predict import Vector, answer, groups, predict
 from stackyard.perf.calibration.rows import Row, rows
 from stackyard.perf.estimate import estimate
@@ -85,7 +85,7 @@ def question(row: Row, batch: float) -> dict[str, Any]:
     sizes = ("tensor", "pipeline", "data", "expert", "prompt", "output")
     told = {name: getattr(row, name) for name in (*names, *sizes)}
     shapes = {"model_shape": shape(known.model(row.model)), "chip_figures": figures(known.accelerator(row.chip))}
-    return told | shapes | {"batch": batch}
+    return told | shapes | {"batch": batch, "silicon_system": silicon.SYSTEMS.get(row.chip, "")}
 
 
 def ask(peer: str, questions: Sequence[dict[str, Any]]) -> dict[str, Any]:
