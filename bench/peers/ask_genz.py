@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from functools import cache
 from typing import Any
 
 from GenZ import decode_moddeling, prefill_moddeling
@@ -12,6 +14,11 @@ from wire import Answer, CannotExpressError, Question, lockstep, serve, steady
 # Its one knob: the share of peak that compute and memory reach. 1 is its default.
 SETTINGS = {f"system_eff={share}": share for share in (1.0, 0.8, 0.7, 0.6, 0.5)}
 BITS = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "fp4": "fp4"}
+
+
+ASKED = (
+    "model", "model_shape", "chip_figures", "weights", "compute", "tensor", "pipeline", "data",
+)  # fmt: skip
 
 
 def model_of(question: Question) -> ModelConfig:
@@ -61,19 +68,27 @@ def asked(question: Question) -> dict[str, Any]:
     }
 
 
-def answer(question: Question, share: float) -> Answer:
-    fixed = question["regime"] == "fixed batch"
-    shared = asked(question) | {"system_eff": share}
-    batch, prompt = max(1, round(question["batch"])), round(question["prompt"])
-    context = round(question["prompt"] + question["output"] / 2)
+@cache
+def seconds(phase: str, words: str, share: float, batch: int, tokens: int) -> float:
+    """One prefill or decode step; the same one is asked for many rows, and it takes its time to answer."""
+    shared = asked(json.loads(words)) | {"system_eff": share, "batch_size": batch, "input_tokens": tokens}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            prefill = prefill_moddeling(batch_size=batch if fixed else 1, input_tokens=prompt, **shared)["Latency"]
-            decode = decode_moddeling(batch_size=batch, Bb=1, input_tokens=context, **shared)["Latency"]
+            found = prefill_moddeling(**shared) if phase == "prefill" else decode_moddeling(Bb=1, **shared)
     except ValueError as error:
         raise CannotExpressError("does not fit by its count" if "fit on chip" in str(error) else str(error)) from error
-    return (lockstep if fixed else steady)(prefill / 1e3, decode / 1e3, question)
+    return float(found["Latency"]) / 1e3
+
+
+def answer(question: Question, share: float) -> Answer:
+    fixed = question["regime"] == "fixed batch"
+    words = json.dumps({name: question[name] for name in ASKED})
+    batch, prompt = max(1, round(question["batch"])), round(question["prompt"])
+    context = round(question["prompt"] + question["output"] / 2)
+    prefill = seconds("prefill", words, share, batch if fixed else 1, prompt)
+    decode = seconds("decode", words, share, batch, context)
+    return (lockstep if fixed else steady)(prefill, decode, question)
 
 
 if __name__ == "__main__":

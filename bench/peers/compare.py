@@ -1,11 +1,14 @@
 """Peers beside us on the same measured rows, each in its own environment, and points per second of one sweep.
 
-    make peers                                   # prints the tables
-    python bench/peers/compare.py --save DIR     # also writes every prediction
+    make peers                                           # asks everybody, and prints the tables
+    .venv/bin/python bench/peers/compare.py --save DIR   # also writes every prediction
+    .venv/bin/python bench/peers/compare.py --read DIR   # prints the tables of written predictions
 
 A peer is told the requests in progress that our own count of memory allows, because none of them has the engines'
 limits; and requests that wait for room are counted for all alike. Of each peer the setting counts that has the least
 mean error over all rows of a metric: chosen with the measurements in view, which is more than a user of it could do.
+Our constants are fitted to these very rows, which no peer's are: so ours stand twice, with the package's constants
+(`fitted`), and with those of a fit that never saw a row of the same model (`left out`).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import numpy as np
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture, silicon
+from stackyard.perf.calibration import fit
 from stackyard.perf.calibration.predict import Vector, answer, groups, predict
 from stackyard.perf.calibration.rows import Row, rows
 from stackyard.perf.estimate import estimate
@@ -152,30 +156,37 @@ def best(found: Found, some: Sequence[Row]) -> tuple[Vector, dict[str, str]]:
     return value, chosen
 
 
-def line(name: str, error: Vector, ours: Vector) -> str:
+def line(name: str, *errors: Vector) -> str:
     def cells(e: Vector) -> str:
         size = np.abs(e)
-        return f"{e.mean():+8.1%} {np.median(size):8.1%} {size.mean():8.1%}"
+        return f"{e.mean():+7.1%} {np.median(size):7.1%} {size.mean():7.1%}"
 
-    return f"{name:<58} {len(error):5d}  {cells(error)}   {cells(ours)}"
+    return "  ".join((f"{name:<42} {len(errors[0]):5d}", *(cells(e) for e in errors)))
 
 
-def tables(peer: str, some: Sequence[Row], value: Vector, ours: Vector) -> Iterator[str]:
+def left_out_predictions(some: Sequence[Row]) -> Vector:
+    """Ours for each row, by constants fitted without any row of its model."""
+    problem = fit.Problem(some)
+    asked = fit.unknowns(problem.pairs)
+    return fit.left_out(problem, asked, fit.fit(problem, asked), lambda row: row.model)
+
+
+def tables(peer: str, some: Sequence[Row], value: Vector, ours: Vector, held: Vector) -> Iterator[str]:
     """Lines for each (metric, chip, model) that both can express, and totals by metric."""
     measured = np.array([row.value for row in some])
-    theirs, own = value / measured - 1, ours / measured - 1
-    both = np.isfinite(theirs) & np.isfinite(own)
-    title = f"{peer} {pinned(peer)}"
-    yield f"\n{title:<58}  rows      bias   median     mean   ours: bias   median     mean"
+    errors = [one / measured - 1 for one in (value, ours, held)]
+    both = np.logical_and.reduce([np.isfinite(error) for error in errors])
+    yield "\n" + "  ".join((" " * 48, *(f"{who:<23}" for who in (f"{peer} {pinned(peer)}", "fitted", "left out"))))
+    yield "  ".join((f"{'':<42}  rows", *("   bias  median    mean",) * 3))
     keys = [(row.metric, row.chip, row.model) for row in some]
     for width in (3, 1):
         for key in sorted({k[:width] for k in keys}):
             here = both & np.array([k[:width] == key for k in keys])
             if here.any():
                 label = " ".join(key) if width == 3 else f"all {key[0]}"
-                yield line(label, theirs[here], own[here])
+                yield line(label, *(error[here] for error in errors))
     if both.any():
-        yield line("all", theirs[both], own[both])
+        yield line("all", *(error[both] for error in errors))
 
 
 def pinned(peer: str) -> str:
@@ -226,9 +237,20 @@ def save(folder: Path, peer: str, some: Sequence[Row], found: Found, ours: Vecto
             writer.writerow((row.id, row.metric, row.value, f"{ours[index]:.6g}", *told, found.reasons[index]))
 
 
+def saved(folder: Path, peer: str, some: Sequence[Row]) -> Found:
+    """What `save` wrote, without the seconds."""
+    with (folder / f"{peer}.csv").open(newline="", encoding="utf-8") as stream:
+        lines = {cells["id"]: cells for cells in csv.DictReader(stream)}
+    told = [lines[row.id] for row in some]
+    settings = [name for name in told[0] if name not in ("id", "metric", "measured", "stackyard", "reason")]
+    values = {name: np.array([float(cells[name]) for cells in told]) for name in settings}
+    return Found(values, tuple(cells["reason"] for cells in told), {})
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--save", type=Path, help="folder for one table of predictions for each peer")
+    parser.add_argument("--read", type=Path, help="folder of such tables: nobody is asked again")
     parser.add_argument("--peer", choices=sorted(PEERS), action="append", help="only these peers")
     parser.add_argument("--every", type=int, default=1, help="only every n-th row, to try things out")
     parser.add_argument("--speed", action="store_true", help="only the points per second")
@@ -236,15 +258,17 @@ def main(arguments: Sequence[str]) -> None:
     some = [row for row in rows() if not row.excluded][:: chosen.every]
     ours = predict(some)
     print(f"stackyard {version('stackyard')}: {len(some)} rows, {int(np.isfinite(ours).sum())} of them predicted")
-    for peer in () if chosen.speed else chosen.peer or PEERS:
-        found = answers(peer, some)
+    peers = () if chosen.speed else chosen.peer or PEERS
+    held = left_out_predictions(some) if peers else ours
+    for peer in peers:
+        found = saved(chosen.read, peer, some) if chosen.read else answers(peer, some)
+        if chosen.save:
+            save(chosen.save, peer, some, found, ours)
         value, settings = best(found, some)
-        print(*tables(peer, some, value, ours), sep="\n")
+        print(*tables(peer, some, value, ours, held), sep="\n")
         print("  settings:", "; ".join(f"{metric}: {name}" for metric, name in settings.items()))
         for reason, count in Counter(reason for reason in found.reasons if reason).most_common():
             print(f"  {count:5d} rows not expressed: {reason}")
-        if chosen.save:
-            save(chosen.save, peer, some, found, ours)
     if chosen.speed or not chosen.peer:
         print(*speed(), sep="\n")
 
