@@ -12,7 +12,7 @@ from GenZ.Models.default_models import ModelConfig
 from wire import Answer, CannotExpressError, Question, lockstep, serve, steady
 
 # Its one knob: the share of peak that compute and memory reach. 1 is its default.
-SETTINGS = {f"system_eff={share}": share for share in (1.0, 0.8, 0.7, 0.6, 0.5)}
+SETTINGS = {f"system_eff={share}": share for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)}
 BITS = {"bf16": "bf16", "fp8": "fp8", "int8": "int8", "fp4": "fp4"}
 
 
@@ -69,16 +69,23 @@ def asked(question: Question) -> dict[str, Any]:
 
 
 @cache
-def seconds(phase: str, words: str, share: float, batch: int, tokens: int) -> float:
-    """One prefill or decode step; the same one is asked for many rows, and it takes its time to answer."""
-    shared = asked(json.loads(words)) | {"system_eff": share, "batch_size": batch, "input_tokens": tokens}
+def parts(phase: str, words: str, batch: int, tokens: int) -> tuple[float, float]:
+    """Seconds of the kernels and of the collectives of one prefill or decode step at system_eff = 1."""
+    sizes = asked(json.loads(words)) | {"batch_size": batch, "input_tokens": tokens}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = prefill_moddeling(**shared) if phase == "prefill" else decode_moddeling(Bb=1, **shared)
+            found = prefill_moddeling(**sizes) if phase == "prefill" else decode_moddeling(Bb=1, **sizes)
     except ValueError as error:
         raise CannotExpressError("does not fit by its count" if "fit on chip" in str(error) else str(error)) from error
-    return float(found["Latency"]) / 1e3
+    collectives = float(found["summary_table"]["Comm Latency (msec)"].iloc[0])
+    return (float(found["Latency"]) - collectives) / 1e3, collectives / 1e3
+
+
+def seconds(phase: str, words: str, share: float, batch: int, tokens: int) -> float:
+    """Its latency at system_eff = share: it divides every kernel's time, and no collective's, by exactly that."""
+    kernels, collectives = parts(phase, words, batch, tokens)
+    return kernels / share + collectives
 
 
 def answer(question: Question, share: float) -> Answer:

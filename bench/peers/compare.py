@@ -92,12 +92,11 @@ def question(row: Row, batch: float) -> dict[str, Any]:
     return told | shapes | {"batch": batch, "silicon_system": silicon.SYSTEMS.get(row.chip, "")}
 
 
-def ask(peer: str, questions: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Its answers and seconds; an error of the runner is the reason for every row."""
+def ask(peer: str, questions: Sequence[dict[str, Any]], warm: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Its answers, and its seconds by setting after the questions of `warm`; an error of the runner ends everything."""
     python = HERE / ".venvs" / peer / "bin" / "python"
     runner = HERE / f"ask_{PEERS[peer]}.py"
-    # the first question only warms the runner up: it is asked again
-    text = json.dumps([questions[0], *questions])
+    text = json.dumps({"warm": list(warm), "questions": list(questions)})
     done = subprocess.run([python, runner], input=text, capture_output=True, text=True, timeout=LIMIT_S)
     if done.returncode:
         raise SystemExit(f"{runner.name} failed:\n{done.stderr[-2000:]}")
@@ -194,13 +193,13 @@ def pinned(peer: str) -> str:
     return next(one.partition("==")[2] for one in lines if one.replace("_", "-").startswith(f"{peer}=="))
 
 
-def sweep() -> list[Row]:
+def sweep(batches: Sequence[float] = tuple(np.arange(1.0, 65.0))) -> list[Row]:
     """One layout x batch sweep: Llama 70B in fp8 on H200, 4 widths x 64 batches."""
     first = next(row for row in rows() if (row.model, row.chip, row.weights) == ("llama-3.1-70b", "h200-sxm", "fp8"))
     return [
         Row(**(vars(first) | {"id": f"{t}x{b}", "tensor": t, "data": 1.0, "expert": 1.0, "batch": b} | SIZES))
         for t in (1.0, 2.0, 4.0, 8.0)
-        for b in np.arange(1.0, 65.0)
+        for b in batches
     ]
 
 
@@ -208,6 +207,7 @@ SIZES = {"prompt": 1024.0, "output": 1024.0, "regime": "concurrency", "metric": 
 
 
 def speed() -> Iterator[str]:
+    """Points per second; a peer's under its first setting, with its tables loaded and its models built."""
     points = sweep()
     yield f"\nPoints per second: {len(points)} points, 4 widths x 64 batches, Llama 3.1 70B fp8 on H200, one process"
     known = catalog.load()
@@ -221,7 +221,7 @@ def speed() -> Iterator[str]:
         spent.append(time.perf_counter() - start)
     yield f"{'stackyard':<20} {len(points) / np.median(spent):12,.0f}   the whole sweep {np.median(spent) * 1e3:.2f} ms"
     for peer in PEERS:
-        told = ask(peer, [question(p, float(p.batch)) for p in points])
+        told = ask(peer, *([question(p, float(p.batch)) for p in some] for some in (points, sweep((65.0,)))))
         setting, seconds = next(iter(told["seconds"].items()))
         done = sum(one["setting"] == setting and "reason" not in one for one in told["answers"])
         yield f"{peer:<20} {done / seconds:12,.0f}   {done} points in {seconds * 1e3:.0f} ms, {setting}"

@@ -46,15 +46,16 @@ def lockstep(prefill: float, decode: float, question: Question) -> Answer:
 def serve(settings: dict[str, Any], answer: Callable[[Question, Any], Answer]) -> None:
     """Reads questions, answers each under each setting, and writes answers and seconds by setting.
 
-    The first question is asked once more beforehand, so that imports and tables are not in the time.
+    The questions of `warm` are asked beforehand under each setting, so that loading tables is not in the time.
     """
-    questions = json.load(sys.stdin)
+    told = json.load(sys.stdin)
+    questions, warm = told["questions"], told["warm"]
     answers, seconds = [], {}
     with contextlib.redirect_stdout(sys.stderr):
         for name, setting in settings.items():
-            list(_answers(questions[:1], name, setting, answer))
+            list(_answers(warm, name, setting, answer))
             start = time.perf_counter()
-            answers += _answers(questions[1:], name, setting, answer)
+            answers += _answers(questions, name, setting, answer)
             seconds[name] = time.perf_counter() - start
     json.dump({"answers": answers, "seconds": seconds}, sys.stdout)
 
