@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit bench picture page lock clean
+.PHONY: demo test lint types layers unit bench peers picture page lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
@@ -25,6 +25,16 @@ unit: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+PEERS := aiconfigurator genz-llm llm-analysis
+
+peers: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## the peers' answers beside ours; see bench/peers/README.md
+	$(BIN)/python bench/peers/compare.py
+
+bench/peers/.venvs/%/stamp: bench/peers/%.txt
+	$(PYTHON) -m venv bench/peers/.venvs/$*
+	bench/peers/.venvs/$*/bin/python -m pip install --quiet -r $<
+	touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -19,7 +19,8 @@ class Provider(Protocol):
     """A source of performance.
 
     `seconds` is the time of all `op.count` repetitions on one `chip`, never negative and never shorter for more work;
-    None means "I do not know" and lets the next provider answer. Scalars and arrays give the same numbers.
+    None, or nan for an element of an array, means "I do not know" and lets the next provider answer. Scalars and arrays
+    give the same numbers.
     """
 
     @property
@@ -140,7 +141,7 @@ class Roofline:
 
 @dataclass(frozen=True)
 class FirstOf:
-    """The first of several providers that knows the operation."""
+    """The first of several providers that knows the operation; of arrays, for each element."""
 
     providers: tuple[Provider, ...]
 
@@ -149,8 +150,11 @@ class FirstOf:
         return " else ".join(provider.name for provider in self.providers)
 
     def seconds(self, op: Op, chip: Accelerator) -> Second | None:
+        found = None
         for provider in self.providers:
-            found = provider.seconds(op, chip)
-            if found is not None:
-                return found
-        return None
+            told = provider.seconds(op, chip)
+            if told is not None:
+                found = told if found is None else np.where(np.isnan(found), told, found)
+            if found is not None and not np.isnan(found).any():
+                break
+        return found
