@@ -33,7 +33,7 @@ NOTHING: dict[str, str] = {
     RATE: "no accelerator of the scenario can serve it within its latency and memory",
     MISSING: "more than one thing is missing that every accelerator for it needs",
     SEVERAL: "several limits hold at once",
-    COST: "even without any limit serving it would cost more than the price put on leaving it",
+    COST: "serving it would cost more than the price put on leaving it, whichever limit is lifted",
 }
 
 Flags: TypeAlias = NDArray[np.bool_]

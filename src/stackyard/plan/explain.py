@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.plan import Plan, in_year, reported
-from stackyard.plan.problem import Problem, T, V, Y
+from stackyard.plan.problem import SITE, A, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
+
+IDLE = 0.9  # of the power of a site: one that uses less has some left
 
 # What a reader calls each cause.
 NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.items()} | {
@@ -51,7 +53,8 @@ class Binding:
 
     `resource` is the cause of most of what is left unserved, a key of RESOURCES or NOTHING (SERVED where that is less
     than SHORT of the year's demand); `causes` are all of them with their part of it, greatest first; `left` is the
-    share of the year's demand that is left for any cause; `together` are the limits that hold at once, heaviest first.
+    share of the year's demand that is left for any cause; `together` are the limits that hold at once, heaviest first;
+    `barred` is true where power is a cause while other power stands idle that a higher rack limit would open.
     """
 
     year: int
@@ -59,6 +62,7 @@ class Binding:
     causes: dict[str, float]
     left: float
     together: tuple[str, ...]
+    barred: bool
     sentence: str
 
     @property
@@ -70,12 +74,15 @@ class Binding:
     def name(self, cause: str) -> str:
         """What a reader calls a cause in this year; limits that hold at once by their names.
 
-        >>> Binding(2030, "together", {"together": 1.0}, 0.1, ("money", "power"), "").name("together")
-        'Money with power'
+        >>> Binding(2030, "together", {"together": 1.0}, 0.1, ("money", "power"), False, "").name("together")
+        'Money and power together'
         """
+        if cause == "power" and self.barred:
+            return "Power or rack limits"
         if cause != SEVERAL or len(self.together) < 2:
             return NAMES[cause]
-        return " with ".join([NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])])
+        names = [NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])]
+        return f"{', '.join(names[:-1])} and {names[-1]} together"
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,7 @@ def _binding(
     sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
     limit = next((key for key, share in shares.items() if key in RESOURCES and share >= 0.1), "")
     sentence += _step_words(worth, limit, year) if limit else _dearer(data, inside)
-    return Binding(year, resource, shares, part, _together(data, inside), sentence)
+    return Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
 
 
 def _opening(resource: str, part: float, left: float) -> str:
@@ -193,10 +200,10 @@ def _opening(resource: str, part: float, left: float) -> str:
 
 
 def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
-    """The limits that hold at once in a year, the heaviest first; those under a quarter of it are not named."""
+    """The limits that hold at once in a year, the heaviest first; those under a tenth of it are not named."""
     months = inside & (data["left"].sel(cause=SEVERAL).sum(V).values > 0)
     weight = data["needed"].values[:, months].sum(axis=1)
-    return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.25 * weight.max() > 0)
+    return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max() > 0)
 
 
 def _percent(part: float) -> str:
@@ -209,7 +216,7 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
     when = _span(data[T].values[inside & lost])
     if key == SEVERAL:
         names = [within(NAMES[name]) for name in _together(data, inside)]
-        said = f": {', '.join(names)}{' and another' * (len(names) == 1)}" if names else ""
+        said = f": {', '.join(names)}{' with others' * (len(names) == 1)}" if names else ""
         return f"{share:.0%} of it in {when} because several limits hold at once{said}"
     if key not in RESOURCES:
         return f"{share:.0%} of it in {when} because {NOTHING[key]}"
@@ -217,7 +224,30 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
     found = _places(
         problem, plan, key, int(earlier[-1]) if earlier.size else None, int(np.flatnonzero(inside & lost)[-1])
     )
-    return f"{share:.0%} of it in {when} for lack of {within(NAMES[key])}" + (f" ({found})" if found else "")
+    said = f"{share:.0%} of it in {when} for lack of {within(NAMES[key])}" + (f" ({found})" if found else "")
+    idle = _barred(problem, plan, inside & lost) if key == "power" else ""
+    return said + (f", while {idle}" if idle else "")
+
+
+def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
+    """Power that stands idle in months that lack it, because a hall there does not take what could be bought."""
+    d = problem.data
+    labels = json.loads(str(d.attrs.get("labels", "{}")))
+    at = np.flatnonzero(months)
+    power, used = (values.values[:, at] for values in (d["site_power"], plan.flows["site_power_peak"]))
+    idle: NDArray[np.bool_] = np.all(used < IDLE * power, axis=1)
+    sold = np.any(d["orders_max"].values[:, : at[-1] + 1] > 0, axis=1) & np.any(d["rate"].values > 0, axis=1)
+    allowed = d["allowed"].values > 0
+    kept_out = sold[:, None] & ~allowed & allowed.any(axis=1)[:, None]
+    sites = [i for i in range(idle.size) if idle[i] and kept_out[:, i].any()]
+    if not sites:
+        return ""
+    chips = [str(d[A].values[a]) for a in range(sold.size) if kept_out[a, sites].any()]
+    told = (
+        " and ".join(str(labels.get(id_, id_)) for id_ in ids)
+        for ids in ([str(d[SITE].values[i]) for i in sites], chips)
+    )
+    return "power stands idle at {}, where rack power or cooling keeps out {}".format(*told)
 
 
 def _span(months: NDArray[np.str_]) -> str:
@@ -233,7 +263,10 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
         return ""
     lead = 0 if name == "power" else int(problem.data["lead_months"].min())
     due = slice(0 if before is None else max(before - lead + 1, 0), max(last - lead, 0) + 1)
-    rented = rent(problem, plan, name, most(problem.data, resource)).transpose(resource.axis, T)[:, due]
+    rented = rent(problem, plan, name).transpose(resource.axis, T)[:, due]
+    there = bool((rented > 0).any())
+    if not there:
+        rented = rent(problem, plan, name, most(problem.data, resource)).transpose(resource.axis, T)[:, due]
     total = rented.sum(T).values
     if total.sum() <= 0:
         return "no supply fits an accelerator" * (name == "hbm" and not bool((problem.data["fits_stack"] > 0).any()))
@@ -242,6 +275,8 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     ids = [str(rented[resource.axis].values[i]) for i in order]
     names = " and ".join(str(labels.get(id_, id_)) for id_ in ids)
     priced = rented.values[order].sum(axis=0)
+    if not there:
+        return f"{names}: not there before"
     verb = {"hbm": "delivered", "packaging": "due", "orders": "started", "power": "energised"}[name]
     return f"{names}, {verb} in {_span(rented[T].values[priced > 0.01 * priced.max()])}"
 

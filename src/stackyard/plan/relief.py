@@ -149,10 +149,13 @@ def _predicted(d: xr.Dataset, plan: Plan, resource: Resource, step: xr.DataArray
 
 
 def _most(problem: Problem, plan: Plan, other: Plan, years: list[int], own: int) -> tuple[float, int]:
-    """Tokens per day more that another plan serves, in the year in which they are most; 0 where there are none."""
+    """Tokens per day more that another plan serves, in the step's own year if they are noticeable there, else in that
+    in which they are most; 0 where there are none."""
     d = problem.data
     more = by_year(d, (other.decisions["served"] - plan.decisions["served"]).sum(V)).values[: len(years)]
     best = int(more.argmax())
+    if more[years.index(own)] >= 0.1 * more[best]:
+        best = years.index(own)
     return (float(more[best]), years[best]) if more[best] > 1e-7 * float(d["demand"].max()) else (0.0, own)
 
 
@@ -164,7 +167,6 @@ def by_year(d: xr.Dataset, daily: xr.DataArray) -> xr.DataArray:
 
 
 def worth_of(worths: tuple[Worth, ...], resource: str, year: int) -> Worth | None:
-    """The step of a limit that serves most more in a year, whenever it is taken; else the one taken in that year."""
-    helping = [w for w in worths if (w.resource, w.tokens_year) == (resource, year) and w.tokens > 0]
-    own = [w for w in worths if (w.resource, w.year) == (resource, year)]
-    return max(helping, key=lambda w: w.tokens) if helping else own[0] if own else None
+    """The step of a limit that serves most more in a year, whenever it is taken; None where none does."""
+    helping = [w for w in worths if (w.resource, w.tokens_year) == (resource, year) and not w.tokens <= 0]
+    return max(helping, key=lambda w: w.tokens) if helping else None

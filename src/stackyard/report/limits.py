@@ -39,7 +39,7 @@ def answer(years: Sequence[Binding]) -> str:
     told = []
     for i, (causes, at) in enumerate(short):
         names = listed([name if i + j == 0 else within(name) for j, name in enumerate(causes)])
-        verb = "" if i else "limit the plan " if len(causes) > 1 or " with " in names else "limits the plan "
+        verb = "" if i else "limit the plan " if len(causes) > 1 or " together" in names else "limits the plan "
         told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
     free = spans([binding.year for binding in served])
     return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
@@ -70,8 +70,8 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         parts = [
             f"{binding.name(key) if i == 0 else within(binding.name(key))} {share(binding.causes[key])}"
-            for i, key in enumerate(binding.main[:2])
-            if key in binding.causes and binding.resource != SERVED
+            for i, (key, part) in enumerate(binding.causes.items())
+            if binding.resource != SERVED and (i == 0 or part >= 0.1)
         ]
         rows.append((str(binding.year), 100 * binding.left, ", ".join(parts) or NAMES[SERVED], *told))
     columns = (
