@@ -238,7 +238,7 @@ def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
     idle: NDArray[np.bool_] = np.all(used < IDLE * power, axis=1)
     sold = np.any(d["orders_max"].values[:, : at[-1] + 1] > 0, axis=1) & np.any(d["rate"].values > 0, axis=1)
     allowed = d["allowed"].values > 0
-    kept_out = sold[:, None] & ~allowed & allowed.any(axis=1)[:, None]
+    kept_out = sold[:, None] & ~allowed & np.any(allowed, axis=1, keepdims=True)
     sites = [i for i in range(idle.size) if idle[i] and kept_out[:, i].any()]
     if not sites:
         return ""
