@@ -73,7 +73,7 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
             for i, (key, part) in enumerate(binding.causes.items())
             if binding.resource != SERVED and (i == 0 or part >= 0.1)
         ]
-        rows.append((str(binding.year), 100 * binding.left, ", ".join(parts) or NAMES[SERVED], *told))
+        rows.append((str(binding.year), 100 * binding.left, "; ".join(parts) or NAMES[SERVED], *told))
     columns = (
         Column("Year"),
         Column("Left unserved", "%", 1),
