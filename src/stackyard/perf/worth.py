@@ -147,8 +147,8 @@ def worth(
     >>> service = Workload(known.model("llama-3.1-70b"), 1000.0, 1000.0, ttft=2.0, tpot=0.05)
     >>> found = worth(service, Variant(known.accelerator("h200"), known.generation("hbm3e")), "fp8")
     >>> fixed = found.regimes[2]
-    >>> [(w.of, round(w.elasticity, 1)) for w in fixed.worths]
-    [('capacity', 0.0), ('bandwidth', 0.6), ('stack', 0.6)]
+    >>> {w.of: 0.0 < w.elasticity < 1.0 for w in fixed.worths}  # no more requests fit the batch that is kept
+    {'capacity': False, 'bandwidth': True, 'stack': True}
     """
     every = layouts(workload.model, variant.chip) if among is None else among
     free = Workload(workload.model, workload.prompt, workload.output)
