@@ -18,6 +18,7 @@ from stackyard import catalog
 from stackyard.plan import amounts
 from stackyard.plan.amounts import Door, Series, Unit
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -101,6 +102,10 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("fleet of a site", Installed),
     ("halls of a site", Hall),
     ("campaigns", Campaign),
+    ("uncertainty", Doubt),
+    ("inputs of the uncertainty", Input),
+    ("correlations of the uncertainty", Correlated),
+    ("branches of the uncertainty", Branch),
 )
 KEYS = "the keys below"
 

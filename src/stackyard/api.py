@@ -20,7 +20,7 @@ from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.source import Fact, Grade
-from stackyard.what_ifs import compare, why_not, write_mps
+from stackyard.what_ifs import compare, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
@@ -528,11 +528,13 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "fan",
     "memory",
     "nearest_fact",
     "nearest_training",
     "plan",
     "problem",
+    "robust",
     "scenario",
     "search",
     "train",

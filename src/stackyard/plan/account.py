@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from stackyard.plan.choices import Named
 from stackyard.plan.plan import FLOWS
 from stackyard.plan.problem import SITE, A, C, O, Problem, R, S, V, array
 from stackyard.quantity import DAY
@@ -12,7 +13,8 @@ from stackyard.quantity import DAY
 
 def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
     """Costs, power, energy, carbon and water that decisions cause, by month (FLOWS)."""
-    d, x = problem.data, decisions
+    d: Named = problem.data.variables
+    x: Named = decisions.variables
     idle = (x["installed"] * d["power_idle"]).sum(A)
     extra = d["power_busy"] - d["power_idle"]
     training = (x["train"] * (d["train_power"] - d["power_idle"])).sum([A, C])
@@ -39,13 +41,14 @@ def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
         "carbon": carbon,
         "water_used": mean * d["seconds"] * d["water"],
     }
-    coords = {dim: d[dim] for dim in d.dims}
+    coords = {dim: problem.data[dim] for dim in problem.data.dims}
     return xr.Dataset({n: array(n, v.transpose(*FLOWS[n].dims), FLOWS) for n, v in found.items()}, coords=coords)
 
 
 def residual_value(problem: Problem, decisions: xr.Dataset) -> float:
     """USD of today for what is still in life at the end of the horizon."""
-    d, x = problem.data, decisions
+    d: Named = problem.data.variables
+    x: Named = decisions.variables
     hbm = (d["stack_value"] * x["draw"]).sum(S)
     left = (d["accelerator_residual"] * (d["accelerator_price"] * x["bought"] + hbm)).sum()
     left = left + (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum()

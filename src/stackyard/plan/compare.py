@@ -129,7 +129,7 @@ def differing(first: Inputs, second: Inputs) -> list[Key]:
     """The entries in which two scenarios differ, in the order of the file."""
     found: list[Key] = []
     for section in Inputs.model_fields:
-        if section in ("name", "about", "absent"):
+        if section in ("name", "about", "absent", "uncertainty"):
             continue
         one, two = getattr(first, section), getattr(second, section)
         if isinstance(one, Mapping):

@@ -11,6 +11,7 @@ from stackyard.catalog import Catalog
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
 from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Tier, Way
+from stackyard.plan.doubt import Doubt
 from stackyard.source import Fact
 
 
@@ -293,5 +294,7 @@ class Inputs(Door):
     """Where it can stand."""
     campaigns: Mapping[str, Campaign] = {}
     """Training that is to be done beside the services."""
+    uncertainty: Doubt | None = None
+    """What is not known."""
     absent: tuple[str, ...] = ()
     """What this scenario leaves out, a sentence each; said in the report."""
