@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stackyard.plan.compare import Comparison
 from stackyard.plan.headlines import Headline
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Report, Section, Table, Waterfall
@@ -9,6 +11,7 @@ from stackyard.report.scale import decimals, plain, say, scale
 from stackyard.source import Source
 
 _SHOWN = ("Net present cost", "Tokens served")
+_STEPS = (*_SHOWN, "Spending", "HBM stacks drawn", "Accelerators in place at the end")
 
 
 def document(
@@ -19,7 +22,7 @@ def document(
     changed = [headline for headline in found.before if abs(_change(found, headline)) > 1e-9 * _size(found, headline)]
     blocks: tuple[Block, ...] = (
         Points(tuple((change.name, change.told) for change in found.changes)),
-        table(found),
+        steps(found),
         *(waterfall(found, headline) for headline in changed if headline.name in _SHOWN),
         Note(
             "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
@@ -28,10 +31,13 @@ def document(
             "Where plans cost the same, figures other than the cost may differ between them."
         ),
     )
-    section = Section("compare", "What changed, and why", lead(found), blocks)
+    sections = (
+        Section("compare", "What changed, and why", lead(found), blocks),
+        Section("figures", "Every figure", "What each changed input does to every figure.", (table(found),)),
+    )
     sources: tuple[Source, ...] = ()
     made = (("Reproduce", reproduce), *digests) if reproduce else digests
-    return Report(title, "", date, (section,), sources, made)
+    return Report(title, "", date, sections, sources, made)
 
 
 def lead(found: Comparison) -> str:
@@ -48,6 +54,25 @@ def lead(found: Comparison) -> str:
         " and ".join(told).replace("tokens served rises", "tokens served rise").replace("served falls", "served fall")
     )
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def steps(found: Comparison) -> Table:
+    """From the first plan to the second, a row for each changed input: the figures that matter most."""
+    shown = [headline for headline in found.before if headline.name in _STEPS]
+    units = {headline: scale([found.before[headline], found.after[headline]], headline.unit) for headline in shown}
+    places = {h: max(decimals(units[h].of([found.before[h], found.after[h]])), 2) for h in shown}
+
+    def total(values: Mapping[Headline, float]) -> list[Cell]:
+        return [f"{values[h] / units[h].factor:,.{places[h]}f}" for h in shown]
+
+    rows: list[tuple[Cell, ...]] = [(found.names[0], *total(found.before))]
+    rows += [
+        (change.name, *(_signed(change.shares[h] / units[h].factor, places[h]) for h in shown))
+        for change in found.changes
+    ]
+    rows.append((found.names[1], *total(found.after)))
+    heads = (Column("Plan and changed input"), *(Column(h.name, units[h].unit) for h in shown))
+    return Table("From one plan to the other", heads, tuple(rows))
 
 
 def table(found: Comparison) -> Table:

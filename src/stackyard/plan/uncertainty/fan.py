@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackyard.catalog import Catalog
+from stackyard.catalog import Catalog, load
 from stackyard.plan.program import Array
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.solve import Solved
@@ -99,12 +99,12 @@ def _outcomes(
     sampler: Sampler, solved: Solved, shares: Array, todo: list[int], workers: int
 ) -> Iterator[list[Outcome]]:
     chunks = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)]
-    if workers <= 1 or len(chunks) <= 1:
+    if workers <= 1 or len(chunks) <= 1 or sampler.catalog.digest != load().digest:
         base = solved_with(solved.formulation.problem, solved.choices)
         for chunk in chunks:
             yield [attempt(i, sampler, base, shares[i]) for i in chunk]
         return
-    setting = (sampler.scenario, sampler.catalog, solved.formulation.problem, solved.choices)
+    setting = (sampler.scenario, sampler.catalog.digest, solved.formulation.problem, solved.choices)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=setting) as pool:
         yield from pool.map(_work, [[(i, shares[i]) for i in chunk] for chunk in chunks])
@@ -113,7 +113,9 @@ def _outcomes(
 _STATE: dict[str, Any] = {}  # of a worker process: its sampler and its solved plan
 
 
-def _begin(scenario: Scenario, catalog: Catalog, problem: Any, choices: Any) -> None:
+def _begin(scenario: Scenario, digest: str, problem: Any, choices: Any) -> None:
+    catalog = load()
+    assert catalog.digest == digest, "workers know the built-in catalogue only"
     _STATE["sampler"] = Sampler.of(scenario, catalog)
     _STATE["solved"] = solved_with(problem, choices)
 
