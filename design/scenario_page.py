@@ -55,6 +55,21 @@ the same. Prefixes `k`, `M`, `G`, `T`, `P` go with every unit, also with `USD`, 
 KRW where `money.krw_per_usd` gives the rate; convert other currencies yourself and say so in a `note`.
 """
 
+CHANGES = """## A scenario as changes to another
+
+A file with `base` is another scenario with changes: each names a key and what stands there instead. What is in the
+base and not named stays. `stackyard plan`, `compare`, `fan` and all other verbs take it as any scenario.
+
+```yaml
+base: scenario.yaml # or a folder
+name: HBM4 slips two quarters
+changes:
+  supplies.samsung-hbm4.wafers.slip: 6
+  sites.ulsan.phases[1].month: 2029-08
+  services.chat.demand.growth: {value: 2.5, low: 2, high: 3}
+```
+"""
+
 TABLES = """## Tables
 
 A CSV file stands beside the scenario. Its first line names the columns, separated by commas; one column is `month`.
@@ -112,7 +127,7 @@ KEYS = "the keys below"
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [HEAD, _numbers(), UNITS, TABLES]
+    parts = [HEAD, _numbers(), UNITS, TABLES, CHANGES]
     for title, part in PARTS:
         rows = [_row(key, field) for key, field in part.model_fields.items()]
         head = "| key | what | default | meaning |\n|---|---|---|---|"
