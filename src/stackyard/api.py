@@ -45,7 +45,7 @@ Progress = Callable[[str], None]
 ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
+    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
