@@ -49,9 +49,8 @@ def measure(make: Any, sizes: dict[str, tuple[int, int]], methods: list[str], li
     building = time.process_time() - start
     rows, columns = program.shape
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        f"{columns:,} columns, {rows:,} rows, {program.values.size:,} coefficients: built in {building:.1f} s CPU, {memory:.2f} GB"
-    )
+    size = f"{columns:,} columns, {rows:,} rows, {program.values.size:,} coefficients"
+    print(f"{size}: built in {building:.1f} s CPU, {memory:.2f} GB")
     for method in methods:
         seconds, told = solve(program, METHODS[method], limit)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
