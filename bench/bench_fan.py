@@ -1,6 +1,6 @@
 """CPU seconds of a sample of the example's fan, by part, and what a thousand of them come to; a few samples are enough.
 
-    python bench/bench_fan.py [samples]
+python bench/bench_fan.py [samples]
 """
 
 from __future__ import annotations

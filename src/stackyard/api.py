@@ -20,7 +20,7 @@ from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.source import Fact, Grade
-from stackyard.what_ifs import compare, fan, robust, why_not, write_mps
+from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
@@ -424,11 +424,11 @@ def plan(
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
-    tell("Formulating the linear program")
+    tell("Formulating the program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
     except SolveError as error:
-        raise _saved(error, built, save_to) from None
+        raise _saved(explained_conflict(error, read, built.problem), built, save_to) from None
     tell("Auditing the plan")
     violations = audited(built.problem, solved.plan)
     if violations:

@@ -15,6 +15,8 @@ from stackyard.files import write_all
 
 if TYPE_CHECKING:
     from stackyard.plan.compare import Comparison
+    from stackyard.plan.problem import Problem
+    from stackyard.plan.scenario import Scenario
     from stackyard.plan.uncertainty.fan import Fan
     from stackyard.plan.uncertainty.robust import Robust
     from stackyard.plan.whynot import WhyNot
@@ -102,6 +104,24 @@ def why_not(path: Path | str, what: str, site: str | None = None, progress: Prog
     if site is None:
         return why_not_option(problem, solved.plan, what)
     return why_not_place(problem, solved, what, site)
+
+
+def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) -> SolveError:
+    """The error, and where no plan is possible the smallest set of limits that contradict each other, with lines."""
+    from stackyard.plan.overlay import place
+    from stackyard.plan.whynot import conflict
+
+    if "infeasible" not in str(error):
+        return error
+    located, told = scenario.located, []
+    for limit in conflict(problem):
+        key, _, words = limit.partition(": ")
+        line = located.line(place(located.data, key)) if words and "." in key else 0
+        told.append(f"  {located.file}:{line}: {key}: {words}" if line else f"  {limit}")
+    if not told:
+        return SolveError(f"{error}\nNo hard limit contradicts another: it is the whole numbers that cannot be.")
+    head = "These cannot all be kept; without any one of them there is a plan:"
+    return SolveError("\n".join([f"There is no plan. {head}", *told]))
 
 
 def write_mps(path: Path | str, target: Path | str) -> Path:

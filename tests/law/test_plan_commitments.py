@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from stackyard import catalog
-from stackyard.errors import InputErrors
+from stackyard import api, catalog
+from stackyard.errors import InputErrors, SolveError
 from stackyard.plan.build import build
 from stackyard.plan.check import audit
 from stackyard.plan.problem import Problem
@@ -186,11 +187,23 @@ def test_hard_limits_that_contradict_each_other_are_named_and_no_others(make: Ma
     problem = make(merged(money, contract(signed="yes", minimum="50%", must_take=True)))
     assert not feasible(problem)
     found = conflict(problem)
-    assert [line.split(":")[0] for line in found] == ["money.budget.2026", "supplies.memory.contract.minimum"] or len(
-        found
-    ) == 3
+    assert {line.split(":")[0] for line in found} == {
+        "money.budget.2026",
+        "supplies.memory.contract.minimum",
+        "supplies.memory.contract.signed",
+    }
     assert not any("2027" in line for line in found)
     assert conflict(make({})) == ()
+
+
+def test_a_plan_that_cannot_be_says_which_lines_forbid_it(make: Make, tmp_path: Path) -> None:
+    money = {"money": {"budget": {2026: "1 USD", 2027: "10 GUSD"}}}
+    make(merged(money, contract(signed="yes", minimum="50%", must_take=True)))
+    with pytest.raises(SolveError, match="cannot all be kept") as refused:
+        api.plan(tmp_path / "scenario.yaml")
+    lines = (tmp_path / "scenario.yaml").read_text().splitlines()
+    place = re.search(r"scenario.yaml:(\d+): money.budget.2026", str(refused.value))
+    assert place is not None and "2026" in lines[int(place[1]) - 1]
 
 
 @pytest.mark.parametrize(
