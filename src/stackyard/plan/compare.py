@@ -39,9 +39,13 @@ ANEW = "choices made anew"
 
 @dataclass(frozen=True)
 class Change:
-    """What one changed input does: `shares` of the change of each figure, which over all changes add up to it."""
+    """What one changed input does: `shares` of the change of each figure, which over all changes add up to it.
+
+    `name` is its key in the file, `label` what a reader calls it, `told` what changed.
+    """
 
     name: str
+    label: str
     told: str
     shares: Mapping[Headline, float]
 
@@ -90,14 +94,21 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
     assert problem is not None
     before, after = worth[frozenset()], worth[frozenset(groups)]
     changes = [
-        Change(name, described(first.inputs, second.inputs, keys), shares(name, list(groups), worth))
+        Change(
+            name,
+            labelled(first.inputs, second.inputs, name, keys),
+            described(first.inputs, second.inputs, keys),
+            shares(name, list(groups), worth),
+        )
         for name, keys in groups.items()
     ]
     if choices and held and groups:
         tell("The second plan with choices of its own")
         own = headlines(problem, solve_warm(problem).plan)
         told = "what the second plan gains by choosing anew; before that, the first plan's choices stand"
-        changes.append(Change(ANEW, told, {headline: own[headline] - after[headline] for headline in own}))
+        changes.append(
+            Change(ANEW, ANEW.capitalize(), told, {headline: own[headline] - after[headline] for headline in own})
+        )
         after = own
     return Comparison((first.name, second.name), before, after, tuple(changes), len(sets) + int(bool(choices and held)))
 
@@ -195,6 +206,15 @@ def mix(first: Inputs, second: Inputs, keys: list[Key]) -> Inputs:
             entries[entry] = other
         update[section] = entries
     return first.model_copy(update=update)
+
+
+def labelled(first: Inputs, second: Inputs, name: str, keys: list[Key]) -> str:
+    """The name of an entry as it stands in reports, that of a section, or of several entries of one."""
+    if len(keys) == 1 and keys[0][1]:
+        section, entry = keys[0]
+        either = getattr(second, section).get(entry) or getattr(first, section).get(entry)
+        return str(getattr(either, "name", name))
+    return name.capitalize()
 
 
 def described(first: Inputs, second: Inputs, keys: list[Key]) -> str:

@@ -63,6 +63,10 @@ class Doubt(Door):
 
     @model_validator(mode="after")
     def _whole_chance(self) -> Doubt:
+        if not self.tail.si < 1:
+            raise refuse(f"tail is {self.tail.si:.0%}: nothing is above it", "for example tail: 80%")
+        if not self.aversion.si <= 1:
+            raise refuse(f"aversion is {self.aversion.si:.0%}", "a weight between 0 and 100%")
         total = sum(branch.chance.si for branch in self.branches.values())
         if self.branches and abs(total - 1) > 1e-6:
             raise refuse(f"the chances of the branches add up to {total:.0%}", "give them 100% together")
