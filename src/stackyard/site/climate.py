@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
+from functools import lru_cache
 from math import erfc, sqrt
 from typing import Any
 
@@ -25,20 +28,31 @@ def wet_bulb(dry_bulb: Celsius, relative_humidity: Numeric, pressure: Numeric) -
     >>> f"{wet_bulb(25.0, 0.5, 101325.0):.1f}"
     '17.9'
     """
-    import psychrolib
-
     humidity = np.asarray(relative_humidity)
     if not np.all((humidity >= 0) & (humidity <= 1)):
         raise ValueError("relative humidity must lie in 0..1")
-    before = psychrolib.GetUnitSystem()
-    psychrolib.SetUnitSystem(psychrolib.SI)  # a global of the library: set for this call only
+    one_by_one: Any = np.frompyfunc(moist_air().GetTWetBulbFromRelHum, 3, 1)
+    return np.asarray(one_by_one(dry_bulb, humidity, pressure), dtype=float)[()]
+
+
+@lru_cache(maxsize=1)
+def moist_air() -> Any:
+    """A copy of PsychroLib of our own, in SI and interpreted: its unit system is a global that others may set, and
+    with numba at hand it would compile itself anew, some seconds each time, whenever that is set."""
+    found = importlib.util.find_spec("psychrolib")
+    assert found is not None and found.loader is not None
+    copy, missing = importlib.util.module_from_spec(found), object()
+    before = sys.modules.get("numba", missing)
+    sys.modules["numba"] = None  # type: ignore[assignment]  # an import of it fails while this one runs
     try:
-        one_by_one: Any = np.frompyfunc(psychrolib.GetTWetBulbFromRelHum, 3, 1)
-        found = np.asarray(one_by_one(dry_bulb, humidity, pressure), dtype=float)[()]
+        found.loader.exec_module(copy)
     finally:
-        if before is not None:
-            psychrolib.SetUnitSystem(before)
-    return found
+        if before is missing:
+            del sys.modules["numba"]
+        else:
+            sys.modules["numba"] = before  # type: ignore[assignment]
+    copy.SetUnitSystem(copy.SI)
+    return copy
 
 
 def saturated_humidity(temperature: Celsius, pressure: Numeric) -> Numeric:

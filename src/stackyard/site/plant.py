@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stackyard.catalog.load import load
-from stackyard.files import read_yaml
+from stackyard.catalog.table import table
 from stackyard.site.climate import FREEZING, over_month
 from stackyard.site.cooling import Chiller, chiller_work, cooling_power, free_share, tower_water
 from stackyard.site.power import pue
-from stackyard.source import Fact, Grade, Source
+from stackyard.source import Fact
 
 Cooling = Literal["air", "hybrid", "liquid", "legacy"]
 Rejection = Literal["dry", "tower"]
@@ -34,21 +32,7 @@ def facts() -> Mapping[str, Fact]:
 
     A row of the table that names a `fact` is that fact of the catalogue.
     """
-    located = read_yaml(_TABLE, _TABLE.name)
-    sources = {key: Source(id=key, **fields) for key, fields in located.data["sources"].items()}
-    found: dict[str, Fact] = {}
-    for part, entries in located.data["plant"].items():
-        for name, row in entries.items():
-            path = f"plant.{part}.{name}"
-            if "fact" in row:
-                found[path] = load().fact(row["fact"])
-                continue
-            row = dict(row)
-            cited = (sources[row.pop("source")],) if "source" in row else ()
-            place = f"{located.file}:{located.line(('plant', part, name))}"
-            grade = Grade.named(row.pop("grade"))
-            found[path] = Fact(path=path, grade=grade, sources=cited, place=place, **row)
-    return MappingProxyType(found)
+    return table(_TABLE)
 
 
 @dataclass(frozen=True)
@@ -90,7 +74,7 @@ class Conditions:
     mechanical: Months  # share of the heat that a chiller carries
 
 
-def plant(cooling: Cooling, rejection: Rejection = "dry", table: Mapping[str, Fact] | None = None) -> Plant:
+def plant(cooling: Cooling, rejection: Rejection = "dry", constants: Mapping[str, Fact] | None = None) -> Plant:
     """The plant of a kind of cooling, from the table of constants or another one with the same paths.
 
     'air': chilled water to air handlers, with an economiser. 'liquid': warm water to cold plates, a little air.
@@ -99,7 +83,7 @@ def plant(cooling: Cooling, rejection: Rejection = "dry", table: Mapping[str, Fa
     >>> plant("liquid").loops[0][0]
     0.94
     """
-    known = facts() if table is None else table
+    known = facts() if constants is None else constants
     used: dict[str, Fact] = {}
 
     def of(part: str, name: str) -> float:
