@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from stackyard.hbm.ramp import slip
 from stackyard.quantity import Fraction, Numeric
 
+CERTAIN = 1e-6  # months: a narrower range is one number
+
 Months = NDArray[np.float64]
 Weights = NDArray[np.float64]
 
@@ -41,12 +43,12 @@ class LeadTime:
         np.float64(0.333)
         """
         x, width = np.asarray(months, dtype=float), self.high - self.low
-        if width <= 0:
-            certain: Fraction = (x >= self.low).astype(float)[()]
+        if width <= CERTAIN:
+            certain: Fraction = (x >= self.likely).astype(float)[()]
             return certain
         up, down = self.likely - self.low, self.high - self.likely
-        rising = np.square(np.clip(x - self.low, 0, up)) / (width * up) if up > 0 else np.zeros_like(x)
-        rest = np.square(np.clip(self.high - x, 0, down)) / (width * down) if down > 0 else np.zeros_like(x)
+        rising = np.square(np.clip(x - self.low, 0, up)) / (width * up) if up > CERTAIN**2 else np.zeros_like(x)
+        rest = np.square(np.clip(self.high - x, 0, down)) / (width * down) if down > CERTAIN**2 else np.zeros_like(x)
         share: Fraction = np.where(x < self.low, 0.0, np.where(x < self.likely, rising, 1 - rest))[()]
         return share
 
@@ -57,8 +59,8 @@ class LeadTime:
         4.0
         """
         width, up, down = self.high - self.low, self.likely - self.low, self.high - self.likely
-        if width <= 0:
-            return self.low
+        if width <= CERTAIN:
+            return self.likely
         if share < up / width:
             return float(self.low + np.sqrt(share * width * up))
         return float(self.high - np.sqrt((1 - share) * width * down))
