@@ -24,6 +24,7 @@ from stackyard.source import Fact, Grade
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
+    from stackyard.hbm.calibration import Check
     from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.cost import Prices
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from stackyard.plan.plan import Plan
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
+    from stackyard.reach import Reach
     from stackyard.report.document import Report
 
 Progress = Callable[[str], None]
@@ -346,6 +348,20 @@ def _prices(part: Accelerator) -> Prices:
     return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
 
 
+def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
+    """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`."""
+    from stackyard.reach import reach
+
+    return reach(catalog(), product, wafers, maker, **asked)
+
+
+def supply_checks() -> list[Check]:
+    """The memory chain beside the top-down figures of the record."""
+    from stackyard.hbm.calibration import checks
+
+    return list(checks(catalog()))
+
+
 def scenario(path: Path | str) -> Scenario:
     """A scenario file or folder, read and checked; raises InputErrors with every fault."""
     from stackyard.plan.scenario import load as read
@@ -534,6 +550,8 @@ __all__ = [
     "problem",
     "scenario",
     "search",
+    "supply",
+    "supply_checks",
     "train",
     "validate",
     "validate_training",

@@ -1,4 +1,4 @@
-"""The whole chain against what shipped: defect densities inferred from the record, and the record told again by them."""
+"""The whole chain against what shipped: defects inferred from the record, and the record told again by them."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def chain(
     facts = _facts(generation, height, maker)
     random = np.random.default_rng(SEED)
     central = amounts({name: fact.si for name, fact in facts.items()}, height, wafers, model, volume)
-    drawn = {name: _draw(fact, random) for name, fact in facts.items()}
+    drawn = {name: draw(fact, random) for name, fact in facts.items()}
     sampled = amounts(drawn, height, wafers, model, volume)
     steps, samples = [], {}
     for name, unit, how, used in STEPS:
@@ -200,7 +200,7 @@ def _capacity(generation: HbmGeneration, height: int) -> Fact:
     return Fact(f"{die.path} x {height}", height * die.si, "B/stack", die.grade, die.sources, note=note)
 
 
-def _draw(fact: Fact, random: np.random.Generator) -> Numeric:
+def draw(fact: Fact, random: np.random.Generator) -> Numeric:
     """SAMPLES of a fact: triangular over its range, or its value where it has none."""
     low, value, high = fact.si_low, fact.si, fact.si_high
     return random.triangular(low, value, high, SAMPLES) if high > low else value

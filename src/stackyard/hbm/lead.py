@@ -72,7 +72,7 @@ class LeadTime:
         >>> LeadTime(3.0, 4.0, 6.0).weights.round(3).tolist()
         [0.0, 0.0, 0.0, 0.083, 0.542, 0.333, 0.042]
         """
-        edges = np.arange(int(np.floor(self.high + 0.5)) + 1) + 0.5
+        edges = np.arange(int(np.floor(self.high + 0.5)) + 1, dtype=np.float64) + 0.5
         shares = np.diff(np.asarray(self.share_by(edges)), prepend=0.0)
         shares[-1] += 1 - shares.sum()
         return shares

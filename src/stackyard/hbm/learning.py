@@ -32,4 +32,5 @@ def cumulative(starts: NDArray[np.float64], before: Count = 0.0) -> NDArray[np.f
     >>> cumulative(np.array([10.0, 10.0, 20.0]), before=100.0).tolist()
     [105.0, 115.0, 130.0]
     """
-    return np.cumsum(starts, axis=-1) - np.divide(starts, 2) + np.asarray(before)[..., None]
+    made: NDArray[np.float64] = np.cumsum(starts, axis=-1) - np.divide(starts, 2) + np.asarray(before)[..., None]
+    return made

@@ -31,4 +31,5 @@ def stacks_lost(packages: Count, stacks_each: Count, assembly_yield: Fraction) -
     >>> round(float(stacks_lost(855.0, 8, 0.95)))
     360
     """
-    return np.multiply(np.multiply(packages, stacks_each), np.divide(1.0, assembly_yield) - 1)[()]
+    lost: Count = np.multiply(np.multiply(packages, stacks_each), np.divide(1.0, assembly_yield) - 1)[()]
+    return lost

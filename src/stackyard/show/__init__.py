@@ -5,8 +5,10 @@ from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, training, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.supply import checks, supply
 
 __all__ = [
+    "checks",
     "console",
     "estimate",
     "explanation",
@@ -20,6 +22,7 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "supply",
     "training",
     "validation",
 ]
