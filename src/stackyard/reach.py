@@ -196,7 +196,10 @@ def _packages(known: Catalog, found: Chain, part: Accelerator) -> tuple[tuple[St
         f"(supply.packaging.tsmc-cowos-end2026) and about {others / 1e3:,.0f} elsewhere."
     )
     if not part.system or not known.system(part.system).max_power > 0:
-        return tuple(steps), (room, f"No system with a power on record is listed for {part.name}: power is not told.",)
+        return tuple(steps), (
+            room,
+            f"No system with a power on record is listed for {part.name}: power is not told.",
+        )
     system, pue = known.system(part.system), known.fact(PUE)
     watts = float(system_power(part.tdp, part.tdp, system.max_power, system.accelerators, rating.si))
     used = draw(rating, random) / rating.si

@@ -30,7 +30,9 @@ from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
 from stackyard.site.phases import power_by_month, residual
+from stackyard.site.places import weather
 from stackyard.site.power import fits_rack, system_power
+from stackyard.site.year import Year, year
 from stackyard.source import Fact
 
 Array = NDArray[np.float64]
@@ -307,7 +309,7 @@ def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
     sites = here.scenario.inputs.sites.values()
     clock = np.array(here.months)
     power = np.array([_power(site, here.months) for site in sites])
-    conditions = [_conditions(here, site) for site in sites]
+    conditions = [_year(here, site) for site in sites]
     return {
         "site_power": power,
         "fitted_start": [min(site.fitted.si, p[0]) for site, p in zip(sites, power, strict=True)],
@@ -326,10 +328,10 @@ def _power(site: SitePlan, months: range) -> Array:
     return power_by_month(phases, months) * site.share.si
 
 
-def _conditions(here: _Context, site: SitePlan) -> plants.Conditions:
-    """PUE and water for January to December."""
-    climate = here.catalog.climate(site.climate)
-    return plants.conditions(plants.plant(site.cooling, site.heat_rejection), climate.dry_bulb, climate.wet_bulb)
+def _year(here: _Context, site: SitePlan) -> Year:
+    """The site's plant through the hours of a year, by month."""
+    made = plants.plant(site.cooling, site.heat_rejection)
+    return year(made, weather(here.catalog.climate(site.climate), made.wets))
 
 
 def _may_stand(system: System, site: SitePlan) -> bool:
