@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from stackyard.plan.scenario import Scenario
     from stackyard.reach import Reach
     from stackyard.report.document import Report
+    from stackyard.site.asked import Asked
 
 Progress = Callable[[str], None]
 
@@ -362,6 +363,13 @@ def supply_checks() -> list[Check]:
     return list(checks(catalog()))
 
 
+def site(name: str | None = None, *, epw: Path | str | None = None, **asked: str) -> Asked:
+    """A site, a climate or a weather file through a year under a kind of cooling: see `site.asked.asked`."""
+    from stackyard.site.asked import asked as answered
+
+    return answered(catalog(), name, None if epw is None else Path(epw), **asked)
+
+
 def scenario(path: Path | str) -> Scenario:
     """A scenario file or folder, read and checked; raises InputErrors with every fault."""
     from stackyard.plan.scenario import load as read
@@ -550,6 +558,7 @@ __all__ = [
     "problem",
     "scenario",
     "search",
+    "site",
     "supply",
     "supply_checks",
     "train",

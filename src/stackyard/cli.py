@@ -317,6 +317,23 @@ def supply(
 
 
 @app.command()
+def site(
+    name: Annotated[str | None, typer.Argument(help="A site or climate of the catalogue: ulsan, frankfurt.")] = None,
+    epw: Annotated[Path | None, typer.Option(help="A file of hourly weather (EPW) instead.")] = None,
+    cooling: Annotated[str, typer.Option(help="air, outside-air, hybrid, liquid or legacy.")] = "liquid",
+    rejection: Annotated[str, typer.Option(help="dry, adiabatic or tower.")] = "dry",
+    load: Annotated[str, typer.Option(help="IT power over what the site is built for.")] = "75%",
+    sources: Annotated[bool, typer.Option("--sources", help="Show every constant and where it was read.")] = False,
+    as_json: Json = False,
+) -> None:
+    """PUE, water and modes of cooling of a site by month, from the hours of a year and the load."""
+    from stackyard import api, show
+
+    found = api.site(name, epw=epw, cooling=cooling, rejection=rejection, load=load)
+    print_json(found.summary()) if as_json else show.site(found, sources)
+
+
+@app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 

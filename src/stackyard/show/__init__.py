@@ -5,6 +5,7 @@ from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, training, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.site import site
 from stackyard.show.supply import checks, supply
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "site",
     "supply",
     "training",
     "validation",

@@ -31,6 +31,19 @@ Cooling = Literal["air", "outside-air", "hybrid", "liquid", "legacy"]
 Rejection = Literal["dry", "adiabatic", "tower"]
 Hours = NDArray[np.float64]
 
+COOLINGS: Mapping[str, str] = {
+    "air": "chilled water to air handlers",
+    "outside-air": "outside air, wetted when it is hot",
+    "hybrid": "cold plates on the chips, air for the rest",
+    "liquid": "warm water to cold plates",
+    "legacy": "an older room, always on its chiller",
+}
+REJECTIONS: Mapping[str, str] = {
+    "dry": "dry coolers",
+    "adiabatic": "coolers wetted when it is hot",
+    "tower": "cooling towers",
+}
+
 _TABLE = Path(__file__).with_name("data") / "plant.yaml"
 WATER_DENSITY = 1000.0  # kg/m3, rounded: 998 at 20 deg C
 
@@ -59,6 +72,7 @@ class Loop:
 class Plant:
     """How a site is cooled and fed. `loops` gives each loop its share of the heat."""
 
+    name: str  # in words
     loops: tuple[tuple[float, Loop], ...]
     chiller: Chiller
     rejection: str  # 'dry', 'adiabatic', 'tower', or 'open' for outside air
@@ -127,6 +141,7 @@ def plant(cooling: Cooling, rejection: Rejection = "dry", constants: Mapping[str
     rest = {"legacy": "cold", "outside-air": "outside"}.get(cooling, "chilled")
     shares, old = {"warm": liquid, rest: 1 - liquid}, "_legacy" if legacy else ""
     return Plant(
+        name=f"{COOLINGS[cooling]}{'' if how == 'open' else f', {REJECTIONS[how]}'}",
         loops=tuple((share, loop(name)) for name, share in shares.items() if share > 0),
         chiller=Chiller(**part("chiller", "carnot", "evaporator", "condenser", "least_lift")),
         rejection=how,
