@@ -28,8 +28,8 @@ from stackyard.plan.inputs import (
     SitePhase,
     SitePlan,
     Supply,
-    Wafers,
 )
+from stackyard.plan.supplying import BaseDies, Lead, Wafers
 from stackyard.source import Fact, Grade
 
 HEAD = """# The scenario file
@@ -89,6 +89,8 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("services", Service),
     ("supplies", Supply),
     ("wafers of a supply", Wafers),
+    ("base_dies of wafers", BaseDies),
+    ("a lead time", Lead),
     ("packaging", Packaging),
     ("accelerators", Chip),
     ("sites", SitePlan),
@@ -152,6 +154,8 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind in (Fact, Series) and unit is not None:
         told = {"": ", a share or factor", "1/year": ", a share a year"}.get(unit, f" in {unit}")
         return ("amount" if kind is Fact else "series") + told
+    if kind is Lead:
+        return "whole months, or a range"
     if kind is str:
         return "id" if any(isinstance(mark, AfterValidator) for mark in marks) else "text"
     if kind is int:

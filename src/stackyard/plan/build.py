@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Phase, System
-from stackyard.hbm.geometry import gross_dies
-from stackyard.hbm.ramp import slip
-from stackyard.hbm.stack import stack_yield
-from stackyard.hbm.supply import Line, flow
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
 from stackyard.plan.amounts import Months, usd
+from stackyard.plan.build_supply import Delivered, delivered
 from stackyard.plan.inputs import Chip, SitePlan, Supply
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, array
 from stackyard.plan.scenario import Scenario, facts_of
@@ -215,18 +212,21 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator]) -> Coefficients:
     deliveries = [_delivered(here, supply) for supply in supplies.values()]
     packaging = here.scenario.inputs.packaging
     per_package = [
-        [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
+        [
+            1 / (chip.packages_per_wafer.si * chip.package_yield.si) if chip.packaging == line else 0.0
+            for chip in _orders(here).values()
+        ]
         for line in packaging
     ]
     return {
-        "stacks_delivered": [delivered for delivered, _, _ in deliveries],
-        "wafers_per_stack": [wafers for _, wafers, _ in deliveries],
-        "stack_lead": [lead for _, _, lead in deliveries],
+        "stacks_delivered": [each.stacks for each in deliveries],
+        "wafers_per_stack": [each.wafers_per_stack for each in deliveries],
+        "stack_lead": [each.lead for each in deliveries],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
         "stack_price": price,
         "stack_holding": price * holding * here.seconds,
         "fits_stack": fits,
-        "stacks_per_package": [chip.stacks for chip in chips.values()],
+        "stacks_per_package": [chips[key].stacks / chip.package_yield.si for key, chip in _orders(here).items()],
         "packaging_wafers": [here.series(line.wafers) * MONTH for line in packaging.values()],
         "wafers_per_package": per_package,
     }
@@ -241,34 +241,9 @@ def _fits(supply: Supply, chip: Accelerator) -> bool:
     return supply.product == chip.hbm and supply.height == chip.stack_height
 
 
-def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
-    """Stacks by month, DRAM wafers started for one of them, and months from the one to the other.
-
-    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads.
-    """
-    if supply.deliveries is not None:
-        return here.series(supply.deliveries) * MONTH, 0.0, 0
-    wafers = supply.wafers
-    assert wafers is not None
-    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + wafers.slip
-    generation = here.catalog.generation(supply.product)
-    area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
-    line = Line(
-        wafers=wafers.starts.by_month(range(here.months.start - lead, here.months.stop), here.krw) * MONTH,
-        dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
-        die_yield=wafers.die_yield.si,
-        height=supply.height,
-        bond_yield=wafers.bond_yield.si,
-        test_yield=wafers.test_yield.si,
-        lead_fab=wafers.wafer_to_die,
-        lead_stack=wafers.die_to_stack,
-        lead_ship=wafers.stack_to_shipment,
-        maker=supply.maker,
-        product=supply.name,
-    )
-    shipped = stack_yield(line.height, line.bond_yield, line.test_yield)
-    per_stack = line.height / (line.dies_per_wafer * line.die_yield * shipped)
-    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :], float(per_stack), lead
+def _delivered(here: _Context, supply: Supply) -> Delivered:
+    promised = np.zeros(0) if supply.deliveries is None else here.series(supply.deliveries) * MONTH
+    return delivered(supply, here.catalog, here.months, here.krw, promised)
 
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from stackyard.catalog import Catalog
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
+from stackyard.plan.supplying import Wafers
 from stackyard.source import Fact
 
 Cooling = Literal["air", "hybrid", "liquid"]
@@ -93,33 +94,6 @@ class Service(Door):
     """What a token that is not served costs you. The plan weighs it against building more."""
 
 
-class Wafers(Door):
-    """A supply derived from wafer starts: the chain of yields and lead times from wafer to shipped stack."""
-
-    starts: Annotated[Series, Unit("wafer/month")]
-    """DRAM wafers started for this product."""
-    wafer_diameter: Annotated[Fact, Unit("mm")] = preset("300 mm")
-    """Diameter of the wafer."""
-    edge_exclusion: Annotated[Fact, Unit("mm")] = preset("3 mm")
-    """Rim of the wafer without dies."""
-    die_area: Annotated[Fact, Unit("mm^2")] | None = None
-    """Area of a core die; the catalogue's for the product when left out."""
-    die_yield: Annotated[Fact, Unit("")]
-    """Share of a wafer's dies that are good, above 0 and at most 1."""
-    bond_yield: Annotated[Fact, Unit("")]
-    """Share of the layers bonded well: a stack of h dies survives with this to the power h."""
-    test_yield: Annotated[Fact, Unit("")]
-    """Share of the bonded stacks that pass the test."""
-    wafer_to_die: int = Field(ge=0, le=36)
-    """Months from wafer start to tested die."""
-    die_to_stack: int = Field(ge=0, le=36)
-    """Months from die to tested stack."""
-    stack_to_shipment: int = Field(ge=0, le=36)
-    """Months from stack to delivery."""
-    slip: int = Field(default=0, ge=0, le=60)
-    """Months by which everything comes later than that."""
-
-
 class Supply(Door):
     """One maker's product for the alliance: promised deliveries, or wafers that become stacks."""
 
@@ -141,6 +115,8 @@ class Supply(Door):
     """Stacks delivered. Either this or `wafers`."""
     wafers: Wafers | None = None
     """Wafer starts from which the deliveries follow. Either this or `deliveries`."""
+    trade_ratio: Annotated[Fact, Unit("")] | None = None
+    """Bits of DDR5 given up for a bit of this product; the record's for the generation when left out."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Supply:
@@ -181,6 +157,8 @@ class Chip(Door):
     """The packaging line that it needs: a name under `packaging`."""
     packages_per_wafer: Annotated[Fact, Unit("package/wafer")]
     """Packages from one packaging wafer."""
+    package_yield: Annotated[Fact, Unit("")] = preset(1.0)
+    """Share of assembled packages that are good; the others take stacks and packaging with them."""
     lead_months: int = Field(ge=0, le=36)
     """Months from the start, when stacks and packaging are drawn, to work at a site."""
     life: Annotated[Fact, Unit("year")]
