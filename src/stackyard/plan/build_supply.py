@@ -25,7 +25,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Delivered:
-    """Stacks by month; DRAM wafers behind one of them and months between the two, 0 where stacks are promised."""
+    """Stacks by month; DRAM wafers behind one of them, on the average, and months between the two; both 0 where stacks
+    are promised."""
 
     stacks: Array
     wafers_per_stack: float
@@ -48,10 +49,12 @@ def delivered(
     clock = range(months.start - longest - late, months.stop)
     found = flow(line(supply, wafers, catalog.generation(supply.product), clock, krw))
     made = found.line
-    per_stack = made.height / (made.dies_per_wafer * np.asarray(made.die_yield) * made.stack_yield)
+    tested = float((found.dies_good + found.dies_scrapped).sum())
+    kept = float(found.dies_good.sum()) / tested if tested > 0 else float(np.max(made.die_yield))
+    per_stack = made.height / (made.dies_per_wafer * kept * float(made.stack_yield)) if kept > 0 else 0.0
     whole = sum(lead.months for lead in wafers.leads) + late
     stacks = slip(found.stacks_shipped, late)[-len(months) :]
-    return Delivered(stacks, float(np.mean(per_stack)), whole, found)
+    return Delivered(stacks, float(per_stack), whole, found)
 
 
 def line(supply: Supply, wafers: Wafers, generation: HbmGeneration, clock: range, krw: float) -> Line:
