@@ -68,7 +68,9 @@ def test_what_is_left_for_a_limit_is_served_without_it(
 def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of: Plans, explained: Explained) -> None:
     said, data, prices = explained(seed), problem_of(seed).data, solved_of(seed).plan.prices
     total = float(abs(said.data["rent_present"]).sum())
-    stacks = float((prices["price_stack"] * data["stacks_delivered"] * data["discount"]).sum())
+    offered = (data["option_stacks"] * solved_of(seed).plan.decisions["chosen"]).sum("option")
+    rent = prices["price_stack"] * data["stacks_delivered"] + prices["price_offer"] * offered
+    stacks = float((rent * data["discount"]).sum())
     assert float(said.data["rent_present"].sel(resource="hbm").sum()) == pytest.approx(stacks, abs=1e-5 * total + 1)
     member = in_year(data)
     present = (member * data["discount"]).sum("month") / member.sum("month")
@@ -177,7 +179,9 @@ def test_where_nothing_can_be_built_the_one_thing_that_is_missing_is_the_cause(
     nothing: str, cause: str, problem_of: Problems
 ) -> None:
     data = problem_of(0).data
-    without = {name: 0 * data[name] for name in ("stacks_start", "fleet")}
+    without = {name: 0 * data[name] for name in ("stacks_start", "fleet", "option_least", "option_most")}
+    without |= {name: 0 * data[name] for name in ("option_stacks", "option_power")}
+    without["option_minimum"] = 0 * data["option_minimum"]
     without[nothing] = 0 * data[nothing].where(np.isfinite(data[nothing]), 1.0)
     problem = Problem(data.assign({n: values.assign_attrs(data[n].attrs) for n, values in without.items()}))
     solved = solve_warm(problem)

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.limits import RESOURCES
+from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
 
@@ -98,13 +98,14 @@ def _lacking(d: xr.Dataset, service: int) -> Words:
 def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
     """What one more accelerator needs, (accelerator, month): in the month in which it is started; a hall with power
     that takes it, in the month in which it serves."""
-    stacks = (d["stacks_delivered"].cumsum(T) + d["stacks_start"] > 0) & (d["fits_stack"] > 0)
+    stacks = possible(d, RESOURCES["hbm"]).cumsum(T) + d["stacks_start"] > 0
+    stacks = stacks & (d["fits_stack"] > 0)
     packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
     months = d.sizes[T]
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
     able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
     sold = d["orders_max"] > 0
-    powered = d["site_power"] > 0
+    powered = possible(d, RESOURCES["power"]) > 0
     wide = np.ones((d.sizes[A], months), dtype=bool)
     return {
         "hbm": stacks.any(S).transpose(A, T).values,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
 from stackyard.plan.limits import RESOURCES, most, rent, rents
+from stackyard.plan.marginal import Marginal, Next, chains, marginals
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import SITE, A, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
@@ -105,7 +106,8 @@ class Explanation:
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
     cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
     month; tokens per day that are left for it when all the others are lifted), rent and rent_present (resource, month;
-    USD of the month and of today).
+    USD of the month and of today). `marginals` are what a million tokens more cost, `chains` what the next amount of
+    each year's limit is worth; both empty where no steps were solved.
     """
 
     data: xr.Dataset
@@ -113,6 +115,8 @@ class Explanation:
     worths: tuple[Worth, ...]
     shortages: tuple[Shortage, ...]
     notes: tuple[str, ...]
+    marginals: tuple[Marginal, ...] = ()
+    chains: tuple[Next, ...] = ()
 
 
 def explain(
@@ -144,7 +148,16 @@ def explain(
         _binding(problem, plan, whole, worth, int(year), member.sel({Y: year}).values > 0)
         for year in near.data[Y].values.tolist()
     )
-    return Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
+    found = Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
+    if not steps:
+        return found
+    first = {binding.year: next((key for key in binding.main if key in RESOURCES), "") for binding in years}
+    limits = {year: key for year, key in first.items() if key}
+    return replace(
+        found,
+        marginals=marginals(problem, plan, resolve, tell),
+        chains=chains(problem, plan, limits, resolve, tell),
+    )
 
 
 def _most(left: xr.DataArray) -> xr.DataArray:

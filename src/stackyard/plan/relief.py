@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.plan.formulate import beyond, without_beyond
-from stackyard.plan.limits import RESOURCES, Resource, finite, rent, rents, yearly
+from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, yearly
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
@@ -88,6 +88,7 @@ def _lifted(d: xr.Dataset, name: str) -> xr.DataArray:
     from the launch of an accelerator, and nothing where there never is any."""
     amount, resource = d[RESOURCES[name].amount], RESOURCES[name]
     ever = amount.max(Y if resource.axis is None else T)
+    ever = ever.where(np.isinf(ever), most(d, resource))
     high = ever.clip(min=_needed(d)[name]) * LIFT
     lifted: xr.DataArray = (xr.zeros_like(amount) + high.where(ever > 0, 0.0)).transpose(*amount.dims)
     if name == "orders":

@@ -9,6 +9,7 @@ import numpy as np
 from stackyard.plan.causes import NOTHING, SERVED
 from stackyard.plan.explain import NAMES, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
+from stackyard.plan.marginal import MORE
 from stackyard.plan.relief import STEP, Worth, worth_of
 from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
@@ -117,10 +118,50 @@ def binds(view: View, explanation: Explanation) -> Section:
     blocks: list[Block] = [_strip(view, explanation)]
     if explanation.worths:
         blocks.append(worths(view, explanation.worths))
+    if explanation.chains:
+        blocks.append(_chains(view, explanation))
+    if explanation.marginals:
+        blocks.append(_marginals(view, explanation))
     if explanation.shortages:
         blocks.append(_shortages(view, explanation))
     blocks.append(Note(" ".join(note for note in explanation.notes if not note.startswith(MARK))))  # marks are shown
     return Section("binds", "What binds when", _lead(view, explanation), tuple(blocks))
+
+
+def _chains(view: View, explanation: Explanation) -> Table:
+    """For each year the chain from the service to the place that is short, and what its next amount is worth."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            str(found.year),
+            f"{found.chain[:1].upper()}{found.chain[1:]}.",
+            found.amount if found.resource == "money" else f"{found.amount} in {found.months}",
+            say(found.saved, "USD"),
+            say(found.tokens, "tokens/day") if found.tokens > NOTICEABLE * view.array("demand").max() else "none",
+        )
+        for found in explanation.chains
+    )
+    columns = tuple(map(Column, ("Year", "Why", "The next", "saves", "and serves more in the year")))
+    note = "Solved again with this amount more; USD of today, the price of unserved tokens included."
+    return Table("Why tokens are short, and what the next amount is worth", columns, rows, note, view.grade)
+
+
+def _marginals(view: View, explanation: Explanation) -> Table:
+    """What a million tokens more of each service cost, year by year."""
+    years = sorted({found.year for found in explanation.marginals})
+    cost = {(found.service, found.year): found for found in explanation.marginals}
+    rows: list[tuple[Cell, ...]] = []
+    for id_ in view.ids("service"):
+        for what in ("solved", "price", "served"):
+            known = [cost.get((id_, year)) for year in years]
+            name = {"solved": "USD, solved again", "price": "USD, by its price", "served": "% of the step served"}[what]
+            scaled = [getattr(each, what) * (100 if what == "served" else 1) if each else None for each in known]
+            rows.append((f"{view.name(id_)}: {name}", *scaled))
+    columns = (Column("One million tokens more"), *(Column(str(year), "", 3) for year in years))
+    note = (
+        f"Solved again with {MORE:.0%} more of the year's demand, USD of the year. What the step does not get served "
+        "costs its price of being left: where nothing of it is served, that price is the marginal cost."
+    )
+    return Table("Marginal cost of a million tokens", columns, tuple(rows), note, view.grade, folded=True)
 
 
 def _lead(view: View, explanation: Explanation) -> str:
