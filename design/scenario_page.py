@@ -30,6 +30,7 @@ from stackyard.plan.inputs import (
     SitePlan,
     Supply,
 )
+from stackyard.plan.powering import Source as PowerSource
 from stackyard.plan.supplying import BaseDies, Lead, Wafers
 from stackyard.source import Fact, Grade
 
@@ -100,6 +101,7 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("accelerators", Chip),
     ("sites", SitePlan),
     ("phases of a site", SitePhase),
+    ("sources of a site", PowerSource),
     ("fleet of a site", Installed),
     ("halls of a site", Hall),
     ("campaigns", Campaign),
@@ -152,7 +154,8 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if origin is Mapping:
         what = _what(inner[1], [])
         if inner[0] is str:
-            return "names of your own, each with the keys below"
+            told = "each with the keys below" if what == KEYS else f"each {what}"
+            return f"names of your own, {told}"
         return f"{what} for each {'year' if inner[0] is int else _what(inner[0], [])}"
     if origin is tuple:
         what = _what(inner[0], [])

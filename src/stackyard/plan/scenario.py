@@ -119,6 +119,10 @@ def _references(located: Located) -> Iterator[Any]:
 
     for key, chip in _entries(data.get("accelerators")):
         check(("accelerators", key, "packaging"), chip.get("packaging"), "packaging", "packaging line")
+    for key, supply in _entries(data.get("supplies")):
+        qualified = supply.get("qualified")
+        for name in qualified if isinstance(qualified, dict) else ():
+            check(("supplies", key, "qualified", name), name, "accelerators", "accelerator")
     for key, site in _entries(data.get("sites")):
         fleet = site.get("fleet")
         for i, group in enumerate(fleet if isinstance(fleet, list) else []):

@@ -59,19 +59,26 @@ def power(view: View) -> Section:
 def kilowatt(view: View) -> Array:
     """USD that a kilowatt of IT power at full load costs at each site over the last year of the plan.
 
-    pue × (fit-out × its cost a month, that of an annuity over its life) + energy and carbon of those months at the PUE,
-    in money of the first of them: what the plan weighs when it chooses a site.
+    PUE of the worst hour × (fit-out × its cost a month, that of an annuity over its life) + energy, demand charge and
+    carbon of those months at the PUE, in money of the first of them: what the plan weighs when it chooses a site.
     """
     months = slice(max(len(view.months) - _YEAR, 0), None)
     worth = view.array("discount")[months] / view.array("discount")[months][0]
-    pue = view.array("pue")[:, months]
+    pue, design = pue_at_full_load(view)[:, months], view.array("pue_design")
     price, left = view.array("fitout_price")[:, months], view.array("fitout_residual")[:, months]
     month = worth[-1] / worth[-2] if worth.size > 1 else 1.0
     cost = left[:, -1] - month * left[:, -2] if worth.size > 1 else 1 - left[:, -1]  # of a month, the same in each
-    fitout = pue.max(axis=1) * price[:, 0] * cost * month * worth.sum()
+    fitout = design * price[:, 0] * cost * month * worth.sum()
     joule = view.array("electricity_price") + view.array("carbon_price") * view.array("grid_carbon")
-    energy = (pue * joule[:, months] * view.seconds[months]) @ worth
+    energy = (
+        pue * joule[:, months] * view.seconds[months] + design[:, None] * view.array("demand_charge")[:, months]
+    ) @ worth
     return np.asarray(KILO * (fitout + energy))
+
+
+def pue_at_full_load(view: View) -> Array:
+    """Site power over IT power of a full site, mean of each month: (site, month)."""
+    return np.asarray(view.array("pue") + view.array("overhead") * view.array("pue_design")[:, None])
 
 
 def verdicts(view: View) -> tuple[Verdict, ...]:
@@ -124,7 +131,7 @@ def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int
 
 def _why(view: View, found: Sequence[Verdict]) -> Table:
     energised, used = view.array("site_power")[:, -1], view.array("site_power_peak")[:, -1]
-    pue, allowed = view.array("pue")[:, -_YEAR:].mean(axis=1), view.array("allowed")
+    pue, allowed = pue_at_full_load(view)[:, -_YEAR:].mean(axis=1), view.array("allowed")
     fitout, hour = view.array("fitout_price")[:, -1], view.array("electricity_price")[:, -1] * KWH * KILO
     cost = kilowatt(view)
     rows: list[tuple[Cell, ...]] = []
