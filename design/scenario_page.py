@@ -133,7 +133,7 @@ def _row(key: str, field: FieldInfo) -> str:
         what += f", {bounds[Ge].ge} to {bounds[Le].le}"
     elif Ge in bounds:
         what += f", at least {bounds[Ge].ge}"
-    return f"| `{key}` | {what} | {_default(field)} | {field.description or ''} |"
+    return f"| `{key}` | {what} | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -167,7 +167,11 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind is Lead:
         return "whole months, or a range"
     if kind is str:
-        return "id" if any(isinstance(mark, AfterValidator) for mark in marks) else "text"
+        return (
+            "id"
+            if any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
+            else "text"
+        )
     if kind is int:
         return "whole number" if all(isinstance(mark, Ge | Le) for mark in marks) else "month"
     return KEYS

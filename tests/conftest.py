@@ -120,10 +120,7 @@ def with_power(
     values["overhead"] = draw.uniform(0, 0.1, (n[SITE], 1)) * np.ones(size)
     values["overhead_peak"] = values["overhead"] * draw.uniform(1.0, 1.2, size)
     values["pue_design"] = (values["pue_peak"] / (1 - values["overhead_peak"])).max(axis=1)
-    values["fitted_start"] = np.minimum(
-        values["fitted_start"], values["site_power"].min(axis=1)
-    )  # what is built is fed
-    values["demand_charge"] = draw.uniform(0, 0.01, (n[SITE], 1)) * np.ones(size) * (draw.random() < 0.7)
+    values["demand_charge"] = draw.uniform(0.0005, 0.01, (n[SITE], 1)) * np.ones(size)
     sources = int(draw.integers(0, 4))
     whole = (sources, n[T])
     place = np.eye(n[SITE])[draw.integers(0, n[SITE], sources)]

@@ -232,7 +232,7 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             supplied(p, d, n, i, t, at_peak, on_average, pay)
             before = [(-1.0, x("fitted", i, t - 1))] if t else []
             start = 0 if t else d["fitted_start"][i]
-            p.add(p.equal, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
+            p.add(p.most, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
             pay(t, x("fitout", i, t), 1e6 * d["fitout_price"][i, t], d["fitout_residual"][i, t])
         for v in n[V]:
             runs = [(a, i) for a, i in product(n[A], n[SITE]) if d["rate"][a, v]]

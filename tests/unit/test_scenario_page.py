@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stackyard import catalog
-from stackyard.plan import amounts, inputs, supplying
+from stackyard.plan import amounts, inputs, powering, supplying
 from stackyard.plan import scenario as scenarios
 from stackyard.quantity import KWH, MONTH
 from stackyard.source import Grade
@@ -37,7 +37,7 @@ def test_every_part_of_a_scenario_is_on_the_page_and_every_key_has_its_meaning(w
     parts = {part for _, part in writer.PARTS}
     doors = {
         kind
-        for module in (inputs, supplying)
+        for module in (inputs, supplying, powering)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, amounts.Door)
     }

@@ -20,7 +20,7 @@ from stackyard.quantity import DAY
 
 LIMITS = (
     *("packaging", "orders", "life", "working", "fitted", "power", "budget", "tier", "offer", "total", "minimum"),
-    *("peak", "output", "source"),
+    *("fitout", "peak", "output", "source"),
     *("group", "needs", "progress", "host", "place", "least", "active"),
 )
 

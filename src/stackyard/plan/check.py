@@ -121,7 +121,7 @@ def _things(d: Values, x: Values) -> Iterator[Row]:
 def _sites(d: Values, x: Values) -> Iterator[Row]:
     """Power, fit-out and service."""
     yield from check_grid.rows(d, x)
-    yield balance("fitout", (SITE, T), before(x["fitted"], d["fitted_start"]), x["fitout"], -x["fitted"])
+    yield limit("fitout", (SITE, T), before(x["fitted"], d["fitted_start"]) + x["fitout"], x["fitted"])
     served = np.einsum("av,aivt->vt", d["rate"] * DAY / d["peak_to_mean"], x["run"])
     yield balance("service", (V, T), x["served"], -served)
     yield balance("demand", (V, T), x["served"], x["unserved"], -d["demand"])

@@ -21,7 +21,7 @@ DECISIONS: dict[str, Column] = {
     "installed": Column((A, SITE, T), "package", "accelerators in place during the month"),
     "run": Column((A, SITE, V, T), "package", "accelerators that serve this service"),
     "fitout": Column((SITE, T), "W", "site power fitted out in the month"),
-    "fitted": Column((SITE, T), "W", "site power fitted out so far"),
+    "fitted": Column((SITE, T), "W", "site power fitted out and kept running"),
     "grid_peak": Column((SITE, T), "W", "highest power drawn from the grid in the month"),
     "grid": Column((SITE, T), "W", "mean power drawn from the grid"),
     "built": Column((P, T), "W", "capacity of power sources built in the month"),
