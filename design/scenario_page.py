@@ -167,11 +167,8 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind is Lead:
         return "whole months, or a range"
     if kind is str:
-        return (
-            "id"
-            if any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
-            else "text"
-        )
+        known = any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
+        return "id" if known else "text"
     if kind is int:
         return "whole number" if all(isinstance(mark, Ge | Le) for mark in marks) else "month"
     return KEYS
