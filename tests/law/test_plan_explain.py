@@ -17,7 +17,7 @@ from stackyard.plan.limits import RESOURCES, prices_in
 from stackyard.plan.plan import in_year, reported
 from stackyard.plan.problem import Problem
 from stackyard.plan.record import load, store
-from stackyard.plan.relief import STEP
+from stackyard.plan.relief import STEP, relief
 from stackyard.plan.solve import Solved, solve, solve_warm
 
 Problems = Callable[[int], Problem]
@@ -62,6 +62,20 @@ def test_what_is_left_for_a_limit_is_served_without_it(
             most = most.where(amount > 0, 0.0)
         lifted = Problem(problem.data.assign({resource.amount: most.assign_attrs(amount.attrs)}))
         assert solve(lifted).objective < plan.objective
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_limit_is_charged_to_a_service_only_for_what_that_service_gets_without_it(
+    seed: int, problem_of: Problems, solved_of: Plans, explained: Explained
+) -> None:
+    """Lifting a limit may serve one service and not another: each has its own causes."""
+    solved, left = solved_of(seed), explained(seed).data["left"]
+    single = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None)["single"]
+    unserved = solved.plan.decisions["unserved"].sel(month=left["month"])
+    for name in RESOURCES:
+        charged, gained = left.sel(cause=name), single.sel(resource=name, month=left["month"]).clip(min=0.0)
+        all_of_it = charged >= unserved * (1 - 1e-9)  # nothing could serve it for want of this one thing
+        assert bool((all_of_it | (charged <= gained * (1 + 1e-9))).all())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

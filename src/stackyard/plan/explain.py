@@ -24,6 +24,7 @@ from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
 
+TOLD = 0.1  # part of what a year leaves unserved from which on a cause is told by itself
 IDLE = 0.9  # of the power of a site: one that uses less has some left
 
 # What a reader calls each cause.
@@ -65,6 +66,11 @@ class Binding:
     together: tuple[str, ...]
     barred: bool
     sentence: str
+
+    @property
+    def limit(self) -> str:
+        """The resource that leaves most, of those that leave a part worth telling; '' where none does."""
+        return next((key for key, part in self.causes.items() if key in RESOURCES and part >= TOLD), "")
 
     @property
     def main(self) -> tuple[str, ...]:
@@ -135,7 +141,7 @@ def explain(
     whole = xr.Dataset(
         {
             "left": left(problem, plan, more),
-            "relief": more["single"],
+            "relief": more["single"].sum(V),
             "needed": needed(plan, more),
             "rent": rented,
             "rent_present": (rented * problem.data["discount"]).assign_attrs(units="USD"),
@@ -199,11 +205,13 @@ def _binding(
     shares = {keys[i]: float(tokens[i] / tokens.sum()) for i in np.argsort(-tokens) if tokens[i] > 0}
     resource = next(iter(shares)) if unserved > SHORT * asked and shares else SERVED
     part = unserved / asked if asked > 0 else 0.0
-    told = "; ".join(_part(problem, plan, data, key, share, inside) for key, share in shares.items() if share >= 0.01)
+    parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
+    minor = sum(part for part in shares.values() if part < TOLD)
+    told = "; ".join([*parts, f"{minor:.0%} for lesser causes"] if minor >= 0.01 else parts)
     sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
-    limit = next((key for key, share in shares.items() if key in RESOURCES and share >= 0.1), "")
-    sentence += _step_words(worth, limit, year) if limit else _dearer(data, inside)
-    return Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
+    last = _step_words(worth, found.limit, year) if found.limit else _dearer(data, inside)
+    return replace(found, sentence=sentence + last)
 
 
 def _opening(resource: str, part: float, left: float) -> str:

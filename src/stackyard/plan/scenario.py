@@ -224,10 +224,10 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
     _check_money(inputs.money, inputs, add)
     _check_names(inputs, add)
     if inputs.money.krw_per_usd is None:
-        for where, fact in facts_of(inputs):
+        for path, fact in _facts_by_path(inputs):
             if "KRW" in fact.unit:
                 hint = "add money.krw_per_usd, for example {fact: costs.exchange-rates.2026-07}"
-                faults.add(located.file, 0, where, "is in won, and there is no exchange rate", hint)
+                add(path, "is in won, and there is no exchange rate", hint)
     yield from faults
 
 
@@ -389,10 +389,13 @@ def _with_paths(inputs: Inputs, located: Located) -> Inputs:
 
 def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
     """(key path, Fact) of every number that the scenario states or takes from the catalogue."""
+    return ((dotted(path), fact) for path, fact in _facts_by_path(inputs))
 
-    def walk(value: Any, path: Path_) -> Iterator[tuple[str, Fact]]:
+
+def _facts_by_path(inputs: Inputs) -> Iterator[tuple[Path_, Fact]]:
+    def walk(value: Any, path: Path_) -> Iterator[tuple[Path_, Fact]]:
         if isinstance(value, Fact):
-            yield dotted(path), value
+            yield path, value
         elif isinstance(value, Door):
             for key in type(value).model_fields:
                 yield from walk(getattr(value, key), (*path, key))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED
-from stackyard.plan.explain import NAMES, Binding, Explanation, within
+from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
+from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE
 from stackyard.plan.relief import STEP, Worth, worth_of
@@ -28,22 +28,36 @@ _ONE = {
 
 
 def answer(years: Sequence[Binding]) -> str:
-    """'HBM limits the plan in 2026 (32% of demand is left unserved), power in 2029-2030 (4 to 9%); in 2027-2028 all
-    demand is served': each limit with its years."""
-    when: dict[tuple[str, ...], list[Binding]] = {}
+    """'HBM limits the plan most in 2026 (32% of demand is left unserved); power in 2029-2030 (4 to 9%); in 2027-2028
+    all demand is served': the greatest cause of each year's shortage, and the second where it is great."""
+    when: dict[str, list[Binding]] = {}
     for binding in years:
-        when.setdefault(tuple(map(binding.name, binding.main)), []).append(binding)
-    served = when.pop((NAMES[SERVED],), [])
-    short = list(when.items())
-    if not short:
+        when.setdefault(_named(binding), []).append(binding)
+    served = when.pop(NAMES[SERVED], [])
+    if not when:
         return f"{_served(served)} in every year"
     told = []
-    for i, (causes, at) in enumerate(short):
-        names = listed([name if i + j == 0 else within(name) for j, name in enumerate(causes)])
-        verb = "" if i else "limit the plan " if len(causes) > 1 or " together" in names else "limits the plan "
-        told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
+    for i, (name, at) in enumerate(when.items()):
+        many = " together" in name or (" and " in name and not name.endswith(","))
+        verb = "" if i else "limit the plan most " if many else "limits the plan most "
+        told.append(f"{within(name) if i else name} {verb}in {spans([year.year for year in at])} ({_left(at, i == 0)})")
     free = spans([binding.year for binding in served])
     return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
+
+
+def _named(binding: Binding) -> str:
+    """'Power', 'HBM and lead time', 'Power, alone and with HBM,', 'Cost of serving, then HBM and power together': the
+    main causes of a year."""
+    first, *second = map(binding.name, binding.main)
+    if not second:
+        return first
+    if SEVERAL not in binding.main:
+        return f"{first} and {within(second[0])}"
+    alone = next(key for key in binding.main if key != SEVERAL)
+    others = [within(NAMES[key]) for key in binding.together if key != alone][:2]
+    if alone in binding.together and others:
+        return f"{binding.name(alone)}, alone and with {listed(others)},"
+    return f"{first}, then {within(second[0])}"
 
 
 def _served(years: Sequence[Binding]) -> str:
@@ -66,13 +80,12 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     """Year by year: what is left unserved, its main causes, and what one more of the first limit is worth."""
     rows: list[tuple[Cell, ...]] = []
     for binding in explanation.years:
-        limit = next((key for key in binding.main if key in RESOURCES), "")
-        worth = worth_of(explanation.worths, limit, binding.year)
+        worth = worth_of(explanation.worths, binding.limit, binding.year)
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         parts = [
             f"{binding.name(key) if i == 0 else within(binding.name(key))} {share(binding.causes[key])}"
             for i, (key, part) in enumerate(binding.causes.items())
-            if binding.resource != SERVED and (i == 0 or part >= 0.1)
+            if binding.resource != SERVED and (i == 0 or part >= TOLD)
         ]
         rows.append((str(binding.year), 100 * binding.left, "; ".join(parts) or NAMES[SERVED], *told))
     columns = (
