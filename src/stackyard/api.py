@@ -50,7 +50,7 @@ ABSENT = (
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
     "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
-    "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
+    "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
 LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
