@@ -155,7 +155,13 @@ def test_power_that_comes_after_the_last_installation_is_told_so(made: Callable[
 def test_a_kilowatt_costs_its_fit_out_and_its_energy(made: Callable[[int], Made]) -> None:
     problem, plan, _, _ = made(3)
     data = problem.data.copy(deep=True)
-    for name, value in (("discount", 1.0), ("pue", 1.25), ("pue_design", 1.25), ("overhead", 0.0), ("fitout_price", 10.0)):
+    for name, value in (
+        ("discount", 1.0),
+        ("pue", 1.25),
+        ("pue_design", 1.25),
+        ("overhead", 0.0),
+        ("fitout_price", 10.0),
+    ):
         data[name].values[:] = value
     for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0), ("demand_charge", 0.0)):
         data[name].values[:] = value

@@ -37,6 +37,7 @@ from stackyard.plan.inputs import (
     Supply,
 )
 from stackyard.plan.overlay import is_overlay, overlaid
+from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.quantity import DAY
 from stackyard.source import Fact
@@ -167,6 +168,7 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "stack_to_shipment": Lead,
     "phases": SitePhase,
     "fleet": Installed,
+    "sources": Source,
     "contract": Contract,
     "tiers": Tier,
     "alternatives": Way,
@@ -218,6 +220,7 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
         _check_supply(key, supply, catalog, add)
     for key, site in inputs.sites.items():
         _check_site(key, site, inputs, add)
+        _check_power(key, site, add)
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
     commitment_checks.check(inputs, catalog, add)
@@ -358,6 +361,21 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
     for i, fleet in enumerate(site.fleet):
         if fleet.since > inputs.horizon.start:
             add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
+
+
+def _check_power(key: str, site: SitePlan, add: Any) -> None:
+    if site.rack_limit is not None and site.rack_limit.si <= 0:
+        add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
+    chosen = bool(site.halls) or any(phase.choose for phase in site.phases)
+    if site.halls and site.sources:
+        add(("sites", key, "sources"), "a site with halls to choose from cannot have sources", "state one hall")
+    if chosen and site.ramp is not None:
+        add(("sites", key, "ramp"), "a site with phases or halls to choose from cannot have a ramp", "state the phases")
+    for name, source in site.sources.items():
+        if source.firm is not None and source.firm.si > 1:
+            add(("sites", key, "sources", name, "firm"), "is above 1", "a share of capacity, for example 90%")
+        if source.life is not None and source.life.si <= 0:
+            add(("sites", key, "sources", name, "life"), "must be above 0", "for example 25 year")
 
 
 def _keyed(path: Path_, key: Any) -> Path_:
