@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackyard.plan.problem import SITE, A
+from stackyard.plan.problem import SITE, A, P
 from stackyard.quantity import KILO, KWH, MEGA
 from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Section, Series, StackedArea, Table
 from stackyard.report.scale import plain, say, scale, share
@@ -48,7 +48,7 @@ def power(view: View) -> Section:
         grade=view.grade,
     )
     found = verdicts(view)
-    blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised)]
+    blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised), *_beside(view)]
     spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
     if spare:
         when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
@@ -165,6 +165,20 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
         rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
         rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
     return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
+
+
+def _beside(view: View) -> list[Block]:
+    """Each source of power beside the grid in December: capacity, and its mean output over the year."""
+    capacity, output = view.array("capacity"), view.array("output")
+    built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
+    if not built:
+        return []
+    rows = []
+    for p in built:
+        name, seconds = view.name(view.ids(P)[p]), view.yearly(view.seconds)
+        rows.append((f"{name} · capacity in December", view.year_end(capacity[p])))
+        rows.append((f"{name} · mean output", view.yearly(output[p] * view.seconds) / seconds))
+    return [by_year(view, "Power beside the grid", scale(capacity[built], "W"), rows)]
 
 
 def _lead(view: View, found: Sequence[Verdict]) -> str:
