@@ -158,7 +158,7 @@ def test_a_weather_file_stands_for_the_climate(tmp_path: Path) -> None:
     (tmp_path / "cold.epw").write_text("\n".join(head + rows))
     cold, mild = (made(tmp_path, line).problem.data for line in ("epw: cold.epw", ""))
     assert float(cold["pue_peak"].max()) < float(mild["pue_peak"].max())
-    with pytest.raises(InputErrors, match="there is no file 'warm.epw'"):
+    with pytest.raises(InputErrors, match=r"there is no file 'warm\.epw'"):
         made(tmp_path, "epw: warm.epw")
     (tmp_path / "bad.epw").write_text("nothing")
     with pytest.raises(InputErrors, match="is not an EPW file"):
