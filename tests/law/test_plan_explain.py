@@ -196,7 +196,7 @@ def test_where_nothing_can_be_built_the_one_thing_that_is_missing_is_the_cause(
 ) -> None:
     data = problem_of(0).data
     without = {name: 0 * data[name] for name in ("stacks_start", "fleet", "option_least", "option_most")}
-    without |= {name: 0 * data[name] for name in ("option_stacks", "option_power")}
+    without |= {name: 0 * data[name] for name in ("option_stacks", "option_power", "source_most")}
     without["option_minimum"] = 0 * data["option_minimum"]
     without[nothing] = 0 * data[nothing].where(np.isfinite(data[nothing]), 1.0)
     problem = Problem(data.assign({n: values.assign_attrs(data[n].attrs) for n, values in without.items()}))
