@@ -31,12 +31,17 @@ ROBUST = 1.5  # errors beyond so many spreads count linearly
 
 @dataclass(frozen=True)
 class Prior:
-    """What is expected of a constant before the rows are seen: a value, and the spread of its logarithm."""
+    """What is expected of a constant before the rows are seen: a value, and the spread of its logarithm.
+
+    With `like` the value is that of another constant, whatever the rows make of it: a software or generation without
+    rows of its own takes what the others have.
+    """
 
     value: float
     spread: float
     unit: str = ""
     note: str = ""
+    like: str = ""
 
 
 def _priors() -> dict[str, Prior]:
@@ -57,9 +62,9 @@ def _priors() -> dict[str, Prior]:
         "wait.out": Prior(4e-5, 0.5, "s", "of one message between domains"),
         "launch": Prior(5e-6, 0.4, "s", "of one matmul"),
         "step": Prior(0.02, 0.7, "s", "fixed time of a step"),
-        "cast.fp8": Prior(4.0, 0.4, "B", "moved for each operand element, whole tensors scaled"),
-        "cast.mxfp8": Prior(6.0, 0.4, "B", "moved for each operand element, blocks scaled"),
-        "cast.fp4": Prior(8.0, 0.4, "B", "moved for each operand element"),
+        "cast.fp8": Prior(3.0, 0.3, "B", "moved for each operand element, whole tensors scaled"),
+        "cast.mxfp8": Prior(4.0, 0.3, "B", "moved for each operand element, blocks scaled"),
+        "cast.fp4": Prior(6.0, 0.3, "B", "moved for each operand element"),
         "ragged": Prior(0.2, 0.5, note="more time of a matmul with a side that is not a multiple of 64"),
         "misaligned": Prior(5.0, 0.5, note="more time of attention with a head not a multiple of 8"),
         "young.lack": Prior(0.25, 0.4, note="lost at a chip's launch"),
@@ -74,14 +79,19 @@ def _priors() -> dict[str, Prior]:
         "host.update": Prior(2e-9, 0.4, "s", "one parameter updated on the host"),
         "spread": Prior(0.003, 0.7, note="more time for each doubling of accelerators"),
     }
-    for kind, flash2, flash3 in (("ampere", 0.5, 0.5), ("hopper", 0.3, 0.55), ("blackwell", 0.15, 0.5)):
+    for kind, flash1, flash2, flash3 in (
+        ("ampere", 0.38, 0.62, 0.6),
+        ("hopper", 0.22, 0.4, 0.55),
+        ("blackwell", 0.15, 0.2, 0.5),
+    ):
         found[f"reach.{kind}"] = Prior(1.0, 0.05, note="matmuls of the generation against all")
+        found[f"attention.flash-1.{kind}"] = Prior(flash1, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.flash-2.{kind}"] = Prior(flash2, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.flash-3.{kind}"] = Prior(flash3, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.unfused.{kind}"] = Prior(0.4, 0.3, note="of bf16 arithmetic, all pairs")
     for software in ("megatron-lm", "deepspeed", "llm-foundry", "torchtitan"):
-        found[f"stream.{software}"] = Prior(0.6, 0.4, note="of bandwidth in elementwise kernels")
-        found[f"leak.{software}"] = Prior(0.15, 0.5, note="of the shorter of two that overlap")
+        found[f"stream.{software}"] = Prior(0.6, 0.3, note="of bandwidth in elementwise kernels", like="stream")
+    found["scores.bandwidth.deepspeed"] = Prior(0.8, 0.4, note="of bandwidth in softmax kernels")
     return found
 
 
@@ -94,6 +104,7 @@ MEMORY = {
 PRIORS = _priors()
 NAMES = tuple(PRIORS)
 START = np.log([prior.value for prior in PRIORS.values()])
+PARENT = np.array([NAMES.index(prior.like or name) for name, prior in PRIORS.items()])  # itself where it has none
 SPREAD = np.array([prior.spread for prior in PRIORS.values()])
 
 
@@ -154,9 +165,15 @@ def fit(rows: Rows, kept: Array | None = None, start: Array | None = None, steps
         found = (np.log(rows.times({**given, **dict(zip(NAMES, np.exp(x), strict=True))})) - measured) * weight / ERROR
         far = np.abs(found) > ROBUST
         bent = np.sign(found) * np.sqrt(np.maximum(2 * ROBUST * np.abs(found) - ROBUST**2, 0.0))
-        return np.concatenate([np.where(far, bent, found), (x - START) / SPREAD])
+        return np.concatenate([np.where(far, bent, found), surprises(x) / SPREAD])
 
     return descend(misses, START if start is None else start, steps)
+
+
+def surprises(x: Array) -> Array:
+    """How far each constant is from what is expected of it, in logarithms."""
+    off = x - START
+    return off - np.where(PARENT == np.arange(len(x)), 0.0, off[PARENT])
 
 
 def descend(misses: Callable[[Array], Array], start: Array, steps: int) -> Array:

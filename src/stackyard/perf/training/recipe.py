@@ -19,7 +19,9 @@ ARITHMETIC = {"bf16": "bf16", "fp8": "fp8", "mxfp8": "fp8", "fp4": "fp4"}
 RECOMPUTE = {"none": 0.0, "selective": 0.0, "alternate": 0.5, "full": 1.0}  # share of the forward matmuls repeated
 SHARDING = ("none", "zero-1", "zero-2", "zero-3")
 SCHEDULES = ("1f1b", "zero-bubble")
-ATTENTION = ("unfused", "flash-2", "flash-3")  # scores in memory; one kernel; one kernel written for the generation
+# Scores in memory; in one kernel, of 2022 and 2023 (FlashAttention 1 and Triton); its second kind; one written for the
+# generation of the chip (FlashAttention 3, cuDNN, Splash).
+ATTENTION = ("unfused", "flash-1", "flash-2", "flash-3")
 # Software with measured steps; 'other' takes the constants of all and the interval of software left out of the fit.
 SOFTWARE = (
     "megatron-core",  # with NeMo and Megatron Bridge, 2024 to 2026

@@ -18,6 +18,8 @@ class Rates:
     head: FlopPerSecond
     experts: FlopPerSecond
     attention: FlopPerSecond
+    exponential: Second  # of one score
+    scores: BytePerSecond  # of kernels that pass scores through memory
     operands: BytePerSecond  # of matmuls
     stream: BytePerSecond  # of elementwise kernels and the optimiser
     up: BytePerSecond
@@ -90,7 +92,8 @@ def time(work: Work, rates: Rates) -> Step:
     w, r = work, rates
     matmul = (w.matmul_flop + r.ragged * w.ragged) / r.matmul + w.matmul_bytes / r.operands + w.matmul_count * r.launch
     experts = w.expert_flop / r.experts + w.expert_bytes / r.operands + w.expert_count * r.launch
-    attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.stream
+    attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.scores
+    attention = attention + w.exponentials * r.exponential
     elementwise = (w.elementwise_bytes + w.cast_elements * r.cast) / r.stream
     tensor = r.tensor_exposed * message_time(w.tensor, r) + overlapped(matmul, message_time(w.tensor_hidden, r), r.leak)
     context = overlapped(attention, message_time(w.ring, r), r.leak)

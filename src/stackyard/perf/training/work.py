@@ -21,6 +21,7 @@ from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 GRADIENT: Byte = 4.0  # gradients are summed in fp32
 UPDATE: Byte = 30.0  # Adam: reads gradient, master weight and two moments (16), writes three of them and bf16 (14)
 GROUPS = {"deepseek_mla_moe": 4.0}  # most nodes that a token is sent to (DeepSeek-V3, arXiv:2412.19437, section 2.1.2)
+TILE: Token = 128.0  # keys that a fused kernel of attention takes in at once; on the diagonal half of them are masked
 STATE: Byte = 12.0  # master weight and two moments, fp32
 
 
@@ -72,6 +73,7 @@ class Work:
     expert_count: Count
     expert_layer: Count  # 1 where every layer has experts
     attention_flop: Flop
+    exponentials: Count  # of scores, in kernels that keep them on the chip
     attention_bytes: Byte  # of scores, where attention is not fused
     misaligned: Flop  # of attention whose head dimension is not a multiple of 8
     ragged: Flop  # of matmuls with a side that is not a multiple of 64
@@ -281,13 +283,17 @@ def _attention(model: Model, r: Recipe) -> dict[str, Any]:
     if r.attention == "unfused" and r.recompute in ("selective", "alternate"):
         again = 1.0
     if r.attention != "unfused":
-        flop = 2 * share * causal * (key + value) * (3.5 + again)
+        done = share * np.minimum(causal + r.sequence * TILE / 2, full)
+        flop = 2 * done * (key + value) * (3.5 + again)
+        powers = done * (2.0 + again) * (0.0 if r.attention == "flash-3" else 1.0)  # it hides them behind its matmuls
         scores = 0.0 * flop
     else:
         flop = 2 * share * full * (key + value) * (3.0 + again)
+        powers = 0.0 * flop
         scores = share * full * 12.0 * (3.0 + again)
     return {
         "attention_flop": flop,
+        "exponentials": powers,
         "attention_bytes": scores,
         "misaligned": flop * (1.0 if model.attention.head_dim % 8 else 0.0),
     }
