@@ -53,7 +53,6 @@ def _priors() -> dict[str, Prior]:
         "experts.share": Prior(0.5, 0.3, note="grouped matmuls against dense ones, software before 2026-06"),
         "experts.share.late": Prior(0.7, 0.3, note="the same from 2026-06"),
         "host.expert": Prior(8e-3, 0.2, "s", "least time of a layer with experts and a micro-batch"),
-        "operands.bandwidth": Prior(1.5, 0.4, note="matmul traffic against bandwidth; above 1 as most is hidden"),
         "stream": Prior(0.6, 0.4, note="of bandwidth in elementwise kernels"),
         "link.up": Prior(0.8, 0.1, note="of the printed scale-up rate"),
         "link.out": Prior(0.85, 0.15, note="of the printed scale-out rate"),
@@ -62,9 +61,9 @@ def _priors() -> dict[str, Prior]:
         "wait.out": Prior(4e-5, 0.5, "s", "of one message between domains"),
         "launch": Prior(5e-6, 0.4, "s", "of one matmul"),
         "step": Prior(0.02, 0.7, "s", "fixed time of a step"),
-        "cast.fp8": Prior(3.0, 0.3, "B", "moved for each operand element, whole tensors scaled"),
-        "cast.mxfp8": Prior(4.0, 0.3, "B", "moved for each operand element, blocks scaled"),
-        "cast.fp4": Prior(6.0, 0.3, "B", "moved for each operand element"),
+        "cast.fp8": Prior(4.0, 0.3, "B", "moved for each operand element, whole tensors scaled"),
+        "cast.mxfp8": Prior(5.0, 0.3, "B", "moved for each operand element, blocks scaled"),
+        "cast.fp4": Prior(8.0, 0.3, "B", "moved for each operand element"),
         "ragged": Prior(0.2, 0.5, note="more time of a matmul with a side that is not a multiple of 64"),
         "misaligned": Prior(5.0, 0.5, note="more time of attention with a head not a multiple of 8"),
         "young.lack": Prior(0.25, 0.4, note="lost at a chip's launch"),
@@ -75,7 +74,7 @@ def _priors() -> dict[str, Prior]:
         "tensor.exposed": Prior(0.5, 0.3, note="of the tensor group's messages"),
         "tensor.exposed.megatron-lm": Prior(1.0, 0.1, note="no overlap in 2021 and 2022"),
         "tensor.exposed.deepspeed": Prior(1.0, 0.1, note="no overlap in 2021 and 2022"),
-        "leak": Prior(0.15, 0.5, note="of the shorter of two that overlap"),
+        "leak": Prior(0.3, 0.5, note="of the shorter of two that overlap"),
         "host.update": Prior(2e-9, 0.4, "s", "one parameter updated on the host"),
         "spread": Prior(0.003, 0.7, note="more time for each doubling of accelerators"),
     }
@@ -91,7 +90,7 @@ def _priors() -> dict[str, Prior]:
         found[f"attention.unfused.{kind}"] = Prior(0.4, 0.3, note="of bf16 arithmetic, all pairs")
     for software in ("megatron-lm", "deepspeed", "llm-foundry", "torchtitan"):
         found[f"stream.{software}"] = Prior(0.6, 0.3, note="of bandwidth in elementwise kernels", like="stream")
-    found["scores.bandwidth.deepspeed"] = Prior(0.8, 0.4, note="of bandwidth in softmax kernels")
+    found["operands.bandwidth.deepspeed"] = Prior(0.8, 0.4, note="of bandwidth in softmax kernels")
     return found
 
 

@@ -66,7 +66,7 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
         experts=low * values["experts.share" if recipe.released < MOE else "experts.share.late"],
         attention=chip.flops.get("bf16", np.nan) * core * ripe * clock,
         exponential=values[f"exponential.{kind}"] / (chip.flops.get("bf16", np.nan) * core * ripe * clock),
-        scores=chip.bandwidth * of("scores.bandwidth"),
+        scores=chip.bandwidth * of("operands.bandwidth"),
         operands=chip.bandwidth * values["operands.bandwidth"],
         stream=chip.bandwidth * of("stream"),
         up=chip.scale_up * values["link.up"],

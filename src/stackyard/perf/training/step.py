@@ -20,7 +20,7 @@ class Rates:
     attention: FlopPerSecond
     exponential: Second  # of one score
     scores: BytePerSecond  # of kernels that pass scores through memory
-    operands: BytePerSecond  # of matmuls
+    operands: BytePerSecond  # of matmuls, and of kernels that bring operands to a lower format
     stream: BytePerSecond  # of elementwise kernels and the optimiser
     up: BytePerSecond
     out: BytePerSecond
@@ -90,11 +90,12 @@ def time(work: Work, rates: Rates) -> Step:
     doubling of the accelerators.
     """
     w, r = work, rates
-    matmul = (w.matmul_flop + r.ragged * w.ragged) / r.matmul + w.matmul_bytes / r.operands + w.matmul_count * r.launch
-    experts = w.expert_flop / r.experts + w.expert_bytes / r.operands + w.expert_count * r.launch
+    done = (w.matmul_flop + r.ragged * w.ragged) / r.matmul
+    matmul = np.maximum(done, w.matmul_bytes / r.operands) + w.matmul_count * r.launch
+    experts = np.maximum(w.expert_flop / r.experts, w.expert_bytes / r.operands) + w.expert_count * r.launch
     attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.scores
     attention = attention + w.exponentials * r.exponential
-    elementwise = (w.elementwise_bytes + w.cast_elements * r.cast) / r.stream
+    elementwise = w.elementwise_bytes / r.stream + w.cast_elements * r.cast / r.operands
     tensor = r.tensor_exposed * message_time(w.tensor, r) + overlapped(matmul, message_time(w.tensor_hidden, r), r.leak)
     context = overlapped(attention, message_time(w.ring, r), r.leak)
     expert = r.expert_exposed * message_time(w.dispatch, r)
