@@ -61,9 +61,9 @@ def _priors() -> dict[str, Prior]:
         "wait.out": Prior(4e-5, 0.5, "s", "of one message between domains"),
         "launch": Prior(5e-6, 0.4, "s", "of one matmul"),
         "step": Prior(0.02, 0.7, "s", "fixed time of a step"),
-        "cast.fp8": Prior(4.0, 0.3, "B", "moved for each operand element, whole tensors scaled"),
-        "cast.mxfp8": Prior(5.0, 0.3, "B", "moved for each operand element, blocks scaled"),
-        "cast.fp4": Prior(8.0, 0.3, "B", "moved for each operand element"),
+        "cast.fp8": Prior(3.0, 0.3, "B", "moved for each operand element, whole tensors scaled"),
+        "cast.mxfp8": Prior(4.5, 0.3, "B", "moved for each operand element, blocks scaled"),
+        "cast.fp4": Prior(7.0, 0.3, "B", "moved for each operand element"),
         "ragged": Prior(0.2, 0.5, note="more time of a matmul with a side that is not a multiple of 64"),
         "misaligned": Prior(5.0, 0.5, note="more time of attention with a head not a multiple of 8"),
         "young.lack": Prior(0.25, 0.4, note="lost at a chip's launch"),
@@ -88,6 +88,9 @@ def _priors() -> dict[str, Prior]:
         found[f"attention.flash-2.{kind}"] = Prior(flash2, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.flash-3.{kind}"] = Prior(flash3, 0.3, note="of bf16 arithmetic, pairs under the mask")
         found[f"attention.unfused.{kind}"] = Prior(0.4, 0.3, note="of bf16 arithmetic, all pairs")
+    for kind in ("volta", "tpu", "trainium"):
+        found[f"reach.{kind}"] = Prior(1.0, 0.1, note="matmuls of the generation against all")
+    found["attention.flash-3.tpu"] = Prior(0.4, 0.3, note="of bf16 arithmetic, pairs under the mask")
     for software in ("megatron-lm", "deepspeed", "llm-foundry", "torchtitan"):
         found[f"stream.{software}"] = Prior(0.6, 0.3, note="of bandwidth in elementwise kernels", like="stream")
     found["operands.bandwidth.deepspeed"] = Prior(0.8, 0.4, note="of bandwidth in softmax kernels")

@@ -102,7 +102,7 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
 
     def part(each: float, level: int) -> Byte:
         if split >= level:
-            return each * (held / r.shards + spread / expert_shards(r))
+            return each * (held / r.split + spread / expert_shards(r))
         return each * (held + spread)
 
     trained = 0.0 if r.adapters else 1.0

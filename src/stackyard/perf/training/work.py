@@ -164,7 +164,7 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
     flop = model_flop(model, r)
     held, spread = held_parameters(model, r)
     table = float(model.hidden) * model.vocabulary / r.tensor
-    update = 0.0 if r.adapters else held / r.shards + spread / expert_shards(r)
+    update = 0.0 if r.adapters else held / r.split + spread / expert_shards(r)
     return Work(
         **_matmuls(model, r, rows, passes),
         **_attention(model, r),
@@ -351,23 +351,26 @@ def _step_messages(
 ) -> dict[str, Any]:
     """Messages between stages and between the accelerators that hold the same parameters."""
     domain, stage = float(max(chip.scale_up_domain, 1)), stages(model, r)[0]
-    peers, twins = r.shards, expert_shards(r)
+    full = r.sharding == "zero-3"
+    peers, twins = r.split if full else r.shards, expert_shards(r)
     local, near = inside(domain, r.tensor, peers), inside(domain, expert_spread(r), twins)
     trained = 0.0 if r.adapters else 1.0
+    copies = r.shards / peers  # of the whole state, with hybrid sharding; they sum their gradients once a step
+    summed = gathered(trained * held / peers * ACTIVATION * 2.0, copies, inside(domain, r.tensor * peers, copies))
 
-    def around(copies: float, share: Numeric) -> Traffic:
-        dense = gathered(held * ACTIVATION * copies * share, peers, local)
-        routed = gathered(spread * ACTIVATION * copies * share, twins, near)
+    def around(times: float, share: Numeric) -> Traffic:
+        dense = gathered(held * ACTIVATION * times * share, peers, local)
+        routed = gathered(spread * ACTIVATION * times * share, twins, near)
         return Traffic(*(trained * (one + other) for one, other in zip(dense, routed, strict=True)))
 
     none = Traffic(*(0.0 * part for part in around(1.0, 1.0)))
-    full = r.sharding == "zero-3"
     far = np.greater(r.accelerators, domain) * 1.0
-    size = 2.0 * rows * model.hidden * ACTIVATION / r.tensor * np.greater(r.pipeline, 1)
+    parts = 1.0 if r.software.startswith("deepspeed") else r.tensor  # others send each a part and gather it there
+    size = 2.0 * rows * model.hidden * ACTIVATION / parts * np.greater(r.pipeline, 1)
     sends = 2.0 * np.greater(r.pipeline, 1)
     return {
         "shard": around(3.0, 1 / stage) if full else none,
-        "reduce": none if full else around(2.0, 1.0),
+        "reduce": summed if full else around(2.0, 1.0),
         "stage_send": Traffic(size * (1 - far), size * far, sends * (1 - far), sends * far),
     }
 
