@@ -84,7 +84,7 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
     return Rates(
         matmul=low,
         head=wide,
-        experts=low * values["experts.share" if recipe.released < MOE else "experts.share.late"],
+        experts=low * values["experts.share"],
         attention=chip.flops.get("bf16", np.nan) * core * ripe * clock,
         exponential=of_generation(values, "exponential", kind) / (chip.flops.get("bf16", np.nan) * core * ripe * clock),
         scores=chip.bandwidth * of("operands.bandwidth"),
@@ -98,6 +98,7 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
         host_layer=values["host.layer"],
         host_expert=values["host.expert"],
         step=values["step"],
+        copies=values["experts.copies" if recipe.released < MOE else "experts.copies.late"],
         cast=values[f"cast.{LIKE.get(recipe.precision, recipe.precision)}"] if recipe.precision != "bf16" else 0.0,
         ragged=values["ragged"],
         misaligned=values["misaligned"],

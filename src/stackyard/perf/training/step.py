@@ -30,6 +30,7 @@ class Rates:
     host_layer: Second  # the least that a layer takes in a micro-batch: the host cannot launch faster
     host_expert: Second  # the same of a layer with experts
     step: Second  # of each step: input, logging, synchronisation
+    copies: Fraction  # passes over routed rows, in units of what fused kernels need
     cast: Byte  # moved for each operand element brought to a lower format
     ragged: Fraction  # more time of a matmul with a side that is not a multiple of 64
     misaligned: Fraction  # more time of attention with an odd head dimension
@@ -95,7 +96,7 @@ def time(work: Work, rates: Rates) -> Step:
     experts = np.maximum(w.expert_flop / r.experts, w.expert_bytes / r.operands) + w.expert_count * r.launch
     attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.scores
     attention = attention + w.exponentials * r.exponential
-    elementwise = w.elementwise_bytes / r.stream + w.cast_elements * r.cast / r.operands
+    elementwise = (w.elementwise_bytes + r.copies * w.copied_bytes) / r.stream + w.cast_elements * r.cast / r.operands
     tensor = r.tensor_exposed * message_time(w.tensor, r) + overlapped(matmul, message_time(w.tensor_hidden, r), r.leak)
     context = overlapped(attention, message_time(w.ring, r), r.leak)
     expert = r.expert_exposed * message_time(w.dispatch, r)

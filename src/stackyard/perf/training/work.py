@@ -78,6 +78,7 @@ class Work:
     misaligned: Flop  # of attention whose head dimension is not a multiple of 8
     ragged: Flop  # of matmuls with a side that is not a multiple of 64
     elementwise_bytes: Byte
+    copied_bytes: Byte  # of routed rows: sorted by expert and back, padded, biased, clamped
     cast_elements: Count  # of matmul operands that are brought to a lower format
     head_flop: Flop  # output head and loss of one micro-batch, on the last stage
     head_bytes: Byte
@@ -171,6 +172,7 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
         **_layer_messages(model, chip, r, rows, again),
         **_step_messages(model, chip, r, rows, held, spread),
         elementwise_bytes=_elementwise_bytes(model, r, rows) * (3.0 + again),
+        copied_bytes=_copied_bytes(model, r, rows) * (3.0 + again),
         head_flop=2.0 * min(passes, 3.0) * rows * table,
         head_bytes=rows * model.vocabulary / r.tensor * 16.0 + 3 * table * ACTIVATION,
         update_bytes=update * UPDATE * (0.0 if r.offload else 1.0),
@@ -300,25 +302,33 @@ def _attention(model: Model, r: Recipe) -> dict[str, Any]:
 
 
 def _elementwise_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
-    """Norms, residuals, rotary embedding, activation function and permutation of one layer, forward.
+    """Norms, residuals, rotary embedding and activation function of one layer, forward.
 
     Reads and writes of bf16: two norms and two additions take 10 hidden; splitting and rotating queries, keys and
-    values two of each; a gated activation three widths, a plain one two; routed rows are copied twice each way, and
-    biases of experts are added in kernels of their own.
+    values two of each; a gated activation three widths, a plain one two.
     """
     a, h = model.attention, float(model.hidden)
     sparse = architecture.expert_layers(model) / model.layers
     whole = 10 * h / (r.tensor if r.sequence_parallel else 1.0)
     width = (2.0 if model.extra.get("ungated") else 3.0) * model.feed_forward * (1 - sparse)
-    copied = 0.0
     if model.experts:
         e = model.experts
         width += 3.0 * (e.active * e.width + e.shared_width) * sparse
-        copied = 4.0 * e.active * h * sparse
-        if model.extra.get("expert_bias"):
-            copied += 2.0 * e.active * (2.0 * e.width + h) * sparse
     split = 2.0 * (a.heads + 2 * min(a.kv_heads, a.heads)) * a.head_dim
-    return rows * ACTIVATION * (whole + (width + copied + split) / r.tensor)
+    return rows * ACTIVATION * (whole + (width + split) / r.tensor)
+
+
+def _copied_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
+    """Routed rows of one layer, forward: read and written once on the way to the experts and once on the way back.
+
+    Experts with biases and clamped activations add them in passes of their own: 2 (2 width + hidden) and 8 width.
+    """
+    if model.experts is None:
+        return 0.0 * rows
+    e, h = model.experts, float(model.hidden)
+    sparse = architecture.expert_layers(model) / model.layers
+    each = 4.0 * h + (12.0 * e.width + 2.0 * h if model.extra.get("expert_bias") else 0.0)
+    return rows * ACTIVATION * each * e.active * sparse / r.tensor
 
 
 def _layer_messages(model: Model, chip: Accelerator, r: Recipe, rows: Token, again: float) -> dict[str, Any]:
