@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.perf.calibration.training import fit, fit_memory, fixed, held_out, rows_of
+from stackyard.perf.calibration.training import LEFT_OUT, fit, fit_memory, fixed, grouped, held_out, rows_of
 from stackyard.perf.calibration.training_rows import Measured, training_rows
 from stackyard.perf.training import constants
 from stackyard.perf.training.estimate import interval, train
 from stackyard.perf.training.memory import training_memory
 
 Array = NDArray[np.float64]
-LEFT_OUT = ("", "model", "accelerator", "software")
 
 
 @dataclass(frozen=True)
@@ -55,21 +54,23 @@ def errors_of(what: str, rows: Sequence[Measured], estimated: Array, measured: A
 def validate_training(left_out: str = "") -> list[Compared]:
     """Errors of step time and of memory, by source, accelerator and model.
 
-    With the constants of the package; or, for `left_out` of 'model', 'accelerator' or 'software', with constants fitted
-    without the rows of that model, chip or software (takes some seconds). Raises ValueError for another word.
+    With the constants of the package; or, for `left_out` of 'model', 'accelerator', 'generation' or 'software', with
+    constants fitted without the rows of that one, and its intervals (takes some seconds). ValueError for another word.
     """
-    if left_out not in LEFT_OUT:
-        raise ValueError(f"'{left_out}' cannot be left out: choose one of {', '.join(LEFT_OUT[1:])}")
+    if left_out and left_out not in LEFT_OUT:
+        raise ValueError(f"'{left_out}' cannot be left out: choose one of {', '.join(LEFT_OUT)}")
     rows = rows_of(training_rows())
     held = [row for row in training_rows() if row.memory is not None]
     values = constants.values()
+    wide = np.array([interval(row.model, row.chip, row.recipe, values) for row in rows.measured])
     if left_out:
-        times = held_out(rows, [group(row, left_out) for row in rows.measured], fit(rows))
-        memory = memory_held_out(held, [group(row, left_out) for row in held])
+        times = held_out(rows, grouped(rows.measured, left_out), fit(rows))
+        memory = memory_held_out(held, grouped(held, left_out))
+        kinds = ["experts" if row.model.experts else "dense" for row in rows.measured]
+        wide = np.maximum(wide, [values[f"interval.{left_out}.{kind}"] for kind in kinds])
     else:
         times = rows.times(values)
         memory = np.array([float(training_memory(r.model, r.chip, r.recipe, values).total) for r in held])
-    wide = np.array([interval(row.model, row.chip, row.recipe, values) for row in rows.measured])
     peaks = np.array([row.memory for row in held], dtype=float)
     widths = np.full(len(held), values["interval.memory"])
     return [
@@ -97,11 +98,6 @@ def predicted(row: Measured) -> float:
     """What the package estimates for a row: seconds of a step, or bytes of peak memory."""
     run = train(row.model, row.chip, row.recipe)
     return float(run.seconds if row.seconds is not None else run.memory.total)
-
-
-def group(row: Measured, left_out: str) -> str:
-    """What a row is left out together with."""
-    return {"model": row.family, "accelerator": row.maker, "software": row.recipe.software}[left_out]
 
 
 def memory_held_out(rows: Sequence[Measured], groups: Sequence[str]) -> Array:

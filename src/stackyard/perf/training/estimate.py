@@ -12,7 +12,7 @@ from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf.training import constants
 from stackyard.perf.training.goodput import Goodput, goodput
 from stackyard.perf.training.memory import TrainingMemory, training_memory
-from stackyard.perf.training.rates import rates
+from stackyard.perf.training.rates import generation, rates
 from stackyard.perf.training.recipe import ARITHMETIC, WIDTHS, Mask, Recipe, faults, unmodelled
 from stackyard.perf.training.step import PARTS, Step, time
 from stackyard.perf.training.work import count, parameters
@@ -31,8 +31,14 @@ CALIBRATED = frozenset(
         "h200-sxm",
         "b200-hgx",
         "b200-gb200",
+        "a100-2020",
+        "v100",
+        "tpu-v4",
+        "tpu-v5e",
+        "trainium1",
     )
 )
+MEASURED_GENERATIONS = frozenset(("volta", "ampere", "hopper", "blackwell", "tpu", "trainium"))
 
 
 @dataclass(frozen=True)
@@ -190,13 +196,16 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
 def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Half-width of the 80% interval of log step time, from measurements held out of the fit.
 
-    By the kind of model; for a chip, or for a software, without measured steps, the error seen when a whole generation
-    of chips, or a whole software, is left out, where that is larger.
+    The error seen where a model is left out, dense or with experts; for a chip, a generation of chips or a software
+    without measured steps the one seen where such a one is left out, where that is larger.
     """
-    width = values["interval.experts" if model.experts else "interval.dense"]
+    held = ["model"]
     if chip.id not in CALIBRATED:
-        width = max(width, values["interval.generation"])
-    return max(width, values["interval.software"]) if recipe.software == "other" else width
+        held += ["accelerator"] if generation(chip) in MEASURED_GENERATIONS else ["accelerator", "generation"]
+    if recipe.software == "other":
+        held.append("software")
+    kind = "experts" if model.experts else "dense"
+    return max(values[f"interval.{how}.{kind}"] for how in held)
 
 
 def nearest_fit(model: Model, chip: Accelerator, recipe: Recipe) -> Training | None:
