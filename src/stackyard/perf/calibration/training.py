@@ -82,8 +82,8 @@ def _priors() -> dict[str, Prior]:
     }
     for kind, flash1, flash2, flash3 in (
         ("ampere", 0.38, 0.62, 0.6),
-        ("hopper", 0.22, 0.4, 0.55),
-        ("blackwell", 0.15, 0.2, 0.5),
+        ("hopper", 0.24, 0.4, 0.58),
+        ("blackwell", 0.15, 0.2, 0.58),
     ):
         found[f"reach.{kind}"] = Prior(1.0, 0.05, note="matmuls of the generation against all")
         found[f"attention.flash-1.{kind}"] = Prior(flash1, 0.3, note="of bf16 arithmetic, pairs under the mask")
@@ -102,8 +102,10 @@ def _priors() -> dict[str, Prior]:
 MEMORY = {
     "memory.reserved": Prior(9e9, 0.3, "B", "driver, collectives, fragments"),
     "memory.slack": Prior(1.1, 0.1, note="activations held over those counted"),
-    "memory.logit": Prior(12.0, 0.2, "B", "of one score: bf16 and fp32 copies, and gradients"),
-    "memory.logit.zero-offload": Prior(1.0, 0.7, "B", "of one score where the loss is computed in tiles"),
+    "memory.logit.torchtitan": Prior(12.0, 0.2, "B", "of one score, 2024: bf16, two in fp32, and a gradient"),
+    "memory.logit.torchtitan-2025": Prior(4.0, 0.3, "B", "of one score where the loss is compiled"),
+    "memory.logit": Prior(10.0, 0.2, "B", "of one score: bf16 and fp32 copies, and gradients"),
+    "memory.logit.zero-offload": Prior(0.5, 0.7, "B", "of one score where the loss is computed in tiles"),
 }
 PRIORS = _priors()
 NAMES = tuple(PRIORS)

@@ -53,8 +53,8 @@ LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
 CORE = 2024.25  # year until which Megatron-LM is taken to run without Megatron-Core's overlap and fused attention
 SHORT = 4096.0  # sequences of fine-tuning up to here are packed
-KERNELS = {"torchtitan": "flash-2", "llm-foundry": "flash-1", "neuron": "flash-1"}
-SEQUENCES = {"torchtitan": 8192.0, "maxtext": 2048.0}  # tokens, where a table does not print them: the defaults
+KERNELS = {"torchtitan": "flash-2", "torchtitan-2025": "flash-2", "llm-foundry": "flash-1", "neuron": "flash-1"}
+SEQUENCES = {"torchtitan": 8192.0, "torchtitan-2025": 8192.0, "maxtext": 2048.0}  # tokens, where a table does not print them: the defaults
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
 
 
@@ -230,7 +230,7 @@ def _software(row: Mapping[str, str], year: float) -> str:
         ("deepspeed", "deepspeed"),
     ):
         if word in text:
-            return name
+            return "torchtitan-2025" if name == "torchtitan" and year > 2025 else name
     if "megatron" in text and year < CORE:
         return "megatron-lm"
     return "megatron-core" if any(word in text for word in ("megatron", "nemo", "mbridge", "dgxc")) else "other"
@@ -286,7 +286,7 @@ def _batch(row: Mapping[str, str], software: str, replicas: float, pipeline: flo
         raise Inexpressible("neither the global batch nor the micro-batch is given")
     micro = _number(row, "micro_batch", 1.0)
     whole = _number(row, "global_batch", micro * replicas)
-    return whole, max(micro / pipeline, 1.0) if software == "torchtitan" else micro
+    return whole, max(micro / pipeline, 1.0) if software.startswith("torchtitan") else micro
 
 
 def _chunks(row: Mapping[str, str], software: str, pipeline: float, micro_batches: float) -> float:
@@ -305,7 +305,7 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     sharded, kept = (row.get("zero_or_fsdp") or "").lower(), (row.get("recompute") or "").lower()
     old = year < CORE and software in ("megatron-lm", "deepspeed")
     recompute = "full" if kept.startswith("full") or "remat_policy" in kept else "selective" if "selective" in kept else "none"
-    if software == "torchtitan" and (recompute == "selective" or not kept):  # its default
+    if software.startswith("torchtitan") and (recompute == "selective" or not kept):  # its default
         recompute = "alternate"
     accelerators, tensor, pipeline, context = (
         _number(row, name, default)

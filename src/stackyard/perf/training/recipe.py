@@ -33,6 +33,7 @@ SOFTWARE = (
     "llm-foundry",  # 2023
     "torchtitan",  # compiled, 2024
     "torchtitan-eager",
+    "torchtitan-2025",  # compiled with its loss
     "deepseek",  # DualPipe, 2024
     "maxtext",  # on TPU, 2023 and later
     "neuron",  # on Trainium, 2023
