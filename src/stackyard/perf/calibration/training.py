@@ -292,31 +292,91 @@ def share_within(errors: Array, groups: Sequence[str], share: float = 0.8) -> fl
     return float(errors[order][np.searchsorted(np.cumsum(weight), share * weight.sum())])
 
 
-def intervals(rows: Rows, x: Array) -> dict[str, float]:
-    """Half-widths of 80% intervals of log step time, dense and with experts, by what is left out of the fit."""
-    expert = np.array([row.model.experts is not None for row in rows.measured])
-    found = {}
+@dataclass(frozen=True)
+class HeldOut:
+    """Measured rows and what was estimated for each with its group left out of the fit."""
+
+    what: str  # 'step time' or 'memory'
+    how: str  # of LEFT_OUT
+    rows: tuple[Measured, ...]
+    groups: tuple[str, ...]
+    estimated: Array
+    measured: Array
+
+    @property
+    def misses(self) -> Array:
+        """Absolute errors of the logarithm."""
+        return np.asarray(np.abs(np.log(self.estimated / self.measured)))
+
+
+def all_held_out(rows: Rows, x: Array) -> list[HeldOut]:
+    """Step times and peaks of memory, each kind of group left out in turn."""
+    held = [row for row in training_rows() if row.memory is not None]
+    peaks = np.array([row.memory for row in held], dtype=float)
+    found = []
     for how in LEFT_OUT:
-        groups = np.array(grouped(rows.measured, how))
-        errors = np.abs(np.log(held_out(rows, list(groups), x) / rows.seconds))
-        for kind, of in (("dense", ~expert), ("experts", expert)):
-            found[f"interval.{how}.{kind}"] = share_within(errors[of], list(groups[of]))
-    rows_held = [row for row in training_rows() if row.memory is not None]
-    found["interval.memory"] = share_within(_memory_errors(), [row.recipe.software for row in rows_held])
+        groups = tuple(grouped(rows.measured, how))
+        found.append(HeldOut("step time", how, rows.measured, groups, held_out(rows, groups, x), rows.seconds))
+        groups = tuple(grouped(held, how))
+        found.append(HeldOut("memory", how, tuple(held), groups, memory_held_out(held, groups), peaks))
     return found
 
 
-def _memory_errors() -> Array:
-    """Absolute log errors of peak memory, each software left out of the fit in turn."""
-    rows = [row for row in training_rows() if row.memory is not None]
-    found = []
-    for name in dict.fromkeys(row.recipe.software for row in rows):
-        known = {**fixed(), **fit_memory([row for row in rows if row.recipe.software != name])}
-        for row in rows:
-            if row.recipe.software == name and row.memory is not None:
-                total = training_memory(row.model, row.chip, row.recipe, known).total
-                found.append(abs(np.log(float(total) / row.memory)))
-    return np.array(found)
+def memory_held_out(rows: Sequence[Measured], groups: Sequence[str]) -> Array:
+    """Estimated bytes of every row by constants that were fitted without any row of its group."""
+    found = np.empty(len(rows))
+    for name in dict.fromkeys(groups):
+        known = {**fixed(), **fit_memory([row for row, other in zip(rows, groups, strict=True) if other != name])}
+        for index, row in enumerate(rows):
+            if groups[index] == name:
+                found[index] = float(training_memory(row.model, row.chip, row.recipe, known).total)
+    return found
+
+
+def intervals(found: Sequence[HeldOut]) -> dict[str, float]:
+    """Half-widths of 80% intervals of logarithms by what is left out of the fit: step time dense and with experts, and
+    memory by software."""
+    wide = {}
+    for held in found:
+        expert = np.array([row.model.experts is not None for row in held.rows])
+        groups = np.array(held.groups)
+        if held.what == "step time":
+            for kind, of in (("dense", ~expert), ("experts", expert)):
+                wide[f"interval.{held.how}.{kind}"] = share_within(held.misses[of], list(groups[of]))
+        elif held.how == "software":
+            wide["interval.memory"] = share_within(held.misses, held.groups)
+    return wide
+
+
+HELD_OUT = Path(__file__).parent / "data" / "training_held_out.csv"
+FAMILIES = {"dense models": False, "models with experts": True}
+
+
+def write_held_out(path: Path, found: Sequence[HeldOut], wide: Mapping[str, float]) -> None:
+    """Writes errors of held-out rows: one line for each kind of group left out, all rows and by family."""
+    lines = ["what,left_out,of,rows,bias,median,mean,p90,coverage"]
+    for held in found:
+        expert = np.array([row.model.experts is not None for row in held.rows])
+        allowed = np.array([_allowed(wide, held, bool(kind)) for kind in expert])
+        parts = {"all": np.full(len(expert), True), **{name: expert == kind for name, kind in FAMILIES.items()}}
+        for name, of in parts.items():
+            if of.any():
+                error = (held.estimated / held.measured - 1)[of]
+                size = np.abs(error)
+                figures = (error.mean(), np.median(size), size.mean(), np.quantile(size, 0.9))
+                inside = (held.misses[of] <= allowed[of] * (1 + 1e-3)).mean()
+                told = ",".join(f"{figure:.4f}" for figure in (*figures, inside))
+                lines.append(f"{held.what},{held.how},{name},{of.sum()},{told}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _allowed(wide: Mapping[str, float], held: HeldOut, experts: bool) -> float:
+    """The interval that an answer of this kind has, when its group was never measured."""
+    if held.what == "memory":
+        return wide["interval.memory"]
+    kind = "experts" if experts else "dense"
+    levels = {"generation": ("model", "accelerator", "generation")}.get(held.how, ("model", held.how))
+    return max(wide[f"interval.{how}.{kind}"] for how in levels)
 
 
 LEFT_OUT = ("model", "accelerator", "generation", "software")
@@ -331,8 +391,11 @@ def main() -> None:
     """Fits and writes."""
     rows = rows_of(training_rows())
     x = fit(rows)
-    found = dict(zip(NAMES, np.exp(x), strict=True))
-    write(constants.FITTED, {**found, **fit_memory(training_rows()), **intervals(rows, x)})
+    known = dict(zip(NAMES, np.exp(x), strict=True))
+    found = all_held_out(rows, x)
+    wide = intervals(found)
+    write(constants.FITTED, {**known, **fit_memory(training_rows()), **wide})
+    write_held_out(HELD_OUT, found, wide)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.perf.calibration.training import LEFT_OUT, fit, fit_memory, fixed, grouped, held_out, rows_of
-from stackyard.perf.calibration.training_rows import Measured, training_rows
+from stackyard.perf.calibration.training import HELD_OUT, LEFT_OUT, fit, grouped, held_out, memory_held_out, rows_of
+from stackyard.perf.calibration.training_rows import Excluded, Measured, training_rows
 from stackyard.perf.training import constants
 from stackyard.perf.training.estimate import interval, train
 from stackyard.perf.training.memory import training_memory
@@ -100,12 +102,25 @@ def predicted(row: Measured) -> float:
     return float(run.seconds if row.seconds is not None else run.memory.total)
 
 
-def memory_held_out(rows: Sequence[Measured], groups: Sequence[str]) -> Array:
-    """Estimated bytes of every row by constants that were fitted without any row of its group."""
-    found = np.empty(len(rows))
-    for name in dict.fromkeys(groups):
-        known = {**fixed(), **fit_memory([row for row, other in zip(rows, groups, strict=True) if other != name])}
-        for index, row in enumerate(rows):
-            if groups[index] == name:
-                found[index] = float(training_memory(row.model, row.chip, row.recipe, known).total)
-    return found
+def held_out_table() -> list[dict[str, str]]:
+    """Errors of rows left out of the fit, as the last fit wrote them: by model, accelerator, generation and software."""
+    with HELD_OUT.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_predictions(rows: Sequence[Measured], left: Sequence[Excluded], path: Path) -> None:
+    """Writes one line for each measured row with its estimate and 80% interval, and one for each left out."""
+    values = constants.values()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("source", "place", "accelerator", "model", "what", "measured", "predicted", "low", "high", "note"))
+        for row in rows:
+            timed = row.seconds is not None
+            wide = interval(row.model, row.chip, row.recipe, values) if timed else values["interval.memory"]
+            estimate, measured = predicted(row), row.seconds if timed else row.memory
+            figures = (measured, estimate, estimate / np.exp(wide), estimate * np.exp(wide))
+            what = "step seconds" if timed else "peak bytes"
+            told = (f"{figure:.6g}" for figure in figures if figure is not None)
+            table.writerow((row.source, row.place, row.accelerator, row.model.id, what, *told, row.note))
+        for other in left:
+            table.writerow((other.source, other.place, other.accelerator, other.model, "", "", "", "", "", other.reason))

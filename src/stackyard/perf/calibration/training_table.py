@@ -62,6 +62,13 @@ class Inexpressible(ValueError):
     """Why a row cannot be compared."""
 
 
+def is_training(path: Path) -> bool:
+    """Whether a table is of training: it has batches and widths of a step, not of requests."""
+    with path.open(newline="", encoding="utf-8") as file:
+        names = set(next(csv.reader(file), []))
+    return {"metric", "value", "n_accelerators", "seq_len"} <= names
+
+
 def read_measurements(path: Path) -> tuple[tuple[Measured, ...], tuple[Excluded, ...]]:
     """Rows of a table that can be compared, and the others with their reasons."""
     with path.open(newline="", encoding="utf-8") as file:
