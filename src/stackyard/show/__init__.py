@@ -2,9 +2,10 @@
 
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
-from stackyard.show.perf import estimate, training, validation
+from stackyard.show.perf import estimate, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.training import training, validated_training
 
 __all__ = [
     "console",
@@ -21,5 +22,6 @@ __all__ = [
     "section",
     "sections",
     "training",
+    "validated_training",
     "validation",
 ]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stackyard.errors import Fault, InputErrors
 from stackyard.perf.calibration.training import HELD_OUT, LEFT_OUT, fit, grouped, held_out, memory_held_out, rows_of
-from stackyard.perf.calibration.training_rows import Excluded, Measured, training_rows
+from stackyard.perf.calibration.training_rows import Excluded, Measured, excluded_rows, training_rows
+from stackyard.perf.calibration.training_table import read_measurements
 from stackyard.perf.training import constants
 from stackyard.perf.training.estimate import interval, train
 from stackyard.perf.training.memory import training_memory
 
 Array = NDArray[np.float64]
+COLUMNS = ("source", "place", "accelerator", "model", "what", "measured", "predicted", "low", "high", "note")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,35 @@ class Compared:
     mean: float
     p90: float
     coverage: float  # share of measurements inside the 80% interval
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Measured rows beside their estimates: lines of errors, errors with groups left out, and rows not compared."""
+
+    compared: tuple[Compared, ...]
+    left_out: tuple[Mapping[str, str], ...]  # of the last fit; empty for a user's own table
+    excluded: tuple[tuple[str, str, int], ...]  # source, reason, rows
+
+
+def validated(path: Path | None = None, predict: Path | None = None) -> Validated:
+    """The package's rows against its constants, or those of a user's table; `predict` is where estimates are written.
+
+    Raises InputErrors where no row of the table can be compared.
+    """
+    if path is None:
+        rows, left = training_rows(), excluded_rows()
+        compared, held = validate_training(), held_out_table()
+    else:
+        rows, left = read_measurements(path)
+        compared, held = compare_training(rows), []
+    if not rows:
+        hint = "; ".join(sorted({row.reason for row in left})[:5]) or "the table is empty"
+        raise InputErrors([Fault(str(path), 0, "", "has no row of training that can be compared", hint)])
+    if predict is not None:
+        write_predictions(rows, left, predict)
+    reasons = Counter((row.source, row.reason) for row in left)
+    return Validated(tuple(compared), tuple(held), tuple((*key, number) for key, number in sorted(reasons.items())))
 
 
 def errors_of(what: str, rows: Sequence[Measured], estimated: Array, measured: Array, wide: Array) -> list[Compared]:
@@ -103,7 +135,7 @@ def predicted(row: Measured) -> float:
 
 
 def held_out_table() -> list[dict[str, str]]:
-    """Errors of rows left out of the fit, as the last fit wrote them: by model, accelerator, generation and software."""
+    """Errors of rows left out of the fit, as the last fit wrote them, for each of LEFT_OUT."""
     with HELD_OUT.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -113,7 +145,7 @@ def write_predictions(rows: Sequence[Measured], left: Sequence[Excluded], path: 
     values = constants.values()
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("source", "place", "accelerator", "model", "what", "measured", "predicted", "low", "high", "note"))
+        table.writerow(COLUMNS)
         for row in rows:
             timed = row.seconds is not None
             wide = interval(row.model, row.chip, row.recipe, values) if timed else values["interval.memory"]
@@ -123,4 +155,5 @@ def write_predictions(rows: Sequence[Measured], left: Sequence[Excluded], path: 
             told = (f"{figure:.6g}" for figure in figures if figure is not None)
             table.writerow((row.source, row.place, row.accelerator, row.model.id, what, *told, row.note))
         for other in left:
-            table.writerow((other.source, other.place, other.accelerator, other.model, "", "", "", "", "", other.reason))
+            named = (other.source, other.place, other.accelerator, other.model)
+            table.writerow((*named, "", "", "", "", "", other.reason))

@@ -123,6 +123,7 @@ def chip_named(name: str) -> Accelerator:
     flops = {form: float(rate) * 1e12 for form, rate in own.items() if rate}
     return replace(
         base,
+        name=f"{name} (from {base.name})" if not flops else name,
         flops=MappingProxyType(flops) if flops else base.flops,
         scale_up_domain=int(row["domain"] or base.scale_up_domain),
         id=name,

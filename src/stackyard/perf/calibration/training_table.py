@@ -39,7 +39,7 @@ METRICS = (
     "peak_mem_gib_per_gpu",
     "peak_mem_gb_per_gpu",
 )
-# Sources whose FLOP/s can be turned into time: how they count attention. Others print time or tokens too, or do not say.
+# Sources whose FLOP/s can be turned into time: how they count attention.
 COUNTED = {
     "maxtext-v": "flop_full",  # before 2025
     "megatron-readme-h100-2024": "flop_full",
@@ -53,8 +53,13 @@ LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
 CORE = 2024.25  # year until which Megatron-LM is taken to run without Megatron-Core's overlap and fused attention
 SHORT = 4096.0  # sequences of fine-tuning up to here are packed
+# Kernels of attention, and tokens of a sequence where a table does not print them: the defaults of a software.
 KERNELS = {"torchtitan": "flash-2", "torchtitan-2025": "flash-2", "llm-foundry": "flash-1", "neuron": "flash-1"}
-SEQUENCES = {"torchtitan": 8192.0, "torchtitan-2025": 8192.0, "maxtext": 2048.0}  # tokens, where a table does not print them: the defaults
+SEQUENCES = {
+    "torchtitan": 8192.0,
+    "torchtitan-2025": 8192.0,
+    "maxtext": 2048.0,
+}
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
 
 
@@ -183,7 +188,11 @@ def _model(row: Mapping[str, str]) -> Model:
     named |= {_plain(id_): model for id_, model in (*known.models.items(), *known_models().items())}
     model = named.get(ALSO.get(wanted, wanted)) or named.get(re.sub(r"\d+b$", "", wanted))
     layers = int(_number(row, "n_layers", 0.0))
-    if model is not None and wanted.startswith("maxtext") and int(_number(row, "d_model", model.hidden)) != model.hidden:
+    if (
+        model is not None
+        and wanted.startswith("maxtext")
+        and int(_number(row, "d_model", model.hidden)) != model.hidden
+    ):
         model = None  # one name, several shapes
     if model is None and layers and row.get("d_model") and not row.get("n_experts"):
         found = _shaped(row, layers)
@@ -282,7 +291,8 @@ def _shard_width(text: str) -> float:
 def _batch(row: Mapping[str, str], software: str, replicas: float, pipeline: float) -> tuple[float, float]:
     """Sequences of a step and of a micro-batch.
 
-    MaxText names those of one chip in its notes, and does them at once. Without the first each replica does its own batch; torchtitan prints that batch, cut into as many micro-batches as
+    MaxText names those of one chip in its notes, and does them at once. Without the first each replica does its
+    own batch; torchtitan prints that batch, cut into as many micro-batches as
     stages, as its micro-batch.
     """
     each = re.search(r"per_device_batch_size=([\d.]+)", row.get("notes") or "")
@@ -311,7 +321,8 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     software, notes = _software(row, year), (row.get("notes") or "").lower()
     sharded, kept = (row.get("zero_or_fsdp") or "").lower(), (row.get("recompute") or "").lower()
     old = year < CORE and software in ("megatron-lm", "deepspeed")
-    recompute = "full" if kept.startswith("full") or "remat_policy" in kept else "selective" if "selective" in kept else "none"
+    whole = kept.startswith("full") or "remat_policy" in kept
+    recompute = "full" if whole else "selective" if "selective" in kept else "none"
     if software.startswith("torchtitan") and (recompute == "selective" or not kept):  # its default
         recompute = "alternate"
     accelerators, tensor, pipeline, context = (

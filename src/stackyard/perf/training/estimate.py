@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
+from stackyard.perf import constants as perf_constants
+from stackyard.perf.energy import idle_watts
 from stackyard.perf.training import constants
+from stackyard.perf.training.energy import Campaign, campaign, package_watts
 from stackyard.perf.training.goodput import Goodput, goodput
 from stackyard.perf.training.memory import TrainingMemory, training_memory
 from stackyard.perf.training.rates import generation, rates
@@ -59,6 +62,7 @@ class Training:
     mfu_full: Fraction
     mfu_causal: Fraction
     hfu: Fraction
+    watts: Numeric  # of one package, mean of a step
     memory: TrainingMemory
     reasons: Mapping[str, Mask] = field(repr=False)
     fits: Mask
@@ -77,6 +81,11 @@ class Training:
     def token_rate_per_accelerator(self) -> Numeric:
         """Tokens per second of one accelerator."""
         return self.token_rate / self.recipe.accelerators
+
+    @property
+    def joules_per_token(self) -> Numeric:
+        """Of the packages, at steady state."""
+        return self.watts * self.recipe.accelerators / self.token_rate
 
     @property
     def why(self) -> Any:
@@ -99,11 +108,20 @@ class Training:
         """Goodput of the same run with failures and checkpoints; choices as in `goodput`."""
         return goodput(self.recipe.accelerators, parameters(self.model), **choices)
 
-    def summary(self) -> dict[str, Any]:
-        """One run as plain names and values, ready to print or to write as JSON; SI units are in the names."""
+    def campaign(self, tokens: Numeric, **choices: Any) -> Campaign:
+        """Wall time, accelerator-seconds and energy of packages to train on so many tokens; choices as in `goodput`."""
+        share = self.over_weeks(**choices).share
+        idle = idle_watts(self.chip, perf_constants.values(self.chip))
+        return campaign(tokens, self.token_rate, share, self.recipe.accelerators, self.watts, idle)
+
+    def summary(self, **choices: Any) -> dict[str, Any]:
+        """One run as plain names and values, ready to print or to write as JSON; SI units are in the names.
+
+        Choices are those of `goodput`: interval, bandwidth, asynchronous, rate.
+        """
         if np.ndim(self.fits):
             raise ValueError("an array of runs has no summary")
-        r, weeks = self.recipe, self.over_weeks()
+        r, weeks = self.recipe, self.over_weeks(**choices)
         held = {f.name: _told(getattr(self.memory, f.name)) for f in fields(self.memory)}
         layout = {name: _told(getattr(r, name)) for name in WIDTHS}
         words = {name: getattr(r, name) for name in ("precision", "recompute", "sharding", "schedule", "attention")}
@@ -114,6 +132,9 @@ class Training:
             **layout,
             "data": _told(r.replicas),
             **words,
+            "released": r.released,
+            "adapters": r.adapters,
+            "shard_width": _told(r.shard_width),
             "sequence_parallel": r.sequence_parallel,
             "offload": r.offload,
             "fits": bool(self.fits),
@@ -126,6 +147,8 @@ class Training:
             "mfu_full": _told(self.mfu_full),
             "mfu_causal": _told(self.mfu_causal),
             "hfu": _told(self.hfu),
+            "watts": _told(self.watts),
+            "joules_per_token": _told(self.joules_per_token),
             "memory_bytes": held,
             "memory_used_bytes": _told(self.memory.total),
             "parts_s": {name: _told(getattr(self.step, name)) for name in PARTS},
@@ -160,7 +183,8 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
     reasons = faults(model, chip, recipe)
     safe = replace(recipe, **{name: np.maximum(getattr(recipe, name), 1.0) for name in WIDTHS})
     work = count(model, chip, safe)
-    timed = time(work, rates(chip, safe, known))
+    reached = rates(chip, safe, known)
+    timed = time(work, reached)
     held = training_memory(model, chip, safe, known)
     state = held.weights + held.gradients + held.optimiser + held.buffers - held.held_back
     reasons["weights, gradients and the optimiser do not fit in memory"] = state > held.available
@@ -187,6 +211,7 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
         mfu_full=shaped(work.flop_full / peak),
         mfu_causal=shaped(work.flop_causal / peak),
         hfu=shaped(work.flop_hardware / peak),
+        watts=shaped(package_watts(chip, work, timed, reached)),
         memory=TrainingMemory(**{f.name: shaped(getattr(held, f.name)) for f in fields(TrainingMemory)}),
         reasons=masks,
         fits=~bad if size else not bad,
