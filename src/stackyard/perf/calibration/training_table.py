@@ -52,6 +52,7 @@ HYBRID = r"nemotron(h|3nano|3super|3ultra)|mamba|jamba|granite4"
 LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
 CORE = 2024.25  # year until which Megatron-LM is taken to run without Megatron-Core's overlap and fused attention
+FUSED = 2024.4  # year until which fused attention is FlashAttention 2, on any chip
 SHORT = 4096.0  # sequences of fine-tuning up to here are packed
 # Kernels of attention, and tokens of a sequence where a table does not print them: the defaults of a software.
 KERNELS = {"torchtitan": "flash-2", "torchtitan-2025": "flash-2", "llm-foundry": "flash-1", "neuron": "flash-1"}
@@ -351,7 +352,7 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         recompute=recompute,
         sharding=_sharding(sharded, software),
         schedule="zero-bubble" if software == "deepseek" else "1f1b",
-        attention="unfused" if old else KERNELS.get(software, "flash-3"),
+        attention="unfused" if old else KERNELS.get(software, "flash-2" if year < FUSED else "flash-3"),
         sequence_parallel=not old or "sequence parallelism" in kept.replace("no sequence parallelism", ""),
         shard_width=_shard_width(sharded),
         sample=PACKED if tuned and sequence <= SHORT else np.inf,
