@@ -77,6 +77,7 @@ def _priors() -> dict[str, Prior]:
         "tensor.exposed.torchtitan": Prior(0.8, 0.2, note="most of it: only some runs overlap"),
         "tensor.exposed.deepspeed": Prior(1.0, 0.1, note="no overlap in 2021 and 2022"),
         "leak": Prior(0.3, 0.5, note="of the shorter of two that overlap"),
+        "leak.ring": Prior(0.2, 0.5, note="the same of keys and values, which copies move beside attention"),
         "host.update": Prior(2e-9, 0.4, "s", "one parameter updated on the host"),
         "spread": Prior(0.003, 0.7, note="more time for each doubling of accelerators"),
     }

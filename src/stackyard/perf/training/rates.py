@@ -106,6 +106,7 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
         expert_exposed=of("expert.exposed"),
         send_exposed=of("send.exposed"),
         leak=of("leak"),
+        ring_leak=of("leak.ring"),
         reduce_overlap=of("reduce.overlap"),
         host_update=values["host.update"],
         spread=values["spread"],

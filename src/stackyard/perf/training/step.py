@@ -38,6 +38,7 @@ class Rates:
     expert_exposed: Fraction  # of the exchange with experts
     send_exposed: Fraction  # of sends between stages
     leak: Fraction  # of the shorter of two that overlap
+    ring_leak: Fraction  # the same of keys and values around the context group
     reduce_overlap: Fraction  # of a micro-batch that can hide the reduction of gradients
     host_update: Second  # of one parameter updated on the host
     spread: Fraction  # more time for each doubling of the accelerators
@@ -98,7 +99,7 @@ def time(work: Work, rates: Rates) -> Step:
     attention = attention + w.exponentials * r.exponential
     elementwise = (w.elementwise_bytes + r.copies * w.copied_bytes) / r.stream + w.cast_elements * r.cast / r.operands
     tensor = r.tensor_exposed * message_time(w.tensor, r) + overlapped(matmul, message_time(w.tensor_hidden, r), r.leak)
-    context = overlapped(attention, message_time(w.ring, r), r.leak)
+    context = overlapped(attention, message_time(w.ring, r), r.ring_leak)
     expert = r.expert_exposed * message_time(w.dispatch, r)
     busy = matmul + experts + attention + elementwise
     waiting = tensor + context + expert
