@@ -3,12 +3,13 @@
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, validation
-from stackyard.show.plan import explanation, problem, result
+from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
 from stackyard.show.training import training, validated_training
 
 __all__ = [
     "console",
+    "document",
     "estimate",
     "explanation",
     "facts",
@@ -24,4 +25,5 @@ __all__ = [
     "training",
     "validated_training",
     "validation",
+    "why_not",
 ]
