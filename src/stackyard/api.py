@@ -209,15 +209,16 @@ def train(
     """What a training run of a model does on a cluster: step time, tokens, MFU, memory, power, goodput over weeks.
 
     Without `batch` each replica does 32 micro-batches in a step. `more` are other fields of Recipe: attention,
-    sequence_parallel, shard_width, sample, adapters, released. Accelerators may also be those that only measured rows
-    of training use (tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors for unknown ids or words.
+    sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
+    measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
+    for unknown ids or words.
     """
-    from stackyard.perf.calibration.training_rows import chip_named
+    from stackyard.perf.calibration.training_rows import chip_named, known_models
     from stackyard.perf.training.estimate import train as trained
     from stackyard.perf.training.recipe import Recipe
 
     known = catalog()
-    shape, part = known.model(model), chip_named(chip)
+    shape, part = known_models().get(model) or known.model(model), chip_named(chip)
     replicas = accelerators / max(tensor * pipeline * context, 1)
     try:
         recipe = Recipe(
