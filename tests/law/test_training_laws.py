@@ -175,7 +175,9 @@ def test_what_was_never_measured_has_a_wider_interval():
     width = {
         name: interval(DENSE, KNOWN.accelerator(name), recipe, values) for name in ("h100", "gb300", "mi355x", "gaudi3")
     }
-    assert width["h100"] < width["gb300"] <= width["mi355x"] == width["gaudi3"]
+    assert width["h100"] < width["gb300"] < width["mi355x"] == width["gaudi3"]
+    other = replace(recipe, software="other")
+    assert interval(DENSE, KNOWN.accelerator("mi355x"), other, values) > width["mi355x"]
     assert interval(DENSE, H100, replace(recipe, software="other"), values) > width["h100"]
     assert interval(SPARSE, H100, recipe, values) > width["h100"]
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stackyard.perf.calibration.training_rows import Measured, training_rows
 from stackyard.perf.training import constants, step
+from stackyard.perf.training.estimate import joined
 from stackyard.perf.training.memory import training_memory
 from stackyard.perf.training.rates import generation, rates
 from stackyard.perf.training.step import Rates
@@ -377,9 +378,8 @@ def _allowed(wide: Mapping[str, float], held: HeldOut, experts: bool) -> float:
     """The interval that an answer of this kind has, when its group was never measured."""
     if held.what == "memory":
         return wide["interval.memory"]
-    kind = "experts" if experts else "dense"
-    levels = {"generation": ("model", "accelerator", "generation")}.get(held.how, ("model", held.how))
-    return max(wide[f"interval.{how}.{kind}"] for how in levels)
+    levels = {"model": (), "generation": ("accelerator", "generation")}.get(held.how, (held.how,))
+    return joined(wide, levels, "experts" if experts else "dense")
 
 
 LEFT_OUT = ("model", "accelerator", "generation", "software")

@@ -16,7 +16,7 @@ from stackyard.perf.calibration.training import HELD_OUT, LEFT_OUT, fit, grouped
 from stackyard.perf.calibration.training_rows import Excluded, Measured, excluded_rows, training_rows
 from stackyard.perf.calibration.training_table import read_measurements
 from stackyard.perf.training import constants
-from stackyard.perf.training.estimate import interval, train
+from stackyard.perf.training.estimate import interval, joined, train
 from stackyard.perf.training.memory import training_memory
 
 Array = NDArray[np.float64]
@@ -100,8 +100,8 @@ def validate_training(left_out: str = "") -> list[Compared]:
     if left_out:
         times = held_out(rows, grouped(rows.measured, left_out), fit(rows))
         memory = memory_held_out(held, grouped(held, left_out))
-        kinds = ["experts" if row.model.experts else "dense" for row in rows.measured]
-        wide = np.maximum(wide, [values[f"interval.{left_out}.{kind}"] for kind in kinds])
+        levels = {"model": [], "generation": ["accelerator", "generation"]}.get(left_out, [left_out])
+        wide = np.array([joined(values, levels, "experts" if r.model.experts else "dense") for r in rows.measured])
     else:
         times = rows.times(values)
         memory = np.array([float(training_memory(r.model, r.chip, r.recipe, values).total) for r in held])

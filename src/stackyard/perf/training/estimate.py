@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -221,16 +221,29 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
 def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Half-width of the 80% interval of log step time, from measurements held out of the fit.
 
-    The error seen where a model is left out, dense or with experts; for a chip, a generation of chips or a software
-    without measured steps the one seen where such a one is left out, where that is larger.
+    The error seen where a model is left out, dense or with experts, and what a chip, a generation of chips or a
+    software without measured steps adds to it.
     """
-    held = ["model"]
+    held = []
     if chip.id not in CALIBRATED:
         held += ["accelerator"] if generation(chip) in MEASURED_GENERATIONS else ["accelerator", "generation"]
     if recipe.software == "other":
         held.append("software")
-    kind = "experts" if model.experts else "dense"
-    return max(values[f"interval.{how}.{kind}"] for how in held)
+    return joined(values, held, "experts" if model.experts else "dense")
+
+
+def joined(values: Mapping[str, float], unmeasured: Sequence[str], kind: str) -> float:
+    """Width of an interval for what was never measured: w^2 = m^2 + sum of (w_i^2 - m^2), where that is above 0.
+
+    m is seen where a model is left out and w_i where what is named is; surprises of a chip and of a software are taken
+    as independent, so that their variances add.
+
+    >>> round(joined({"interval.model.dense": 0.3, "interval.software.dense": 0.5}, ["software"], "dense"), 3)
+    0.5
+    """
+    least = values[f"interval.model.{kind}"] ** 2
+    more = (values[f"interval.{how}.{kind}"] ** 2 - least for how in unmeasured)
+    return float(np.sqrt(least + sum(max(part, 0.0) for part in more)))
 
 
 def nearest_fit(model: Model, chip: Accelerator, recipe: Recipe) -> Training | None:
