@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
-    from stackyard.perf.calibration.training_check import Compared
+    from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.cost import Prices
     from stackyard.perf.estimate import Estimate
@@ -165,8 +165,8 @@ def estimate(
     shape, part = catalog().model(model), variant.chip
     stated = tensor is not None and batch is not None
     first, each = (math.inf, math.inf) if stated else OBJECTIVE
-    first = first if ttft is None else _seconds("--ttft", ttft)
-    each = each if tpot is None else _seconds("--tpot", tpot)
+    first = first if ttft is None else _positive("--ttft", ttft)
+    each = each if tpot is None else _positive("--tpot", tpot)
     layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
     try:
         found = best(
@@ -207,16 +207,21 @@ def train(
     schedule: str = "1f1b",
     software: str = "megatron-core",
     offload: bool = False,
+    **more: Any,
 ) -> Training:
-    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, goodput over weeks.
+    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, power, goodput over weeks.
 
-    Without `batch` each replica does 32 micro-batches in a step. Raises InputErrors for unknown ids or words.
+    Without `batch` each replica does 32 micro-batches in a step. `more` are other fields of Recipe: attention,
+    sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
+    measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
+    for unknown ids or words.
     """
+    from stackyard.perf.calibration.training_rows import chip_named, known_models
     from stackyard.perf.training.estimate import train as trained
     from stackyard.perf.training.recipe import Recipe
 
     known = catalog()
-    shape, part = known.model(model), known.accelerator(chip)
+    shape, part = known_models().get(model) or known.model(model), chip_named(chip)
     replicas = accelerators / max(tensor * pipeline * context, 1)
     try:
         recipe = Recipe(
@@ -235,10 +240,21 @@ def train(
             schedule=schedule,
             software=software,
             offload=offload,
+            **more,
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise _refused("train", str(error), "see: stackyard train --help") from None
     return trained(shape, part, recipe)
+
+
+def training_choices(interval: str | None = None, storage: str | None = None) -> dict[str, float]:
+    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors."""
+    found = {}
+    if interval is not None:
+        found["interval"] = _positive("--checkpoint-every", interval, "s", "30 min")
+    if storage is not None:
+        found["bandwidth"] = _positive("--storage", storage, "B/s", "200 GB/s")
+    return found
 
 
 def nearest_training(training: Training) -> Training | None:
@@ -335,8 +351,8 @@ def workload(
     """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
     from stackyard.perf.frontier import Workload
 
-    first = OBJECTIVE[0] if ttft is None else _seconds("--ttft", ttft)
-    each = OBJECTIVE[1] if tpot is None else _seconds("--tpot", tpot)
+    first = OBJECTIVE[0] if ttft is None else _positive("--ttft", ttft)
+    each = OBJECTIVE[1] if tpot is None else _positive("--tpot", tpot)
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
@@ -505,11 +521,22 @@ def validate(path: Path | str | None = None, *, predict: Path | str | None = Non
     return compared(None if path is None else Path(path))
 
 
-def validate_training() -> list[Compared]:
-    """Errors of the training model on the package's measured rows, by source, accelerator and model."""
-    from stackyard.perf.calibration.training_check import validate_training as compared
+def validate_training(path: Path | str | None = None, *, predict: Path | str | None = None) -> Validated:
+    """The training model beside measured steps: the package's table, or a user's in the published columns.
 
-    return compared()
+    `predict` names a file that gets an estimate and its interval for each row. InputErrors for a table without rows
+    that can be compared.
+    """
+    from stackyard.perf.calibration.training_check import validated
+
+    return validated(None if path is None else Path(path), None if predict is None else Path(predict))
+
+
+def is_training(path: Path | str) -> bool:
+    """Whether a table of measurements is of training runs."""
+    from stackyard.perf.calibration.training_table import is_training as of_training
+
+    return Path(path).is_file() and of_training(Path(path))
 
 
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
@@ -526,12 +553,12 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _seconds(option: str, text: str) -> float:
+def _positive(option: str, text: str, like: str = "s", example: str = "500 ms") -> float:
     from stackyard.quantity import UnitError, parse
 
-    example = f"for example {option} '500 ms'"
+    example = f"for example {option} '{example}'"
     try:
-        value = parse(text, "s")
+        value = parse(text, like)
     except UnitError as error:
         raise _refused(option, str(error), example) from None
     if value <= 0:
@@ -552,6 +579,7 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "is_training",
     "memory",
     "nearest_fact",
     "nearest_training",
@@ -563,6 +591,7 @@ __all__ = [
     "supply",
     "supply_checks",
     "train",
+    "training_choices",
     "validate",
     "validate_training",
     "what_if",
