@@ -15,7 +15,7 @@ from stackyard.source import Grade
 
 KNOWN = catalog.load()
 PRODUCTS = [(generation, height) for generation in KNOWN.hbm.values() for height in generation.heights]
-CHIPS = list(KNOWN.accelerators.values())
+CHIPS = [chip for chip in KNOWN.accelerators.values() if chip.hbm]
 factors = st.floats(0.1, 10.0)
 
 
