@@ -61,10 +61,11 @@ def test_attention_data_parallel_lays_out_data_and_experts():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model": "PaLM 540B"}, "model not in the catalogue"),
-        ({"accelerator": "GH200 96GB"}, "accelerator not in the catalogue"),
+        ({"model": "Gopher-280B"}, "model not in the catalogue"),
+        ({"accelerator": "H100 SXM 64GB"}, "accelerator not in the catalogue"),
         ({"scenario": "online_poisson"}, "scenario not modelled"),
-        ({"metric": "req_s"}, "metric not modelled"),
+        ({"metric": "prefill_mfu"}, "metric not modelled"),
+        ({"metric": "ttft_ms_p99"}, "percentile"),
         ({"precision_weights": ""}, "precision not known"),
         ({"input_len": ""}, "lengths not stated"),
         ({"batch_or_concurrency": "qps=2"}, "batch or concurrency not stated"),
@@ -114,7 +115,7 @@ def written(path, *lines):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"value": "nan"}, {"value": "-3"}, {"value": ""}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
+    [{"value": "nan"}, {"value": "-3"}, {"value": "x"}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
 )
 def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
     with pytest.raises(InputErrors, match=r"mine.csv:3"):
@@ -177,3 +178,33 @@ def test_the_command_line_tells_the_same_as_the_api(capsys, monkeypatch):
     found = api.validate()
     assert [line["rows"] for line in told["targets"]] == [line.rows for line in found.targets()]
     assert sum(line["rows"] for line in told["chip"]) == int(found.counts.sum())
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "ours"),
+    [
+        ("tpot_ms_median", "12.5", 0.0125),
+        ("itl_s", "0.0125", 0.0125),
+        ("output_tok_s_per_user", "80", 0.0125),
+        ("e2e_latency_ms_mean", "2500", 2.5),
+        ("output_tok_s", "4000", 1000),
+        ("output_tok_s_per_gpu", "1000", 1000),
+        ("total_tok_s", "12000", 3000),
+        ("req_s", "8", 1000),
+        ("prefill_time_ms", "200", 0.2),
+    ],
+)
+def test_metrics_of_publications_are_ours_and_predictions_go_back_in_their_unit(metric, value, ours):
+    cells = CELLS | {"metric": metric, "value": value}
+    row = door.translated(cells)
+    assert row.value == pytest.approx(ours)
+    assert door.in_unit(cells, row.value) == pytest.approx(float(value))
+
+
+def test_a_line_without_a_value_asks_for_a_prediction(tmp_path):
+    target = tmp_path / "out.csv"
+    found = api.validate(written(tmp_path / "mine.csv", CELLS, CELLS | {"value": ""}), predict=target)
+    assert [line.rows for line in found.lines("metric")] == [1]
+    with target.open(newline="") as stream:
+        told = list(csv.DictReader(stream))
+    assert told[0]["predicted"] == told[1]["predicted"] != ""
