@@ -246,7 +246,7 @@ def test_a_reader_that_leaves_early_is_no_error(arguments: tuple[str, ...]) -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("asked", [("kimi-k3", "h200"), ("llama-3.1-70b", "openai-jalapeno")])
+@pytest.mark.parametrize("asked", [("kimi-k3", "l4"), ("llama-3.1-70b", "openai-jalapeno")])
 def test_an_estimate_that_nothing_is_known_of_says_why(asked: tuple[str, str]) -> None:
     done = run("estimate", *asked, expect=1)
     assert "Not possible" in done.stdout and "Traceback" not in done.stderr
