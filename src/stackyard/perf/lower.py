@@ -17,8 +17,10 @@ from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
 
 
-def decode(model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token) -> list[Op]:
-    """One new token for each of `sequences`, each with `context` tokens in its cache.
+def decode(
+    model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token, queries: Token = 1.0
+) -> list[Op]:
+    """`queries` new tokens for each of `sequences`, each with `context` tokens in its cache; more than one verifies.
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS
@@ -26,14 +28,19 @@ def decode(model: Model, layout: Layout, precision: Precision, sequences: Count,
     >>> [op.name for op in ops if op.kind == "matmul"]
     ['qkv', 'attention_out', 'gate_up', 'down', 'head']
     """
-    found = _blocks(model, layout, precision, sequences, sequences)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    found = _blocks(model, layout, precision, sequences * queries, sequences * queries)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def prefill(model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token) -> list[Op]:
-    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one."""
-    found = _blocks(model, layout, precision, prompts * prompt, prompts)
-    return found + _attention(model, layout, precision, prompts, prompt, None)
+def prefill(
+    model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token, prefix: Token = 0.0
+) -> list[Op]:
+    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one.
+
+    Each prompt also attends to `prefix` tokens before it, whose keys and values are in the cache.
+    """
+    found = _blocks(model, layout, precision, prompts * prompt, prompts, prompts * prefix)
+    return found + _attention(model, layout, precision, prompts, prompt, None, prefix)
 
 
 def mixed(
@@ -44,6 +51,8 @@ def mixed(
     prompt: Token,
     sequences: Count,
     context: Token,
+    queries: Token = 1.0,
+    prefix: Token = 0.0,
 ) -> list[Op]:
     """A prefill pass that carries a decode step of other `sequences`: weights are read once for both.
 
@@ -55,13 +64,19 @@ def mixed(
     >>> bool(sum(op.count * op.bytes for op in both) < sum(op.count * op.bytes for op in apart))
     True
     """
-    found = _blocks(model, layout, precision, prompts * prompt + sequences, prompts + sequences)
-    found += _attention(model, layout, precision, prompts, prompt, None)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    stepping = sequences * queries
+    found = _blocks(model, layout, precision, prompts * prompt + stepping, prompts + stepping, prompts * prefix)
+    found += _attention(model, layout, precision, prompts, prompt, None, prefix)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count) -> list[Op]:
-    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one."""
+def _blocks(
+    model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count, cached: Token = 0.0
+) -> list[Op]:
+    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one.
+
+    `cached` tokens are attended to besides: where the cache is latent, prefill makes their keys and values again.
+    """
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
@@ -69,7 +84,8 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
-        found.append(op.matmul(matrix.name, tokens, inner, outer, *formats))
+        rows = tokens + cached if matrix.name == "key_value_up" else tokens
+        found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
@@ -85,9 +101,18 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
 
 
 def _attention(
-    model: Model, layout: Layout, precision: Precision, sequences: Count, queries: Token, context: Token | None
+    model: Model,
+    layout: Layout,
+    precision: Precision,
+    sequences: Count,
+    queries: Token,
+    context: Token | None,
+    prefix: Token = 0.0,
 ) -> list[Op]:
-    """Attention of every span of layers; `context` None means prefill, where the queries are their own context."""
+    """Attention of every span of layers; `context` None means prefill: the queries, after `prefix` cached tokens.
+
+    Of the several queries of a verifying step the i-th sees i - 1 tokens more than the first.
+    """
     a, t, share = model.attention, layout.tensor, stage_share(model, layout)
     latent, index = architecture.is_latent(model), architecture.sparse(model)
     heads: Numeric = a.heads / t
@@ -103,22 +128,29 @@ def _attention(
     found = []
     for span in architecture.spans(model):
         window = min(span.window, reach)
-        keys: Numeric = queries if context is None else np.minimum(context, window)
-        pairs = keys if context is not None else _pairs(queries, window, span.chunked)
+        if context is None:
+            keys: Numeric = queries + np.minimum(prefix, window)
+            pairs = _pairs(queries, prefix, window, span.chunked)
+        else:
+            keys = np.minimum(context, window)
+            pairs = queries * np.minimum(context + (queries - 1.0) / 2.0, window)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
         found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
     if index:  # one score of every cached key for every head, on every accelerator; keys only
-        keys = queries if context is None else context
-        pairs = op.causal_pairs(queries) if context is None else context
+        keys = queries + prefix if context is None else context
+        pairs = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
         dim, scorers = float(index["indexer_head_dim"]), float(index["indexer_heads"])
         sizes = (sequences, queries, pairs, keys, scorers, dim, 0.0, dim, precision.cache_bytes)
         found.append(op.attention("indexer", *sizes, count=model.layers * share, kind=kind, stored=precision.cache))
     return found
 
 
-def _pairs(queries: Token, window: Numeric, chunked: bool) -> Numeric:
-    return op.chunked_pairs(queries, window) if chunked else op.causal_pairs(queries, window)
+def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Numeric:
+    """Pairs of the queries with what they see: those of the whole prompt less those of its cached prefix."""
+    pairs = op.chunked_pairs if chunked else op.causal_pairs
+    whole = pairs(prefix + queries, window)
+    return whole if isinstance(prefix, float) and prefix == 0.0 else whole - pairs(prefix, window)
 
 
 def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
