@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from stackyard.perf.calibration import ways
 from stackyard.perf.calibration.door import newest, read
 from stackyard.perf.calibration.rows import FILE, LEFT_OUT, Row, write
+from stackyard.perf.calibration.ways import Way
 
 FILES = (
     "trtllm_ifb_v0.17-v1.2.csv",
@@ -30,10 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     """Reads the published tables of a folder and writes inference.csv and inference_left_out.csv."""
     folder = Path(arguments[0])
     kept: list[Row] = []
+    apart: list[Way] = []
     gone: list[tuple[str, str, int]] = []
     for name in FILES:
         reading = read(folder / name)
-        rows = tuple(row for row in reading.rows if row.metric not in ("output_rate", "token_rate") or not _loop(row))
+        rows = tuple(row for row in reading.rows if not _follows(row))
         repeated = len(reading.rows) - len(rows)
         if name.startswith("inferencex"):
             repeated, rows = repeated + len(rows) - len(newest(rows)), newest(rows)
@@ -41,19 +44,26 @@ def main(arguments: Sequence[str]) -> int:
             gone.append(
                 (rows[0].source, "same configuration measured again, or a rate that follows from tpot", repeated)
             )
-        kept += rows
+        kept += [row for row in rows if not isinstance(row, Way)]
+        apart += [row for row in rows if isinstance(row, Way)]
         gone += reading.left_out
     write(FILE, kept)
+    ways.write(ways.FILE, apart)
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("source", "reason", "rows"))
         writer.writerows(gone)
-    sys.stdout.write(f"{len(kept)} rows kept, {sum(count for *_, count in gone)} left out\n")
+    sys.stdout.write(
+        f"{len(kept)} rows kept, {len(apart)} to compare only, {sum(count for *_, count in gone)} left out\n"
+    )
     return 0
 
 
-def _loop(row: Row) -> bool:
-    return row.regime == "concurrency" and row.source.startswith("ix_")
+def _follows(row: Row) -> bool:
+    """A closed loop's rate follows from its times; two pools' is kept over all accelerators, as that is their point."""
+    apart = isinstance(row, Way) and row.prefill_workers
+    rates = ("output_rate",) if apart else ("output_rate", "token_rate")
+    return row.metric in rates and row.regime == "concurrency" and row.source.startswith("ix_")
 
 
 if __name__ == "__main__":
