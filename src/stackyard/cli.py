@@ -344,6 +344,7 @@ def validate(
     if as_json:
         by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
         told = {"targets": [vars(line) for line in found.targets()], **by}
+        told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
         told["training"] = [vars(line) for line in training]
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:

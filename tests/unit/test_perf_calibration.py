@@ -177,7 +177,7 @@ def test_the_command_line_tells_the_same_as_the_api(capsys, monkeypatch):
     assert left.value.code == 0
     found = api.validate()
     assert [line["rows"] for line in told["targets"]] == [line.rows for line in found.targets()]
-    assert sum(line["rows"] for line in told["chip"]) == int(found.counts.sum())
+    assert sum(line["rows"] for line in told["chip"] + told["scenarios"]) == int(found.counts.sum())
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
 
 
-def decode(model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token) -> list[Op]:
-    """One new token for each of `sequences`, each with `context` tokens in its cache.
+def decode(
+    model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token, queries: Token = 1.0
+) -> list[Op]:
+    """`queries` new tokens for each of `sequences`, each with `context` tokens in its cache; more than one verifies.
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS
@@ -26,14 +28,19 @@ def decode(model: Model, layout: Layout, precision: Precision, sequences: Count,
     >>> [op.name for op in ops if op.kind == "matmul"]
     ['qkv', 'attention_out', 'gate_up', 'down', 'head']
     """
-    found = _blocks(model, layout, precision, sequences, sequences)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    found = _blocks(model, layout, precision, sequences * queries, sequences * queries)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def prefill(model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token) -> list[Op]:
-    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one."""
-    found = _blocks(model, layout, precision, prompts * prompt, prompts)
-    return found + _attention(model, layout, precision, prompts, prompt, None)
+def prefill(
+    model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token, prefix: Token = 0.0
+) -> list[Op]:
+    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one.
+
+    Each prompt also attends to `prefix` tokens before it, whose keys and values are in the cache.
+    """
+    found = _blocks(model, layout, precision, prompts * prompt, prompts, prompts * prefix)
+    return found + _attention(model, layout, precision, prompts, prompt, None, prefix)
 
 
 def mixed(
@@ -44,6 +51,8 @@ def mixed(
     prompt: Token,
     sequences: Count,
     context: Token,
+    queries: Token = 1.0,
+    prefix: Token = 0.0,
 ) -> list[Op]:
     """A prefill pass that carries a decode step of other `sequences`: weights are read once for both.
 
@@ -55,13 +64,19 @@ def mixed(
     >>> bool(sum(op.count * op.bytes for op in both) < sum(op.count * op.bytes for op in apart))
     True
     """
-    found = _blocks(model, layout, precision, prompts * prompt + sequences, prompts + sequences)
-    found += _attention(model, layout, precision, prompts, prompt, None)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    stepping = sequences * queries
+    found = _blocks(model, layout, precision, prompts * prompt + stepping, prompts + stepping, prompts * prefix)
+    found += _attention(model, layout, precision, prompts, prompt, None, prefix)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count) -> list[Op]:
-    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one."""
+def _blocks(
+    model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count, cached: Token = 0.0
+) -> list[Op]:
+    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one.
+
+    `cached` tokens are attended to besides: where the cache is latent, prefill makes their keys and values again.
+    """
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
@@ -69,7 +84,8 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
-        found.append(op.matmul(matrix.name, tokens, inner, outer, *formats))
+        rows = tokens + cached if matrix.name == "key_value_up" else tokens
+        found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
@@ -86,9 +102,18 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
 
 
 def _attention(
-    model: Model, layout: Layout, precision: Precision, sequences: Count, queries: Token, context: Token | None
+    model: Model,
+    layout: Layout,
+    precision: Precision,
+    sequences: Count,
+    queries: Token,
+    context: Token | None,
+    prefix: Token = 0.0,
 ) -> list[Op]:
-    """Attention of every span of layers; `context` None means prefill, where the queries are their own context."""
+    """Attention of every span of layers; `context` None means prefill: the queries, after `prefix` cached tokens.
+
+    Of the several queries of a verifying step the i-th sees i - 1 tokens more than the first.
+    """
     a, t, share = model.attention, layout.tensor, stage_share(model, layout)
     latent = architecture.is_latent(model)
     heads: Numeric = a.heads / t
@@ -100,21 +125,26 @@ def _attention(
         if latent:
             whole = context is not None  # decode in absorbed form
             key_dim, value_dim = (span.width, float(a.latent)) if whole else (span.head_dim, float(a.value_dim))
-        window = min(span.window, span.top)
-        keys: Numeric = queries / span.stride if context is None else np.minimum(context / span.stride, window)
-        pairs = keys if context is not None else _pairs(queries, window * span.stride, span.chunked) / span.stride
+        stride, window = span.stride, min(span.window, span.top)
+        if context is None:
+            keys: Numeric = (queries + np.minimum(prefix, window * stride)) / stride
+            pairs = _pairs(queries, prefix, window * stride, span.chunked) / stride
+        else:
+            keys = np.minimum(context / stride, window)
+            pairs = queries * np.minimum((context + (queries - 1.0) / 2.0) / stride, window)
         if span.compressed:  # besides the compressed entries, the last tokens
-            keys = keys + (queries if context is None else np.minimum(context, span.local))
-            pairs = keys if context is not None else pairs + op.causal_pairs(queries, span.local)
+            last = queries if context is None else np.minimum(context, span.local)
+            keys = keys + last
+            pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
         found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
-    for found_by in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
-        stride, dim = found_by.stride, found_by.dim
-        keys = queries / stride if context is None else context / stride
-        pairs = op.causal_pairs(queries) / stride if context is None else keys
-        sizes = (sequences, queries, pairs, keys, found_by.heads, dim, 0.0, dim, precision.cache_bytes)
-        found.append(op.attention("indexer", *sizes, count=found_by.layers * share, kind=kind, stored=precision.cache))
+    for indexer in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
+        keys = (queries + prefix if context is None else context) / indexer.stride
+        seen = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
+        count, pairs, dim = indexer.layers * share, seen / indexer.stride, indexer.dim
+        sizes = (sequences, queries, pairs, keys, indexer.heads, dim, 0.0, dim, precision.cache_bytes)
+        found.append(op.attention("indexer", *sizes, count=count, kind=kind, stored=precision.cache))
     return found + _linear(model, layout, sequences, queries, kind)
 
 
@@ -129,8 +159,11 @@ def _linear(model: Model, layout: Layout, sequences: Count, queries: Token, kind
     return [op.linear_attention("linear_attention", *sizes, shape.layers * stage_share(model, layout), kind)]
 
 
-def _pairs(queries: Token, window: Numeric, chunked: bool) -> Numeric:
-    return op.chunked_pairs(queries, window) if chunked else op.causal_pairs(queries, window)
+def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Numeric:
+    """Pairs of the queries with what they see: those of the whole prompt less those of its cached prefix."""
+    pairs = op.chunked_pairs if chunked else op.causal_pairs
+    whole = pairs(prefix + queries, window)
+    return whole if isinstance(prefix, float) and prefix == 0.0 else whole - pairs(prefix, window)
 
 
 def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:

@@ -186,7 +186,11 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
         ("source", found.lines("source", "metric")),
         ("accelerator", found.lines("chip", "metric")),
         ("model", found.lines("model", "metric")),
+        ("two pools or guessed tokens, not fitted to", found.lines("scenario", "metric")),
+        ("the same by accelerator", found.lines("scenario", "chip", "metric")),
     ):
+        if not lines:
+            continue
         table = Table(box=None, pad_edge=False)
         table.add_column(title, style="cyan")
         for name in ("rows", "bias", "median", "mean", "90%", "in interval"):

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stackyard import catalog
 from stackyard.errors import Fault, InputErrors, nearest
 from stackyard.files import read_csv
 from stackyard.perf import architecture
 from stackyard.perf.calibration.rows import COLUMNS, METRICS, REGIMES, Row, row_of
+from stackyard.perf.calibration.ways import OWN, SCENARIOS, Way, guesses, pools_of, way_of
 from stackyard.perf.precision import BYTES
 
 PUBLISHED = (
@@ -53,6 +55,7 @@ _METRICS = {
     "output_tok_s": ("output_rate", "accelerators"),
     "output_tok_s_per_gpu": ("output_rate", ""),
     "output_tok_s_per_chip": ("output_rate", ""),
+    "output_tok_s_per_decode_gpu": ("output_rate", ""),
     "total_tok_s": ("token_rate", "accelerators"),
     "total_tok_s_total": ("token_rate", "accelerators"),
     "total_tok_s_per_gpu": ("token_rate", ""),
@@ -126,7 +129,7 @@ def read(path: Path) -> Reading:
     faults = []
     for line, cells in table.rows:
         try:
-            lines.append((cells, _sound(_checked(row_of(cells)) if own else translated(cells), cells["value"]), ""))
+            lines.append((cells, _sound(_checked(_own(cells)) if own else translated(cells), cells["value"]), ""))
         except Inexpressible as reason:
             lines.append((cells, None, str(reason)))
         except ValueError as error:
@@ -170,6 +173,10 @@ def source_of(source_id: str) -> str:
     return source_id.split("#")[0]
 
 
+def _own(cells: Mapping[str, str]) -> Row:
+    return way_of(cells) if all(name in cells for name in OWN) else row_of(cells)
+
+
 def _checked(row: Row) -> Row:
     if row.regime not in REGIMES or row.metric not in METRICS:
         raise ValueError(f"'{row.regime}' / '{row.metric}' is not a regime and metric of ours")
@@ -182,6 +189,8 @@ def _checked(row: Row) -> Row:
 def translated(cells: Mapping[str, str]) -> Row:
     """One published row in our terms; Inexpressible where it has no counterpart, ValueError for broken numbers."""
     notes, scenario = cells["notes"], cells["scenario"]
+    if scenario in SCENARIOS:
+        return _way(cells)
     regime = _REGIMES.get(re.sub(r"_99(\.9)?$", "", scenario))
     if regime is None:
         raise Inexpressible(f"scenario not modelled: {scenario}")
@@ -230,6 +239,32 @@ def translated(cells: Mapping[str, str]) -> Row:
         requests=_requests(cells, scale),
         excluded=_defect(cells, model, tensor * data),
     )
+
+
+def _way(cells: Mapping[str, str]) -> Way:
+    """A row of a disaggregated or speculative run: a plain one, with its pools and the tokens that were guessed."""
+    plain = {
+        **cells,
+        "scenario": "closed_loop_concurrency",
+        "metric": cells["metric"].replace("_per_decode_gpu", "_per_gpu"),
+    }
+    row = translated(plain)
+    pools = pools_of(cells["notes"])
+    apart = "disagg" in cells["scenario"]
+    if apart and pools is None:
+        raise Inexpressible("sizes of the two pools not stated")
+    more: dict[str, Any] = {}
+    if apart and pools is not None:
+        (first, makers), (then, workers) = pools
+        names = ("tensor", "pipeline", "data", "expert")
+        more = {name: float(getattr(then, name)) for name in names} | {"batch": _batch(plain), "workers": workers}
+        more |= {f"prefill_{name}": float(getattr(first, name)) for name in names} | {"prefill_workers": makers}
+    if "mtp" in cells["scenario"]:
+        vendor = catalog.load().accelerators[row.chip].vendor
+        more["draft"] = guesses(row.framework, vendor, more.get("data", row.data) > 1)
+        if not more["draft"]:
+            raise Inexpressible("number of guessed tokens not on record")
+    return Way(**{**vars(row), **more})
 
 
 def _metric(cells: Mapping[str, str]) -> tuple[str, str, float]:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import constants, schedule
+from stackyard.perf.calibration import ways
 from stackyard.perf.calibration.rows import Row
+from stackyard.perf.calibration.ways import Way
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.memory import capacity
 from stackyard.perf.precision import Precision
+from stackyard.perf.serving import PLAIN, Serving, guesser_bytes
 
 Vector = NDArray[np.float64]
 
@@ -36,6 +39,7 @@ class Group:
     output: Vector
     metric: NDArray[np.str_]
     requests: Vector  # of the whole run; 0 = not known
+    serving: Serving = PLAIN
 
     @property
     def held(self) -> Vector:
@@ -43,7 +47,8 @@ class Group:
         values = constants.values(self.chip, self.engine)
         kept = self.prompt + self.output * values["cache.reserve"]
         sizes = (self.model, self.chip, self.layout, self.precision, kept)
-        most = np.minimum(capacity(*sizes, values), values["batch.limit"] * self.layout.data)
+        more = guesser_bytes(self.model, self.layout, self.precision, self.serving, kept)
+        most = np.minimum(capacity(*sizes, values, more), values["batch.limit"] * self.layout.data)
         return np.maximum(most, self.layout.data)
 
     @property
@@ -59,7 +64,7 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
     found: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(rows):
         engine = constants.engine_of(row.framework, row.date, known.accelerator(row.chip)).id
-        key = (row.model, row.chip, row.precision, engine, row.regime)
+        key = (row.model, row.chip, row.precision, engine, row.regime, row.serving)
         found.setdefault(key, []).append(place)
     for places in found.values():
         some = [rows[place] for place in places]
@@ -82,6 +87,7 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
             column("output"),
             np.array([row.metric for row in some]),
             column("requests"),
+            row.serving,
         )
 
 
@@ -110,16 +116,31 @@ def answer(
 def predict(rows: Sequence[Row]) -> Vector:
     """One prediction for each row, in its unit; nan where the model has no answer."""
     found = np.full(len(rows), np.nan)
+    apart = [place for place, row in enumerate(rows) if isinstance(row, Way) and row.prefill_workers]
+    found[apart] = ways.predict([row for row in rows if isinstance(row, Way) and row.prefill_workers])
+    whole = np.setdiff1d(np.arange(len(rows)), apart)
+    found[whole] = _of_one_pool([rows[place] for place in whole])
+    return found
+
+
+def _of_one_pool(rows: Sequence[Row]) -> Vector:
+    found = np.full(len(rows), np.nan)
     for group in groups(rows):
         batch = group.batch
         sizes = (group.layout, batch, group.prompt, group.output)
         told = estimate(
-            group.model, group.chip, *sizes, precision=group.precision, regime=group.regime, engine=group.engine
+            group.model,
+            group.chip,
+            *sizes,
+            precision=group.precision,
+            regime=group.regime,
+            engine=group.engine,
+            serving=group.serving,
         )
         names = ("ttft", "tpot", "output_rate", "token_rate", "prefill_seconds")
         ttft, tpot, output_rate, token_rate, prefill = (np.asarray(getattr(told, name)) for name in names)
         tokens = constants.values(group.chip, group.engine)["prefill.tokens"]
-        cut = schedule.shape(*sizes, tokens, group.regime)
+        cut = schedule.shape(*sizes, tokens, group.regime, group.serving.gain)
         filling = cut.group / cut.prompts * prefill / group.layout.pipeline
         found[group.index] = answer(group, batch, ttft, tpot, output_rate, token_rate, filling)
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stackyard.perf.layout import Layout
 from stackyard.perf.precision import Precision
+from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Numeric, Token
 
 FILE = Path(__file__).parent / "data" / "inference.csv"
@@ -58,6 +59,15 @@ class Row:
     @property
     def layout(self) -> Layout:
         return Layout(self.tensor, self.pipeline, self.data, self.expert)
+
+    @property
+    def serving(self) -> Serving:
+        return PLAIN
+
+    @property
+    def scenario(self) -> str:
+        """How it was served besides batching; empty where plainly."""
+        return ""
 
 
 TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (

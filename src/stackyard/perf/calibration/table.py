@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from stackyard.perf.calibration import ways
 from stackyard.perf.calibration.door import newest, read
 from stackyard.perf.calibration.rows import FILE, LEFT_OUT, Row, write
+from stackyard.perf.calibration.ways import Way
 
 FILES = (
     "trtllm_ifb_v0.17-v1.2.csv",
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Reads the published tables of a folder and writes inference.csv and inference_left_out.csv."""
     folder = Path(arguments[0])
     kept: list[Row] = []
+    apart: list[Way] = []
     gone: list[tuple[str, str, int]] = []
     for name in FILES:
         reading = read(folder / name)
@@ -41,15 +44,19 @@ def main(arguments: Sequence[str]) -> int:
             repeated, rows = repeated + len(rows) - len(newest(rows)), newest(rows)
         if repeated:
             gone.append((rows[0].source, REPEATED, repeated))
-        kept += rows
+        kept += [row for row in rows if not isinstance(row, Way)]
+        apart += [row for row in rows if isinstance(row, Way)]
         gone += reading.left_out
     kept = _once(kept)
     write(FILE, kept)
+    ways.write(ways.FILE, apart)
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("source", "reason", "rows"))
         writer.writerows(gone)
-    sys.stdout.write(f"{len(kept)} rows kept, {sum(count for *_, count in gone)} left out\n")
+    sys.stdout.write(
+        f"{len(kept)} rows kept, {len(apart)} to compare only, {sum(count for *_, count in gone)} left out\n"
+    )
     return 0
 
 
@@ -74,8 +81,13 @@ def _run(row: Row, share: float) -> tuple[object, ...]:
 
 
 def _follows(row: Row) -> bool:
-    """True for a number that its table has twice: rates of a closed loop, and runs summed from their tokens."""
-    loop = row.regime == "concurrency" and row.source.startswith("ix_") and row.metric in ("output_rate", "token_rate")
+    """True for a number that its table has twice: rates of a closed loop, and runs summed from their tokens.
+
+    The rate of two pools is kept over all accelerators, as that is their point.
+    """
+    apart = isinstance(row, Way) and row.prefill_workers
+    rates = ("output_rate",) if apart else ("output_rate", "token_rate")
+    loop = row.metric in rates and row.regime == "concurrency" and row.source.startswith("ix_")
     return loop or (row.source == "splitwise" and row.metric == "latency")
 
 

@@ -15,6 +15,7 @@ from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.predict import Vector, predict
 from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, rows
+from stackyard.perf.calibration.ways import ways
 from stackyard.perf.interval import factors
 
 
@@ -60,14 +61,20 @@ class Comparison:
         return Line(name, len(error), *(float(value) for value in told))
 
     def lines(self, *by: str) -> list[Line]:
-        """One line for each combination of these attributes of a row, sorted."""
+        """One line for each combination of these attributes of a row, sorted.
+
+        With 'scenario' among them they are of disaggregated and speculative rows, without it of all others.
+        """
         keys = [tuple(str(getattr(row, name)) for name in by) for row in self.rows]
-        found = [self.line(key, np.array([key == other for other in keys], dtype=bool)) for key in sorted(set(keys))]
+        apart = np.array([bool(row.scenario) for row in self.rows]) == ("scenario" in by)
+        found = [self.line(key, apart & np.array([key == other for other in keys])) for key in sorted(set(keys))]
         return [line for line in found if line.rows]
 
     def targets(self) -> list[Line]:
         """One line for each published target."""
-        return [self.line((name,), np.array([test(row) for row in self.rows], dtype=bool)) for name, test in TARGETS]
+        plain = np.array([not row.scenario for row in self.rows], dtype=bool)
+        met = {name: np.array([test(row) for row in self.rows], dtype=bool) for name, test in TARGETS}
+        return [self.line((name,), plain & mask) for name, mask in met.items()]
 
     def held_out(self) -> tuple[dict[str, str], ...]:
         """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
@@ -90,7 +97,7 @@ def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) ->
 def validate(path: Path | None = None) -> Comparison:
     """Compares a table of measurements with the model; without one the package's own."""
     if path is None:
-        return compare(rows(), left_out())
+        return compare((*rows(), *ways()), left_out())
     reading = door.read(path)
     return compare(reading.rows, reading.left_out)
 
