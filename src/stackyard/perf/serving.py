@@ -62,7 +62,7 @@ class Serving:
         """What differs from plain serving, in plain names and values."""
         said: dict[str, Any] = {}
         if self.draft:
-            guess = "own next-token layer" if self.drafter is None else self.drafter.id
+            guess = "model's own next-token layer" if self.drafter is None else self.drafter.id
             said = {"draft_tokens": self.draft, "acceptance": self.acceptance, "guessed_by": guess}
             said["tokens_per_step"] = self.gain
         if self.prefix:
