@@ -7,13 +7,16 @@ they cannot disagree. A family that is not in `FAMILIES` is not modelled: its fi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from functools import wraps
+from typing import Any, TypeVar
 
 from stackyard.catalog.entries import Model
+from stackyard.perf.numeric import least
 from stackyard.quantity import Byte, Count, Numeric, Token
+
+Found = TypeVar("Found")
 
 # Families whose blocks are all modelled. What differs inside a family is in the extra of the model's entry.
 FAMILIES: frozenset[str] = frozenset(
@@ -62,7 +65,7 @@ class Matrix:
         if self.cut == "inner":
             return self.inner / tensor, self.outer
         if self.cut == "outer":
-            kv = self.kv_outer / np.minimum(tensor, self.kv_heads) if self.kv_outer else 0.0
+            kv = self.kv_outer / least(tensor, self.kv_heads) if self.kv_outer else 0.0
             return self.inner, self.outer / tensor + kv
         return self.inner, self.outer
 
@@ -91,11 +94,28 @@ def is_latent(model: Model) -> bool:
     return model.attention.latent > 0
 
 
+def remembered(work: Callable[[Model], Found]) -> Callable[[Model], Found]:
+    """`work` done once for each model: models cannot change, so that what is counted of one stays true."""
+    kept: dict[int, tuple[Model, Found]] = {}
+
+    @wraps(work)
+    def told(model: Model) -> Found:
+        found = kept.get(id(model))
+        if found is None or found[0] is not model:
+            if len(kept) >= 512:  # models that were made for one question
+                kept.clear()
+            found = kept[id(model)] = (model, work(model))
+        return found[1]
+
+    return told
+
+
 def expert_layers(model: Model) -> int:
     """Layers with a mixture of experts."""
     return model.layers - model.experts.dense_layers if model.experts else 0
 
 
+@remembered
 def spans(model: Model) -> list[Span]:
     """The model's layers grouped by how far back they see."""
     a = model.attention
@@ -113,6 +133,7 @@ def sparse(model: Model) -> dict[str, Any]:
     return dict(model.extra.get("sparse_attention") or {})
 
 
+@remembered
 def matrices(model: Model) -> list[Matrix]:
     """Every weight matrix of the layers, routed experts and embeddings excepted."""
     a, h, layers = model.attention, float(model.hidden), float(model.layers)
@@ -157,6 +178,7 @@ def embedding_parameters(model: Model) -> float:
     return float(model.vocabulary) * model.hidden
 
 
+@remembered
 def small_parameters(model: Model) -> float:
     """Norms, biases, attention sinks and routers: counted for exactness, negligible in time."""
     a, extra = model.attention, model.extra
@@ -240,7 +262,7 @@ def cache_bytes(model: Model, context: Token, bytes_per_element: Byte) -> Byte:
     >>> float(cache_bytes(catalog.load().model("gpt-oss-120b"), 1000.0, 1.0))
     20791296.0
     """
-    tokens: Numeric = sum(span.layers * np.minimum(context, span.window) for span in spans(model))
+    tokens: Numeric = sum(span.layers * least(context, span.window) for span in spans(model))
     index = sparse(model)
     keys = context * model.layers * index["indexer_head_dim"] if index else 0.0
     return (tokens * cache_width(model) + keys) * bytes_per_element

@@ -12,6 +12,7 @@ from stackyard.catalog.entries import Experts, Model
 from stackyard.perf import architecture, op
 from stackyard.perf.architecture import Matrix
 from stackyard.perf.layout import Layout, stage_share
+from stackyard.perf.numeric import least, where
 from stackyard.perf.op import ACTIVATION, Op
 from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
@@ -122,18 +123,18 @@ def _attention(
     if latent:  # the latent cache is held whole by every accelerator of the tensor group
         key_dim, value_dim = (float(a.head_dim), float(a.value_dim)) if context is None else (width, float(a.latent))
     else:
-        width = width / np.minimum(t, float(a.kv_heads))
+        width = width / least(t, float(a.kv_heads))
     reach = float(index["top_k_tokens"]) if index else np.inf
     kind = "prefill" if context is None else "decode"
     found = []
     for span in architecture.spans(model):
         window = min(span.window, reach)
         if context is None:
-            keys: Numeric = queries + np.minimum(prefix, window)
+            keys: Numeric = queries + least(prefix, window)
             pairs = _pairs(queries, prefix, window, span.chunked)
         else:
-            keys = np.minimum(context, window)
-            pairs = queries * np.minimum(context + (queries - 1.0) / 2.0, window)
+            keys = least(context, window)
+            pairs = queries * least(context + (queries - 1.0) / 2.0, window)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
         found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
@@ -170,7 +171,7 @@ def _experts(
     # per expert; an accelerator sends its 1/t of its group's tokens
     reached = op.touched(spread, np.minimum(1.0, spread), np.minimum(active, spread))
     size = tokens / t * reached * hidden
-    peers = np.where(np.greater(groups, 1), spread, 1.0)
+    peers = where(groups > 1, spread, 1.0)
     return [
         op.router("router", tokens, hidden, routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),

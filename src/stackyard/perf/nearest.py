@@ -15,9 +15,10 @@ _STAGES = 16  # widest pipeline tried
 def nearest_fit(asked: Estimate) -> Estimate | None:
     """The estimate that fits with the least change to one that does not; None where none of those tried does.
 
-    The distance of layouts is |log2| of each width over the one asked, summed; of equals the one of fewer stages wins. Lengths are cut to the model's context
-    and sizes below one raised to it first. Formats are kept where the chip has them, and the batch where any layout
-    holds it; else the largest batch of the nearest layout is taken. Engine, regime and way of serving stay.
+    The distance of layouts is |log2| of each width over the one asked, summed; of equals the one of fewer stages wins.
+    Lengths are cut to the model's context and sizes below one raised to it first. Formats are kept where the chip has
+    them, and the batch where any layout holds it; else the largest batch of the nearest layout is taken. Engine, regime
+    and way of serving stay.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()

@@ -116,7 +116,7 @@ def best(
     regime: str = "concurrency",
     engine: str = "",
     serving: Serving = PLAIN,
-    power: Watt = math.inf,
+    power: float = math.inf,
 ) -> Best:
     """The layout and batch with the highest token rate per accelerator whose mean latencies meet the objective.
 
