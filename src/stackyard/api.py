@@ -9,7 +9,6 @@ True
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
+from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
+    from stackyard.perf.calibration.power import PowerLine
     from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.cost import Prices
-    from stackyard.perf.estimate import Estimate
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
     from stackyard.perf.whatif import Variant
@@ -50,7 +50,6 @@ ABSENT = (
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
 LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
-OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -132,57 +131,6 @@ def what_if(
     from stackyard.perf.asked import variant
 
     return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
-
-
-def estimate(
-    model: str,
-    chip: str | Variant,
-    *,
-    prompt: float = 1000,
-    output: float = 1000,
-    tensor: int | None = None,
-    pipeline: int | None = None,
-    expert: int | None = None,
-    batch: float | None = None,
-    precision: str = "bf16",
-    ttft: str | None = None,
-    tpot: str | None = None,
-) -> Estimate:
-    """What one replica of a model does on an accelerator, from first principles.
-
-    Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
-    latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
-    objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
-    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. The accelerator may
-    be one with another memory (`what_if`). Raises InputErrors for unknown ids, units or precisions.
-    """
-    from stackyard.perf.search import best, offered
-
-    variant = what_if(chip) if isinstance(chip, str) else chip
-    shape, part = catalog().model(model), variant.chip
-    stated = tensor is not None and batch is not None
-    first, each = (math.inf, math.inf) if stated else OBJECTIVE
-    first = first if ttft is None else _seconds("--ttft", ttft)
-    each = each if tpot is None else _seconds("--tpot", tpot)
-    layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
-    try:
-        found = best(
-            shape,
-            part,
-            prompt,
-            output,
-            first,
-            each,
-            precision.lower(),
-            hbm=variant.hbm,
-            among=layouts,
-            batch=batch,
-        )
-    except ValueError as error:
-        raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
-    answer = found.estimate or found.nearest
-    assert answer is not None
-    return answer
 
 
 def train(
@@ -332,8 +280,7 @@ def workload(
     """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
     from stackyard.perf.frontier import Workload
 
-    first = OBJECTIVE[0] if ttft is None else _seconds("--ttft", ttft)
-    each = OBJECTIVE[1] if tpot is None else _seconds("--tpot", tpot)
+    first, each = objective(ttft, tpot, OBJECTIVE)
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
@@ -481,11 +428,33 @@ def validate(path: Path | str | None = None, *, predict: Path | str | None = Non
     return compared(None if path is None else Path(path))
 
 
+def write_validation(found: Comparison, folder: Path | str, *, whole: bool = True) -> list[Path]:
+    """Writes a comparison as accuracy.html, .csv and .md; `whole` puts training and power beside it."""
+    from stackyard.perf.calibration import power
+    from stackyard.report.accuracy import document
+    from stackyard.report.formats import FORMATS
+
+    others = (validate_training(), power.lines()) if whole else ([], [])
+    report = document(found, *others, date=date.today().isoformat())
+    paths = [Path(folder) / f"accuracy.{name}" for name in ("html", "csv", "md")]
+    for path in paths:
+        with atomically(path) as beside:
+            _write(beside, FORMATS[path.suffix[1:]](report))
+    return paths
+
+
 def validate_training() -> list[Compared]:
     """Errors of the training model on the package's measured rows, by source, accelerator and model."""
     from stackyard.perf.calibration.training_check import validate_training as compared
 
     return compared()
+
+
+def validate_power() -> list[PowerLine]:
+    """Errors of power and energy on the package's measured figures, by figure and chip."""
+    from stackyard.perf.calibration.power import lines
+
+    return lines()
 
 
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
@@ -502,19 +471,6 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _seconds(option: str, text: str) -> float:
-    from stackyard.quantity import UnitError, parse
-
-    example = f"for example {option} '500 ms'"
-    try:
-        value = parse(text, "s")
-    except UnitError as error:
-        raise _refused(option, str(error), example) from None
-    if value <= 0:
-        raise _refused(option, f"'{text}' is not above 0", example)
-    return value
-
-
 def _refused(key: str, message: str, hint: str) -> InputErrors:
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
@@ -523,12 +479,14 @@ __all__ = [
     "Result",
     "audit",
     "catalog",
+    "disaggregate",
     "estimate",
     "explained",
     "fact_row",
     "facts",
     "memory",
     "nearest_fact",
+    "nearest_fit",
     "nearest_training",
     "plan",
     "problem",

@@ -168,8 +168,8 @@ def test_a_power_limit_holds_and_lengthens(limit, batch):
     for phase in ("prefill_watts", "decode_watts"):
         assert getattr(held, phase) <= min(limit, B200.tdp) * (1 + 1e-9)
     assert held.tpot >= free.tpot * (1 - 1e-12) and held.clock <= free.clock
-    same = [getattr(held, name) == pytest.approx(getattr(free, name), rel=1e-9) for name in ("ttft", "tpot")]
-    assert all(same) == (held.clock == pytest.approx(free.clock, rel=1e-9))
+    same = (held.tpot, held.ttft) == pytest.approx((free.tpot, free.ttft), rel=1e-9)
+    assert same == (held.clock == pytest.approx(free.clock, rel=1e-9))
 
 
 def test_at_the_rated_power_time_is_what_was_measured():

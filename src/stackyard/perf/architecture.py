@@ -7,13 +7,16 @@ they cannot disagree. A family that is not in `FAMILIES` is not modelled: its fi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
+from functools import wraps
+from typing import Any, TypeVar
 
 from stackyard.catalog.entries import Model
+from stackyard.perf.numeric import least
 from stackyard.quantity import Byte, Count, Numeric, Token
+
+Found = TypeVar("Found")
 
 # Families whose blocks are all modelled. What differs inside a family is in the extra of the model's entry.
 FAMILIES: frozenset[str] = frozenset(
@@ -72,7 +75,7 @@ class Matrix:
         if self.cut == "inner":
             return self.inner / tensor, self.outer
         if self.cut == "outer":
-            kv = self.kv_outer / np.minimum(tensor, self.kv_heads) if self.kv_outer else 0.0
+            kv = self.kv_outer / least(tensor, self.kv_heads) if self.kv_outer else 0.0
             return self.inner, self.outer / tensor + kv
         return self.inner, self.outer
 
@@ -153,6 +156,22 @@ def is_latent(model: Model) -> bool:
     return model.attention.latent > 0
 
 
+def remembered(work: Callable[[Model], Found]) -> Callable[[Model], Found]:
+    """`work` done once for each model: models cannot change, so that what is counted of one stays true."""
+    kept: dict[int, tuple[Model, Found]] = {}
+
+    @wraps(work)
+    def told(model: Model) -> Found:
+        found = kept.get(id(model))
+        if found is None or found[0] is not model:
+            if len(kept) >= 512:  # models that were made for one question
+                kept.clear()
+            found = kept[id(model)] = (model, work(model))
+        return found[1]
+
+    return told
+
+
 def expert_layers(model: Model) -> int:
     """Layers with a mixture of experts."""
     return model.layers - model.experts.dense_layers if model.experts else 0
@@ -168,6 +187,7 @@ def reductions(model: Model) -> float:
     return 1.0 if model.extra.get("parallel_blocks") else 2.0
 
 
+@remembered
 def linear(model: Model) -> Linear | None:
     """The layers of linear attention; None where there are none."""
     shape = model.extra.get("linear_attention")
@@ -186,6 +206,7 @@ def linear(model: Model) -> Linear | None:
     )
 
 
+@remembered
 def spans(model: Model) -> list[Span]:
     """The model's layers of softmax attention, grouped by their kind."""
     a, extra = model.attention, model.extra
@@ -230,6 +251,7 @@ def sparse(model: Model) -> dict[str, Any]:
     return dict(model.extra.get("sparse_attention") or {})
 
 
+@remembered
 def indexers(model: Model) -> list[Indexer]:
     """The indexers of sparse attention; none where attention is dense."""
     index = sparse(model) or model.extra
@@ -239,6 +261,7 @@ def indexers(model: Model) -> list[Indexer]:
     return [Indexer(span.layers, span.stride, heads, dim) for span in spans(model) if span.top < math.inf]
 
 
+@remembered
 def matrices(model: Model) -> list[Matrix]:
     """Every weight matrix of the layers, routed experts and embeddings excepted."""
     h = float(model.hidden)
@@ -345,6 +368,7 @@ def embedding_parameters(model: Model) -> float:
     return float(model.vocabulary) * model.hidden
 
 
+@remembered
 def small_parameters(model: Model) -> float:
     """Norms, biases, positions, attention sinks, convolutions and routers: for exactness, negligible in time."""
     a, extra, h = model.attention, model.extra, model.hidden
@@ -441,12 +465,12 @@ def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: C
     """
     total: Numeric = 0.0
     for span in spans(model):
-        entries = np.minimum(context / span.stride, span.window)
+        entries = least(context / span.stride, span.window)
         if span.compressed:
-            entries = entries + np.minimum(context, span.local)
-        total = total + span.layers * entries * span.width / np.minimum(tensor, span.kv_heads)
+            entries = entries + least(context, span.local)
+        total = total + span.layers * entries * span.width / least(tensor, span.kv_heads)
     for indexer in indexers(model):
         total = total + indexer.layers * context / indexer.stride * indexer.dim
     found = linear(model)
-    states = found.layers * found.state_bytes / np.minimum(tensor, found.value_heads) if found else 0.0
+    states = found.layers * found.state_bytes / least(tensor, found.value_heads) if found else 0.0
     return total * bytes_per_element + states

@@ -19,7 +19,7 @@ from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Fraction, Joule, Numeric, Second, Token, Watt
 
 _HALVINGS = 26  # of the interval of requests in decode: 1.5e-8 of the whole
-_SPARSE = "fewer sequences than data groups"  # no reason in a pool: its size follows from the load
+SPARSE = "fewer sequences than data groups"  # no reason in a pool: its size follows from the load
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,15 @@ class Service:
         sizes = (self.model, self.chip, layout, batch, self.prompt, output, self.precision)
         return estimate(*sizes, hbm=self.hbm, **more)  # type: ignore[arg-type]
 
+    @property
+    def computed(self) -> Token:
+        """Tokens of a prompt that are not found in the cache; at least one."""
+        return np.maximum(self.prompt * (1.0 - self.serving.prefix), 1.0)
+
     def prefill(self, layout: Layout) -> Estimate:
         """A prefill worker whose passes are full: prompts up to their first token, no decode step besides."""
         values = constants.values(self.chip, self.engine)
-        full = np.ceil(values["prefill.tokens"] / np.maximum(self.prompt * (1.0 - self.serving.prefix), 1.0))
+        full = np.ceil(values["prefill.tokens"] / self.computed)
         return self.worker(layout, full * layout.data, 1.0, "max load", replace(self.serving, store=None))
 
     def decode(self, layout: Layout, batch: Count) -> Estimate:
@@ -223,8 +228,7 @@ def disaggregate(service: Service, prefill: Pool, decode: Pool, batch: Count) ->
     one_pass = taking.prefill_seconds / prefill.layout.pipeline
     groups = prefill.workers * prefill.layout.data
     tokens = constants.values(service.chip, service.engine)["prefill.tokens"]
-    new = np.maximum(service.prompt * (1.0 - service.serving.prefix), 1.0)
-    each = one_pass / (tokens / new)  # of a group, for one prompt among others
+    each = one_pass * service.computed / tokens  # of a group, for one prompt among others
     alone = service.worker(prefill.layout, prefill.layout.data, 1.0, "concurrency", taking.serving).ttft
     sending = transfer_seconds(service, prefill, decode)
 
@@ -245,9 +249,9 @@ def disaggregate(service: Service, prefill: Pool, decode: Pool, batch: Count) ->
     n = high if np.ndim(high) else float(high)
     found, rate, _ = settled(n)
     first = (batch - n * decode.workers) / rate
-    reasons = {f"prefill pool: {reason}": mask for reason, mask in taking.reasons.items() if reason != _SPARSE}
+    reasons = {f"prefill pool: {reason}": mask for reason, mask in taking.reasons.items() if reason != SPARSE}
     reasons |= {
-        f"decode pool: {reason}": mask for reason, mask in found.reasons.items() if reason not in (_SPARSE, _EMPTY)
+        f"decode pool: {reason}": mask for reason, mask in found.reasons.items() if reason not in (SPARSE, _EMPTY)
     }
     reasons["the batch is empty"] = np.less(batch, 1)
     busy = np.minimum(rate * each / groups, 1.0)

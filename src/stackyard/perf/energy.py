@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration
+from stackyard.perf.numeric import least, most
 from stackyard.perf.op import Op
 from stackyard.quantity import BytePerSecond, Fraction, JoulePerByte, Numeric, Second, Watt
 
@@ -58,7 +59,7 @@ def watts(
     700.0
     """
     work = working_watts(chip, busy_compute, traffic, values, hbm, sent)
-    return np.minimum(idle_watts(chip, values) + work, chip.tdp)
+    return least(idle_watts(chip, values) + work, chip.tdp)
 
 
 class Drawn(NamedTuple):
@@ -78,7 +79,7 @@ def clock(work: Watt, room: Watt) -> Fraction:
     >>> float(clock(work=800.0, room=600.0)), float(clock(work=300.0, room=600.0))
     (0.75, 1.0)
     """
-    return np.minimum(room / np.maximum(work, 1e-9), 1.0)
+    return least(room / most(work, 1e-9), 1.0)
 
 
 def drawn(
@@ -87,7 +88,7 @@ def drawn(
     seconds: Second,
     values: Mapping[str, float],
     hbm: HbmGeneration | None = None,
-    limit: Watt = np.inf,
+    limit: float = np.inf,
 ) -> Drawn:
     """Power of a pass of `ops` that takes `seconds`, its clock, and how much longer it takes under the limit.
 
@@ -108,9 +109,9 @@ def drawn(
     idle = idle_watts(chip, values)
     rates = flop / seconds, moved / seconds, sent / seconds
     work = working_watts(chip, rates[0], rates[1], values, hbm, rates[2])
-    least = clock(work, np.minimum(limit, chip.tdp) - idle)
-    if np.ndim(limit) == 0 and limit >= chip.tdp and traffic_energy(hbm, values) <= traffic_energy(None, values):
-        return Drawn(idle + work * least, least, 1.0)
+    left = clock(work, min(limit, chip.tdp) - idle)
+    if limit >= chip.tdp and traffic_energy(hbm, values) <= traffic_energy(None, values):
+        return Drawn(idle + work * left, left, 1.0)
     usual = working_watts(chip, rates[0], rates[1], values, None, rates[2])
-    stretch = np.maximum(clock(usual, chip.tdp - idle) / least, 1.0)
-    return Drawn(idle + work * least, least, stretch)
+    stretch = most(clock(usual, chip.tdp - idle) / left, 1.0)
+    return Drawn(idle + work * left, left, stretch)

@@ -234,7 +234,7 @@ def estimate(
     regime: str = "concurrency",
     engine: str = "",
     serving: Serving = PLAIN,
-    power: Watt = np.inf,
+    power: float = np.inf,
 ) -> Estimate:
     """Time, memory, power and throughput of one replica of `model` with `batch` requests in progress.
 
@@ -294,8 +294,11 @@ def estimate(
 
 def _plain(layout: Layout, *numbers: Numeric) -> tuple[tuple[Numeric, ...], tuple[int, ...]]:
     """Inputs as floats or arrays of floats, and their common shape; ValueError names every bad one."""
+    given = (*widths(layout), *numbers)
+    if all(type(number) in (int, float) and 0 <= number < np.inf for number in given):
+        return tuple(float(number) for number in given), ()
     names = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output")
-    arrays = [np.asarray(number, dtype=float) for number in (*widths(layout), *numbers)]
+    arrays = [np.asarray(number, dtype=float) for number in given]
     faults = []
     for name, array in zip(names, arrays, strict=True):
         if not np.isfinite(array).all():

@@ -12,6 +12,7 @@ from stackyard.catalog.entries import Experts, Model
 from stackyard.perf import architecture, op
 from stackyard.perf.architecture import Matrix
 from stackyard.perf.layout import Layout, stage_share
+from stackyard.perf.numeric import least, where
 from stackyard.perf.op import ACTIVATION, Op
 from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
@@ -120,20 +121,20 @@ def _attention(
     kind = "prefill" if context is None else "decode"
     found = []
     for span in architecture.spans(model):
-        width: Numeric = span.width / np.minimum(t, span.kv_heads)  # a latent cache is held whole
+        width: Numeric = span.width / least(t, span.kv_heads)  # a latent cache is held whole
         key_dim, value_dim = span.head_dim, span.head_dim
         if latent:
             whole = context is not None  # decode in absorbed form
             key_dim, value_dim = (span.width, float(a.latent)) if whole else (span.head_dim, float(a.value_dim))
         stride, window = span.stride, min(span.window, span.top)
         if context is None:
-            keys: Numeric = (queries + np.minimum(prefix, window * stride)) / stride
+            keys: Numeric = (queries + least(prefix, window * stride)) / stride
             pairs = _pairs(queries, prefix, window * stride, span.chunked) / stride
         else:
-            keys = np.minimum(context / stride, window)
-            pairs = queries * np.minimum((context + (queries - 1.0) / 2.0) / stride, window)
+            keys = least(context / stride, window)
+            pairs = queries * least((context + (queries - 1.0) / 2.0) / stride, window)
         if span.compressed:  # besides the compressed entries, the last tokens
-            last = queries if context is None else np.minimum(context, span.local)
+            last = queries if context is None else least(context, span.local)
             keys = keys + last
             pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
@@ -153,8 +154,8 @@ def _linear(model: Model, layout: Layout, sequences: Count, queries: Token, kind
     shape = architecture.linear(model)
     if shape is None:
         return []
-    split = np.minimum(layout.tensor, shape.value_heads)
-    heads, keys = shape.value_heads / split, shape.key_heads / np.minimum(layout.tensor, shape.key_heads)
+    split = least(layout.tensor, shape.value_heads)
+    heads, keys = shape.value_heads / split, shape.key_heads / least(layout.tensor, shape.key_heads)
     sizes = (sequences, queries, heads, keys, shape.key_dim, shape.value_dim, architecture.STATE)
     return [op.linear_attention("linear_attention", *sizes, shape.layers * stage_share(model, layout), kind)]
 
@@ -181,9 +182,9 @@ def _experts(
     sizes = (tokens, tokens * groups, hidden, float(experts.width), routed, active, t, spread)
     # where groups share experts, each token goes to the accelerators of its experts and comes back, each way once
     # per expert; an accelerator sends its 1/t of its group's tokens
-    reached = op.touched(spread, np.minimum(1.0, spread), np.minimum(active, spread))
+    reached = op.touched(spread, least(1.0, spread), least(active, spread))
     size = tokens / t * reached * hidden
-    peers = np.where(np.greater(groups, 1), spread, 1.0)
+    peers = where(groups > 1, spread, 1.0)
     return [
         op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stackyard.perf.numeric import least, where
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
 TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
@@ -62,7 +63,7 @@ def matmul(
     33554432
     """
     moved = inner * outer * weight + rows * (inner + outer) * ACTIVATION
-    edge, wave = 2 * inner * outer, 2 * inner * np.minimum(rows / TILE, 1.0)
+    edge, wave = 2 * inner * outer, 2 * inner * least(rows / TILE, 1.0)
     return Op(name, "matmul", precision, stored, rows * edge, moved, edge, wave, count=count)
 
 
@@ -74,7 +75,7 @@ def causal_pairs(tokens: Token, window: Numeric = np.inf) -> Numeric:
     >>> float(causal_pairs(4.0)), float(causal_pairs(4.0, 2.0))
     (10.0, 7.0)
     """
-    seen: Numeric = np.minimum(tokens, window)
+    seen: Numeric = least(tokens, window)
     return seen * (seen + 1) / 2 + (tokens - seen) * seen
 
 
@@ -297,11 +298,11 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     >>> send("send", 100, 2, 16).sent
     100.0
     """
-    return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * np.greater(peers, 1) * 1.0)
+    return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
 def _exchange(name: str, sent: Byte, peers: Count, count: Count) -> Op:
-    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=count * np.greater(peers, 1) * 1.0)
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=count * where(peers > 1, 1.0, 0.0))
 
 
 def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from stackyard.perf.layout import Layout
+from stackyard.perf.numeric import least, most, where
 from stackyard.quantity import Count, Numeric, Second, Token
 
 REGIMES = ("concurrency", "max load", "fixed batch")
@@ -54,22 +53,22 @@ def shape(
     (8.0, 1.0, 8.0)
     """
     group = batch / layout.data
-    micro = np.maximum(group / layout.pipeline, 1.0)
-    tokens = np.maximum(output - 1.0, 0.0)
+    micro = most(group / layout.pipeline, 1.0)
+    tokens = most(output - 1.0, 0.0)
     steps = tokens / gain
     slots = steps * layout.pipeline
-    most = np.minimum(pass_tokens / prompt, np.maximum(group, 1.0))
-    come = np.maximum(group / np.maximum(slots, 1.0), 1.0)
-    prompts = np.minimum(come, most) if regime == "concurrency" else most
-    own = np.maximum(1.0 / prompts, 1.0)
-    others = np.maximum(group / prompts - own, 0.0)
+    full = least(pass_tokens / prompt, most(group, 1.0))
+    come = most(group / most(slots, 1.0), 1.0)
+    prompts = least(come, full) if regime == "concurrency" else full
+    own = most(1.0 / prompts, 1.0)
+    others = most(group / prompts - own, 0.0)
     if regime == DECODE_POOL:
         own, others = 0.0 * own, 0.0 * others
     if regime in ("fixed batch", DECODE_POOL):
         aboard: Count = 0.0 * prompts
     else:
-        aboard = np.maximum(micro - prompts, 0.0) * np.minimum(slots / np.maximum(others, 1e-9), 1.0)
-    passes = np.minimum(np.maximum(group, 1.0), layout.pipeline)
+        aboard = most(micro - prompts, 0.0) * least(slots / most(others, 1e-9), 1.0)
+    passes = least(most(group, 1.0), layout.pipeline)
     return Shape(group, micro, passes, prompts, aboard, own, others, steps, tokens)
 
 
@@ -123,20 +122,20 @@ def serve(
     stages, slots = layout.pipeline, cut.steps * layout.pipeline
     first = (stages - 1.0 + cut.own) * stage_mixed
     filling = cut.others * stage_mixed
-    decodes = np.greater(cut.steps, 0)
+    decodes = cut.steps > 0
     if regime == "fixed batch":
         first, decode = first + filling, slots * stage_decode
         ttft = first
     elif regime == DECODE_POOL:
         first, decode = 0.0 * first, slots * stage_decode
     else:
-        decode = np.maximum(slots - cut.others, 0.0) * stage_decode + filling
+        decode = most(slots - cut.others, 0.0) * stage_decode + filling
     cycle = first + decode
     share = (cut.own + cut.others) * stage_mixed / cycle
     if regime != "fixed batch":
-        busy = np.minimum(filling / cycle, 1.0 - 1e-9)
-        queue = np.minimum(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
-        running = np.minimum(np.maximum(cut.group - 1.0, 0.0), 1.0) * decodes
+        busy = least(filling / cycle, 1.0 - 1e-9)
+        queue = least(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
+        running = where(decodes, least(most(cut.group - 1.0, 0.0), 1.0), 0.0)
         ttft = first + queue + running * stages * stage_decode / 2.0
-    tpot = np.where(decodes, decode / np.maximum(cut.tokens, 1.0), stages * stage_decode)
+    tpot = where(decodes, decode / most(cut.tokens, 1.0), stages * stage_decode)
     return Service(cycle, ttft, tpot, batch * output / cycle, batch * (prompt + output) / cycle, share)

@@ -62,7 +62,7 @@ class Serving:
         """What differs from plain serving, in plain names and values."""
         said: dict[str, Any] = {}
         if self.draft:
-            guess = "own next-token layer" if self.drafter is None else self.drafter.id
+            guess = "model's own next-token layer" if self.drafter is None else self.drafter.id
             said = {"draft_tokens": self.draft, "acceptance": self.acceptance, "guessed_by": guess}
             said["tokens_per_step"] = self.gain
         if self.prefix:
@@ -88,11 +88,14 @@ def accepted(draft: Count, acceptance: Fraction) -> Numeric:
     >>> accepted(0.0, 0.9), accepted(3.0, 0.0), accepted(3.0, 1.0)
     (1.0, 1.0, 4.0)
     """
+    if type(draft) is float and draft == 0.0:
+        return 1.0
     rate = np.minimum(acceptance, 1.0 - 1e-12)
     found = np.where(np.equal(acceptance, 1.0), draft + 1.0, (1.0 - rate ** (draft + 1.0)) / (1.0 - rate))
     return found if np.ndim(found) else float(found)
 
 
+@architecture.remembered
 def next_token_layer(model: Model) -> Model:
     """The model's multi-token-prediction layer as a model of one layer: a layer of the main model's last kind.
 

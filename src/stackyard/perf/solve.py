@@ -13,12 +13,13 @@ from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
 from stackyard.perf import architecture, energy, lower, refusal, schedule
 from stackyard.perf.layout import Layout, divides
 from stackyard.perf.memory import Memory, memory
+from stackyard.perf.numeric import least, most
 from stackyard.perf.op import Op
 from stackyard.perf.overflow import read_seconds
 from stackyard.perf.precision import Precision, unsupported
 from stackyard.perf.provider import Provider
 from stackyard.perf.serving import PLAIN, Serving, guesser_bytes, guesses, primed, unserved
-from stackyard.quantity import Count, Numeric, Second, Token, Watt
+from stackyard.quantity import Count, Numeric, Second, Token
 
 Mask = bool | NDArray[np.bool_]
 Numbers = dict[str, Numeric]
@@ -38,7 +39,7 @@ class Query:
     values: Mapping[str, float]
     regime: str
     serving: Serving = PLAIN
-    power: Watt = np.inf  # limit below the rated power
+    power: float = np.inf  # limit below the rated power
 
 
 def solve(query: Query, sizes: tuple[Numeric, ...], size: tuple[int, ...]) -> tuple[Numbers, dict[str, Mask]]:
@@ -77,7 +78,7 @@ def lowered(
     serving: Serving = PLAIN,
 ) -> tuple[schedule.Shape, list[Op], list[Op]]:
     """How the batch is cut, and the operations of one stage's pass that takes prompts in and of its decode pass."""
-    new = np.maximum(prompt * (1.0 - serving.prefix), 1.0) if serving.prefix else prompt
+    new = most(prompt * (1.0 - serving.prefix), 1.0) if serving.prefix else prompt
     prefix = prompt - new if serving.prefix else 0.0
     cut = schedule.shape(layout, batch, new, output, values["prefill.tokens"], regime, serving.gain)
     context, sizes = prompt + output / 2.0, (model, layout, precision)
@@ -93,6 +94,8 @@ def lowered(
 
 def seconds(provider: Provider, op: Op, chip: Accelerator) -> Second:
     """Seconds of all repetitions of an operation; nan where the provider does not know."""
+    if type(op.count) is float and op.count == 0.0:
+        return 0.0
     found = provider.seconds(op, chip)
     return np.nan if found is None else found
 
@@ -126,7 +129,7 @@ def _solve(
     step = known * (sum(seconds(provider, op, chip) for op in stepping) + host)
     if query.serving.store is not None:
         read = read_seconds(held.overflow, cut.passes, query.serving.store)
-        mixed, step = np.maximum(mixed, read * np.minimum(cut.aboard / cut.micro, 1.0)), np.maximum(step, read)
+        mixed, step = most(mixed, read * least(cut.aboard / cut.micro, 1.0)), most(step, read)
     mixed_power, step_power = (
         energy.drawn(chip, ops, time, values, query.hbm, query.power)
         for ops, time in ((filling, mixed), (stepping, step))
@@ -145,7 +148,7 @@ def _solve(
         "prefill_share": share,
         "prefill_watts": mixed_power.watts,
         "decode_watts": step_power.watts,
-        "clock": np.minimum(mixed_power.clock, step_power.clock),
+        "clock": least(mixed_power.clock, step_power.clock),
         "watts": drawn,
         "joules_per_token": drawn * layout.accelerators / served.token_rate,
     }
@@ -155,7 +158,7 @@ def _solve(
 def _held(query: Query, cut: schedule.Shape, layout: Layout, batch: Count, prompt: Token, output: Token) -> Memory:
     """Memory of one accelerator, with what the guessing of tokens adds."""
     model, precision, values, serving = query.model, query.precision, query.values, query.serving
-    pass_tokens = np.minimum(cut.prompts * prompt * (1.0 - serving.prefix), values["prefill.tokens"])
+    pass_tokens = least(cut.prompts * prompt * (1.0 - serving.prefix), values["prefill.tokens"])
     more = guesser_bytes(model, layout, precision, serving, prompt + output)
     sizes = (layout, precision, batch, prompt + output, pass_tokens)
     return memory(model, query.chip, *sizes, values, more, serving.store)
@@ -168,5 +171,5 @@ def widths(layout: Layout) -> tuple[Count, ...]:
 
 def at_least_one(layout: Layout, *numbers: Numeric) -> tuple[Layout, Numeric, Numeric, Numeric]:
     """Sizes below one are a reason not to fit; they are worked as one so that the other reasons are told too."""
-    batch, prompt, output = (np.maximum(number, 1.0) for number in numbers)
-    return Layout(*(np.maximum(width, 1.0) for width in widths(layout))), batch, prompt, output
+    batch, prompt, output = (most(number, 1.0) for number in numbers)
+    return Layout(*(most(width, 1.0) for width in widths(layout))), batch, prompt, output

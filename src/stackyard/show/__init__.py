@@ -2,7 +2,7 @@
 
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
-from stackyard.show.perf import estimate, training, validation
+from stackyard.show.perf import estimate, pools, training, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
 
@@ -14,6 +14,7 @@ __all__ = [
     "findings",
     "frontier",
     "memory",
+    "pools",
     "problem",
     "progress",
     "reader_left",

@@ -16,9 +16,9 @@ from stackyard import catalog
 from stackyard.perf import constants
 from stackyard.perf.calibration.rows import COLUMNS, Row, row_of
 from stackyard.perf.disaggregate import Disaggregated, Pool, Service, disaggregate
-from stackyard.perf.drafts import acceptance
 from stackyard.perf.layout import Layout
 from stackyard.perf.serving import PLAIN, Serving
+from stackyard.perf.stated import acceptance
 from stackyard.quantity import Count
 
 FILE = Path(__file__).parent / "data" / "inference_ways.csv"
