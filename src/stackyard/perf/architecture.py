@@ -197,12 +197,12 @@ def linear(model: Model) -> Linear | None:
     heads = shape.get("heads", 0)
     return Linear(
         layers,
-        key_heads=shape.get("key_heads", heads),
-        value_heads=shape.get("value_heads", heads),
-        key_dim=shape.get("key_head_dim", shape.get("head_dim", 0)),
-        value_dim=shape.get("value_head_dim", shape.get("head_dim", 0)),
-        conv=shape["conv_kernel"],
-        gate_rank=shape.get("gate_rank", 0.0),
+        key_heads=float(shape.get("key_heads", heads)),
+        value_heads=float(shape.get("value_heads", heads)),
+        key_dim=float(shape.get("key_head_dim", shape.get("head_dim", 0))),
+        value_dim=float(shape.get("value_head_dim", shape.get("head_dim", 0))),
+        conv=float(shape["conv_kernel"]),
+        gate_rank=float(shape.get("gate_rank", 0.0)),
     )
 
 

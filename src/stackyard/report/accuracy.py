@@ -22,6 +22,14 @@ _TOLD = {
     "ttft": ("Time to first token", "ms"),
     "latency": ("Time of a whole request", "ms"),
 }
+_PLAIN = {
+    "output_rate": "output tokens/s",
+    "token_rate": "tokens/s",
+    "tpot": "time per output token",
+    "ttft": "time to first token",
+    "latency": "request",
+}
+_COLOURS = {"NVIDIA": "service", "AMD": "supply"}  # families of colours by vendor; others are green
 _ERRORS = (
     Column("rows", "", 0),
     Column("bias", "%", 1),
@@ -71,7 +79,7 @@ _POWER = (
 def _headline(found: Comparison) -> str:
     met = [line for line in found.targets() if line.rows]
     told = [f"{line.name[0]}: {line.mean:.1%} over {line.rows:,} rows" for line in met]
-    return ("Mean absolute error. " + "; ".join(told) + ".") if told else "No row can be compared."
+    return ("Mean absolute error: " + "; ".join(told) + ".") if told else "No row can be compared."
 
 
 def _missing(found: Comparison) -> str:
@@ -84,7 +92,7 @@ def _table(title: str, names: Sequence[str], lines: Iterable[Line], folded: bool
     rows: list[tuple[Cell, ...]] = []
     for line in (line for line in lines if line.rows):
         shares = (line.bias, line.median, line.mean, line.p90, line.coverage)
-        rows.append((*line.name, line.rows, *(100 * share for share in shares)))
+        rows.append((*(_PLAIN.get(word, word) for word in line.name), line.rows, *(100 * each for each in shares)))
     return Table(title, (*(Column(name) for name in names), *_ERRORS), tuple(rows), folded=folded)
 
 
@@ -121,7 +129,7 @@ def _clouds(found: Comparison, metric: str, scale: float) -> tuple[Cloud, ...]:
             groups.setdefault(generation(known.accelerator(row.chip)).id, []).append(int(place))
     return tuple(
         Cloud(
-            f"accelerator/{name}",
+            f"{_COLOURS.get(known.accelerator(found.rows[places[0]].chip).vendor, 'site')}/{name}",
             name,
             tuple(scale * float(found.rows[place].value) for place in places),
             tuple(scale * float(found.predicted[place]) for place in places),

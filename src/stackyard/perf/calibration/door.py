@@ -248,6 +248,8 @@ def _way(cells: Mapping[str, str]) -> Way:
         "scenario": "closed_loop_concurrency",
         "metric": cells["metric"].replace("_per_decode_gpu", "_per_gpu"),
     }
+    if cells["scenario"] == "online_poisson":
+        plain["batch_or_concurrency"] = "1"
     row = translated(plain)
     pools = pools_of(cells["notes"])
     apart = "disagg" in cells["scenario"]
@@ -259,6 +261,8 @@ def _way(cells: Mapping[str, str]) -> Way:
         names = ("tensor", "pipeline", "data", "expert")
         more = {name: float(getattr(then, name)) for name in names} | {"batch": _batch(plain), "workers": workers}
         more |= {f"prefill_{name}": float(getattr(first, name)) for name in names} | {"prefill_workers": makers}
+    if cells["scenario"] == "online_poisson":
+        more["arrivals"] = _arrivals(cells) * float(row.batch)  # a plain row of one request has one over its replicas
     if "mtp" in cells["scenario"]:
         vendor = catalog.load().accelerators[row.chip].vendor
         more["draft"] = guesses(row.framework, vendor, more.get("data", row.data) > 1)
@@ -289,6 +293,14 @@ def _stranger(kind: str, name: str, known: Iterable[str]) -> Inexpressible:
     hint = nearest(name, known)
     close = f" ({hint})" if hint.startswith("did you mean") else ""
     return Inexpressible(f"{kind} not in the catalogue: {name[:60]}{close}")
+
+
+def _arrivals(cells: Mapping[str, str]) -> float:
+    """Requests that come each second, of all replicas."""
+    told = re.search(r"(?:qps|rate|rps)\s*=\s*([\d.]+)", cells["batch_or_concurrency"], re.IGNORECASE)
+    if not told:
+        raise Inexpressible("rate of arrivals not stated")
+    return float(told[1])
 
 
 def _named(name: str, table: Iterable[tuple[str, str]]) -> str:

@@ -87,6 +87,8 @@ def _follows(row: Row) -> bool:
     """
     apart = isinstance(row, Way) and row.prefill_workers
     rates = ("output_rate",) if apart else ("output_rate", "token_rate")
+    if isinstance(row, Way) and row.arrivals and row.metric in ("output_rate", "token_rate"):
+        return True  # what is offered is served
     loop = row.metric in rates and row.regime == "concurrency" and row.source.startswith("ix_")
     return loop or (row.source == "splitwise" and row.metric == "latency")
 

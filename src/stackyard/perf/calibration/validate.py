@@ -18,6 +18,8 @@ from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, ro
 from stackyard.perf.calibration.ways import ways
 from stackyard.perf.interval import factors
 
+OVERLOADED = "more requests arrive than are served by the model: the time to the first token grows with the run"
+
 
 @dataclass(frozen=True)
 class Line:
@@ -125,5 +127,6 @@ def write_predictions(path: Path, target: Path) -> int:
             numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in (middle, *sorted(ends))]
             chip = catalog.load().accelerator(row.chip)
             engine = constants.engine_of(row.framework, row.date, chip).id
-            writer.writerow((*texts, *numbers, engine, row.excluded))
+            why = row.excluded or (OVERLOADED if not numbers[0] else "")
+            writer.writerow((*texts, *numbers, engine, why))
     return int(np.isfinite(told.predicted).sum())
