@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from stackyard import catalog
 from stackyard.plan import amounts
 from stackyard.plan.amounts import Door, Series, Unit
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -39,8 +40,9 @@ lists every key. `stackyard check FILE` reads a file and tells every mistake at 
 `examples/first-plan.yaml` is the shortest whole plan. This page is generated from the types that read the file.
 
 Months are written `2026-09`. A key marked **required** has no default; an unknown key is refused. Keys right below
-`services`, `supplies`, `packaging`, `accelerators` and `sites` are names of your own, each used once, by which
-the parts name each other. What is used twice can be marked with `&name` and repeated with `*name`, as always in YAML.
+`services`, `supplies`, `packaging`, `accelerators`, `sites` and `campaigns` are names of your own, each used once,
+by which the parts name each other. What is used twice can be marked with `&name` and repeated with `*name`, as always
+in YAML.
 """
 
 UNITS = """## Units
@@ -87,13 +89,18 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("horizon", Horizon),
     ("money", Money),
     ("services", Service),
+    ("tiers of a service", Tier),
+    ("alternatives of a service", Way),
     ("supplies", Supply),
     ("wafers of a supply", Wafers),
+    ("contract of a supply", Contract),
     ("packaging", Packaging),
     ("accelerators", Chip),
     ("sites", SitePlan),
     ("phases of a site", SitePhase),
     ("fleet of a site", Installed),
+    ("halls of a site", Hall),
+    ("campaigns", Campaign),
 )
 KEYS = "the keys below"
 

@@ -20,6 +20,7 @@ from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
+from stackyard.what_ifs import compare, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
@@ -42,9 +43,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 ABSENT = (
-    "Training campaigns: the demand is inference only.",
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
-    "Whole racks, phases and contracts: decisions are continuous amounts; nothing is rounded to lots.",
+    "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
     "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
@@ -479,6 +479,7 @@ __all__ = [
     "Result",
     "audit",
     "catalog",
+    "compare",
     "disaggregate",
     "estimate",
     "explained",
@@ -496,6 +497,8 @@ __all__ = [
     "validate",
     "validate_training",
     "what_if",
+    "why_not",
     "workload",
     "write_map",
+    "write_mps",
 ]

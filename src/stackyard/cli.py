@@ -365,11 +365,15 @@ def plan(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the plan.")] = Path("out"),
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
+    mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
     from stackyard.files import require_folder
 
+    if mps is not None:
+        show.console().print(f"{api.write_mps(scenario, mps)}: the program, for any solver that reads MPS.")
+        return
     require_folder(out)
     with show.progress() as progress:
         result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
@@ -386,6 +390,39 @@ def explain(
     from stackyard import api, show
 
     show.explanation(*api.explained(folder), month)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one over the same months, or a file of changes to it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the comparison.")] = Path("out"),
+) -> None:
+    """Compare two plans: what each changed input does to cost, tokens, power, exactly; one table and one waterfall."""
+    from stackyard import api, show
+    from stackyard.files import require_folder
+
+    require_folder(out)
+    with show.progress() as progress:
+        _, document = api.compare(first, second, progress)
+        written = document.write(out)
+    show.document(document.report, written)
+
+
+@app.command(name="why-not")
+def why_not(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
+    what: Annotated[str, typer.Argument(help="An option, such as phase/ulsan/2029-02, or an accelerator with --at.")],
+    at: Annotated[str | None, typer.Option(help="The site at which the accelerator is to stand.")] = None,
+) -> None:
+    """Force what the plan did not choose, plan again, and tell the difference."""
+    from stackyard import api, show
+
+    with show.progress() as progress:
+        found = api.why_not(scenario, what, at, progress)
+    show.why_not(found)
+    if found.plan is None:
+        raise typer.Exit(DOES_NOT_FIT)
 
 
 @app.command()

@@ -23,9 +23,11 @@ from stackyard.hbm.stack import stack_yield
 from stackyard.hbm.supply import Line, flow
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
+from stackyard.plan import build_choices
 from stackyard.plan.amounts import Months, usd
-from stackyard.plan.inputs import Chip, SitePlan, Supply
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.build_choices import Options, Place, places
+from stackyard.plan.inputs import Chip, Service, SitePlan, Supply
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, Problem, R, S, T, V, Y, array
 from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
@@ -88,13 +90,24 @@ class _Context:
         by_month: Months = value.by_month(self.months[:-RUN_OUT], self.krw)
         return np.pad(by_month, (0, RUN_OUT), mode="edge")
 
+    @property
+    def places(self) -> list[Place]:
+        """Every way to build every site: the site axis."""
+        return places(self.scenario.inputs.sites)
+
     def residual(self, since: Array, life: float) -> Any:
         """Share of a price that is left at the end of all months of what is bought in month `since`."""
         return residual((self.months.stop - since) * MONTH, life, self.scenario.inputs.money.discount_rate.si)
 
 
-def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] | None = None) -> Built:
-    """The Problem of a scenario. `progress` is told what is being done."""
+def build(
+    scenario: Scenario,
+    catalog: Catalog,
+    progress: Callable[[str], None] | None = None,
+    rated: dict[str, Best] | None = None,
+) -> Built:
+    """The Problem of a scenario. `progress` is told what is being done; `rated` keeps the operating points of one
+    scenario for the next, by everything that they depend on."""
     tell = progress or (lambda text: None)
     here = _Context(scenario, catalog)
     inputs = scenario.inputs
@@ -103,24 +116,31 @@ def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] 
         S: list(inputs.supplies),
         K: list(inputs.packaging),
         A: list(inputs.accelerators),
-        SITE: list(inputs.sites),
+        SITE: [place.key for place in here.places],
         T: [show_month(month) for month in here.months],
         Y: sorted({year_of(month) for month in here.months}),
     }
     chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
     tell("Rating each accelerator on each service")
-    points = _points(here, chips, systems)
+    points = _points(here, chips, systems, {} if rated is None else rated)
     tell("Adding up HBM, packaging, sites and money")
     values: Coefficients = {}
     values |= _demand(here)
     values |= _rates(here, chips, systems, points)
-    values |= _supply(here, chips)
+    options = Options(here.months, list(inputs.supplies), axes[SITE], here.krw)
+    values |= _supply(here, chips, options)
     values |= _accelerators(here, chips, systems)
-    values |= _sites(here, systems)
+    values |= _sites(here, systems, options)
     values |= _money(here)
+    values |= options.coefficients()
+    values |= _training(here, chips, systems, values)
+    axes |= {R: [f"tier {r + 1}" for r in range(_tiers(here))], O: options.ids, N: options.ids}
+    axes |= {G: list(options.groups), C: list(inputs.campaigns)}
+    axes = {dim: ids or np.array(ids, dtype=str) for dim, ids in axes.items()}
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
-    data.attrs["labels"] = json.dumps(_labels(scenario), ensure_ascii=False)
+    labels = _labels(scenario) | {place.key: place.name for place in here.places} | options.names
+    data.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
     return Built(Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(points, data)))
@@ -133,7 +153,7 @@ def _labels(scenario: Scenario) -> dict[str, str]:
         inputs.supplies,
         inputs.packaging,
         inputs.accelerators,
-        inputs.sites,
+        inputs.campaigns,
     )
     return {key: entry.name for group in groups for key, entry in group.items()}
 
@@ -155,33 +175,67 @@ def _system(chip: Chip, catalog: Catalog) -> System:
     return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, chip.system_cooling)
 
 
-def _points(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> dict[Any, Best]:
+def _points(
+    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], known: dict[str, Best]
+) -> dict[Any, Best]:
     """The best operating point of each accelerator on each service, within the scale-up domain of its system."""
     found: dict[tuple[str, str], Best] = {}
     for key, chip in chips.items():
         domain = min(chip.scale_up_domain, systems[key].accelerators)
         for name, service in here.scenario.inputs.services.items():
-            found[key, name] = best(
-                here.catalog.model(service.model),
-                chip,
-                service.prompt.si,
-                service.output.si,
-                ttft=service.ttft.si,
-                tpot=service.tpot.si,
-                precision=service.precision,
-                domain=domain,
-                hbm=here.catalog.hbm.get(chip.hbm),
-            )
+            asked = (service.prompt.si, service.output.si, service.ttft.si, service.tpot.si)
+            depends = repr((chip.id, sorted(chip.flops.items()), domain, asked, _ways(service)))
+            if depends not in known:
+                known[depends] = _fastest(here, chip, domain, service)
+            found[key, name] = known[depends]
     return found
+
+
+def _fastest(here: _Context, chip: Accelerator, domain: int, service: Service) -> Best:
+    """The best operating point of an accelerator on the model and precision on which it is fastest."""
+    rated = [
+        best(
+            here.catalog.model(model),
+            chip,
+            service.prompt.si,
+            service.output.si,
+            ttft=service.ttft.si,
+            tpot=service.tpot.si,
+            precision=precision,
+            domain=domain,
+            hbm=here.catalog.hbm.get(chip.hbm),
+        )
+        for model, precision in _ways(service)
+    ]
+    return max(rated, key=lambda point: point.token_rate)
+
+
+def _ways(service: Service) -> list[tuple[str, Any]]:
+    """Every model and precision that may stand for a service, its own first."""
+    return [(service.model, service.precision), *((way.model, way.precision) for way in service.alternatives)]
 
 
 def _demand(here: _Context) -> Coefficients:
     services = here.scenario.inputs.services.values()
+    demand = np.array([here.series(service.demand) * DAY for service in services])
+    start = np.zeros((len(services), _tiers(here), len(here.months)))
+    dearer = np.zeros_like(start)
+    for v, service in enumerate(services):
+        below = here.series(service.unserved_price)
+        for r, tier in enumerate(service.tiers):
+            price = here.series(tier.price)
+            start[v, r], dearer[v, r], below = tier.beyond.si * demand[v], np.maximum(price - below, 0.0), price
     return {
-        "demand": [here.series(service.demand) * DAY for service in services],
+        "demand": demand,
+        "tier_start": start,
+        "tier_price": dearer,
         "unserved_price": [here.series(service.unserved_price) for service in services],
         "peak_to_mean": [service.peak_to_mean.si for service in services],
     }
+
+
+def _tiers(here: _Context) -> int:
+    return max(len(service.tiers) for service in here.scenario.inputs.services.values())
 
 
 def _rates(
@@ -189,13 +243,11 @@ def _rates(
 ) -> Coefficients:
     """Tokens per second and IT watts of one accelerator at its operating point, its share of the system in."""
     services = here.scenario.inputs.services
-    used = plants.facts()["plant.power.rating_used"].si
     rate = np.zeros((len(chips), len(services)))
     busy = np.zeros_like(rate)
     idle = np.zeros(len(chips))
     for i, (key, chip) in enumerate(chips.items()):
-        system = systems[key]
-        with_host = system_power(1.0, chip.tdp, system.max_power, system.accelerators, used)
+        with_host = _with_host(chip, systems[key])
         idle[i] = chip.idle * with_host
         for j, name in enumerate(services):
             point = points[key, name].estimate
@@ -205,23 +257,40 @@ def _rates(
     return {"rate": rate, "power_busy": busy, "power_idle": idle}
 
 
-def _supply(here: _Context, chips: Mapping[str, Accelerator]) -> Coefficients:
+def _with_host(chip: Accelerator, system: System) -> float:
+    """Watts of an accelerator at full load, its share of the system in."""
+    used = plants.facts()["plant.power.rating_used"].si
+    return float(system_power(1.0, chip.tdp, system.max_power, system.accelerators, used))
+
+
+def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) -> Coefficients:
     supplies = here.scenario.inputs.supplies
     price = np.array([here.series(supply.price) for supply in supplies.values()])
     holding = np.array([[supply.holding.si] for supply in supplies.values()])
     fits = np.array([[_fits(supply, chip) for chip in chips.values()] for supply in supplies.values()])
     deliveries = [_delivered(here, supply) for supply in supplies.values()]
+    under = np.array([[supply.contract is not None] for supply in supplies.values()])
+    for key, supply in supplies.items():
+        if supply.contract is not None:
+            promised, delivered = (_delivered(here, supply, slipped)[0] for slipped in (False, True))
+            build_choices.contract(options, key, supply, supply.contract, promised, delivered)
     packaging = here.scenario.inputs.packaging
     per_package = [
         [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
         for line in packaging
     ]
     return {
-        "stacks_delivered": [delivered for delivered, _, _ in deliveries],
+        "stacks_delivered": np.where(under, 0.0, [delivered for delivered, _, _ in deliveries]),
         "wafers_per_stack": [wafers for _, wafers, _ in deliveries],
         "stack_lead": [lead for _, _, lead in deliveries],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
-        "stack_price": price,
+        "stack_price": np.where(under, 0.0, price),
+        "stack_value": price,
+        "take_price": np.where(under, price, 0.0),
+        "short_price": [
+            build_choices.short_price(supply.contract, each)
+            for supply, each in zip(supplies.values(), price, strict=True)
+        ],
         "stack_holding": price * holding * here.seconds,
         "fits_stack": fits,
         "stacks_per_package": [chip.stacks for chip in chips.values()],
@@ -239,16 +308,18 @@ def _fits(supply: Supply, chip: Accelerator) -> bool:
     return supply.product == chip.hbm and supply.height == chip.stack_height
 
 
-def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
+def _delivered(here: _Context, supply: Supply, slipped: bool = True) -> tuple[Array, float, int]:
     """Stacks by month, DRAM wafers started for one of them, and months from the one to the other.
 
-    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads.
+    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads, and
+    where it is `slipped`, after the slip.
     """
     if supply.deliveries is not None:
         return here.series(supply.deliveries) * MONTH, 0.0, 0
     wafers = supply.wafers
     assert wafers is not None
-    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + wafers.slip
+    late = wafers.slip if slipped else 0
+    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + late
     generation = here.catalog.generation(supply.product)
     area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
     line = Line(
@@ -266,7 +337,7 @@ def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
     )
     shipped = stack_yield(line.height, line.bond_yield, line.test_yield)
     per_stack = line.height / (line.dies_per_wafer * line.die_yield * shipped)
-    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :], float(per_stack), lead
+    return slip(flow(line).stacks_shipped, late)[-len(here.months) :], float(per_stack), lead
 
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:
@@ -284,6 +355,7 @@ def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Map
         "lead_months": [chip.lead_months for chip in orders.values()],
         "life_months": [max(1, round(chip.life.si / MONTH)) for chip in orders.values()],
         "availability": [chip.working.si for chip in orders.values()],
+        "lot": [systems[key].accelerators if chip.whole_systems else 0 for key, chip in orders.items()],
         "accelerator_price": price,
         "accelerator_residual": left,
         "upkeep": upkeep,
@@ -292,21 +364,29 @@ def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Map
 
 
 def _fleet(here: _Context) -> Array:
-    orders, sites = _orders(here), here.scenario.inputs.sites
-    fleet = np.zeros((len(orders), len(sites), len(here.months)))
+    orders, ways = _orders(here), here.places
+    fleet = np.zeros((len(orders), len(ways), len(here.months)))
     index = {key: i for i, key in enumerate(orders)}
-    for j, site in enumerate(sites.values()):
-        for group in site.fleet:
+    for j, way in enumerate(ways):
+        for group in way.plan.fleet if way.hall is None else ():
             i = index[group.accelerator]
             until = group.since + round(orders[group.accelerator].life.si / MONTH)
             fleet[i, j] += np.where(np.array(here.months) < until, group.count.si, 0.0)
     return fleet
 
 
-def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
-    sites = here.scenario.inputs.sites.values()
+def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> Coefficients:
+    ways = here.places
+    sites = [way.plan for way in ways]
     clock = np.array(here.months)
-    power = np.array([_power(site, here.months) for site in sites])
+    anyway: dict[str, Array] = {}
+    for key, site in here.scenario.inputs.sites.items():
+        own = [way for way in ways if way.site == key]
+        if len(own) == 1 and not any(phase.choose for phase in site.phases):
+            anyway[key] = _power(site, here.months)
+        else:
+            anyway |= build_choices.site_options(options, key, site, own, here.residual)
+    power = np.array([anyway[way.key] for way in ways])
     conditions = [_conditions(here, site) for site in sites]
     return {
         "site_power": power,
@@ -319,6 +399,15 @@ def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
         "electricity_price": [here.series(site.electricity) for site in sites],
         "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],
     }
+
+
+def _training(
+    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], values: Coefficients
+) -> Coefficients:
+    power = {key: _with_host(chip, systems[key]) for key, chip in chips.items()}
+    ever = (values["site_power"] + values["option_power"].sum(axis=0)).max(axis=1)
+    campaigns = here.scenario.inputs.campaigns
+    return build_choices.training(campaigns, here.months, here.places, chips, power, ever, here.krw)
 
 
 def _power(site: SitePlan, months: range) -> Array:
@@ -361,8 +450,9 @@ def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any,
         if chip.system is not None:
             entries.append((f"accelerators.{key}", here.catalog.system(chip.system).facts))
     for key, service in inputs.services.items():
-        entries.append((f"services.{key}", here.catalog.model(service.model).facts))
-    for key, site in inputs.sites.items():
+        for model, _ in _ways(service):
+            entries.append((f"services.{key}", here.catalog.model(model).facts))
+    for key, _, site, _ in here.places:
         entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
         entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
         entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
@@ -389,4 +479,5 @@ def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
         closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
         if closed:
             remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
-    return remarks
+    nowhere = [str(key) for key in data[C].values if not bool((data["cluster_most"].sel({C: key}) > 0).any())]
+    return remarks + [f"{names[key]} can run nowhere: no site has the power for its least cluster." for key in nowhere]

@@ -10,10 +10,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from stackyard.catalog import Catalog
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
+from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Tier, Way
 from stackyard.source import Fact
-
-Cooling = Literal["air", "hybrid", "liquid"]
-Precision = Literal["bf16", "fp8", "fp4"]
 
 
 def _known_in(section: str) -> AfterValidator:
@@ -91,6 +89,10 @@ class Service(Door):
     """Share of the full-load rate that is planned with; the rest is kept for tail latency."""
     unserved_price: Annotated[Series, Unit("USD/token")]
     """What a token that is not served costs you. The plan weighs it against building more."""
+    tiers: tuple[Tier, ...] = ()
+    """Parts of the demand that it is dearer to leave, the cheapest first."""
+    alternatives: tuple[Way, ...] = ()
+    """Other models or precisions that may stand for it: each accelerator takes the one on which it is fastest."""
 
 
 class Wafers(Door):
@@ -141,6 +143,8 @@ class Supply(Door):
     """Stacks delivered. Either this or `wafers`."""
     wafers: Wafers | None = None
     """Wafer starts from which the deliveries follow. Either this or `deliveries`."""
+    contract: Contract | None = None
+    """What is delivered is offered under a contract, and paid for when it is taken."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Supply:
@@ -191,6 +195,8 @@ class Chip(Door):
     """Price of a whole system, in the month of the start."""
     network_price: Annotated[Series, Unit("USD/package")] = preset("0 USD/package")
     """Network and storage for one accelerator, on top of the system's price."""
+    whole_systems: bool = False
+    """Only whole systems can be started: an order is a whole number of them in each month."""
     hbm_in_price: Annotated[Fact, Unit("USD/stack")] = preset("0 USD/stack")
     """Price of a stack within `system_price`; it is taken off, for the plan buys the stacks itself."""
     upkeep: Annotated[Fact, Unit("1/year")] = preset("3%/year")
@@ -212,6 +218,10 @@ class SitePhase(Door):
     """The month from which it is there."""
     power: Annotated[Fact, Unit("W")]
     """All power of the site from then on, cooling included; not what is added."""
+    choose: bool = False
+    """The plan decides whether this phase is opened; it needs the ones before it."""
+    fee: Annotated[Fact, Unit("USD")] = preset("0 USD")
+    """Paid once if it is opened, in its month: land, grid connection, shells."""
 
 
 class Installed(Door):
@@ -232,6 +242,8 @@ class SitePlan(Door):
     """As it stands in the report."""
     phases: tuple[SitePhase, ...] = Field(min_length=1)
     """When which power is energised, earliest first."""
+    grid_date: MonthField | None = None
+    """The month in which the grid connection is there: no phase can be before it."""
     share: Annotated[Fact, Unit("")] = preset(1.0)
     """Share of the site's power that is the plan's."""
     climate: Annotated[str, _known_in("climate")]
@@ -254,6 +266,8 @@ class SitePlan(Door):
     """Power that is fitted out and paid for before the first month."""
     fleet: tuple[Installed, ...] = ()
     """Accelerators in place before the first month."""
+    halls: Mapping[str, Hall] = {}
+    """Other ways to build and cool the site; the plan chooses one of them or its own."""
 
 
 class Inputs(Door):
@@ -277,5 +291,7 @@ class Inputs(Door):
     """What can be ordered."""
     sites: Mapping[str, SitePlan] = Field(min_length=1)
     """Where it can stand."""
+    campaigns: Mapping[str, Campaign] = {}
+    """Training that is to be done beside the services."""
     absent: tuple[str, ...] = ()
     """What this scenario leaves out, a sentence each; said in the report."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.problem import SITE, A, Column, K, Problem, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, Problem, R, S, T, V, Y
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -24,7 +24,18 @@ DECISIONS: dict[str, Column] = {
     "fitted": Column((SITE, T), "W", "site power fitted out so far"),
     "served": Column((V, T), "token/day", "mean tokens served"),
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
+    "deep": Column((V, R, T), "token/day", "mean tokens not served above the start of a dearer tier"),
+    "take": Column((S, T), "stack", "stacks taken under a contract"),
+    "short": Column((S, T), "stack", "stacks of a contract's minimum that are paid for and not taken"),
+    "chosen": Column((O,), "", "1 where an option is chosen"),
+    "lots": Column((A, T), "", "whole systems started in the month"),
+    "train": Column((A, SITE, C, T), "package", "accelerators that train for this campaign"),
+    "host": Column((A, SITE, C), "", "1 where a campaign is placed: one kind of accelerator at one site"),
+    "active": Column((C, T), "", "1 in months in which a campaign runs"),
+    "undone": Column((C, T), "FLOP", "what a campaign has still to compute at the end of the month"),
 }
+
+WHOLE = ("chosen", "lots", "host", "active")  # decisions that are whole numbers; all but `lots` are 0 or 1
 
 # Shadow prices, one for each constraint family: what one more unit on the right-hand side would save (for demand:
 # cost), in USD of the month in question (not discounted). Those of limits are >= 0, those of balances of either sign.
@@ -43,6 +54,18 @@ PRICES: dict[str, Column] = {
     "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),
     "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
     "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
+    "price_tier": Column((V, R, T), "USD/token", "worth of one more token not served before the dearer tier starts"),
+    "price_offer": Column((S, T), "USD/stack", "worth of one more stack offered under a contract"),
+    "price_total": Column((S,), "USD/stack", "worth of one more stack that a contract allows in all, in USD of today"),
+    "price_minimum": Column((S, T), "USD/stack", "worth of one stack less in a contract's minimum"),
+    "price_group": Column((G,), "USD", "worth of choosing one more of a group, in USD of today"),
+    "price_needs": Column((O, N), "USD", "worth of choosing an option without the one that it needs, in USD of today"),
+    "price_lot": Column((A, T), "USD/package", "worth of one more accelerator beside the whole systems"),
+    "price_progress": Column((C, T), "USD/FLOP", "worth of one FLOP of a campaign done for it"),
+    "price_host": Column((A, SITE, C, T), "USD/package", "worth of one accelerator of a campaign at another place"),
+    "price_place": Column((C,), "USD", "worth of a second place for a campaign, in USD of today"),
+    "price_least": Column((C, T), "USD/package", "worth of a campaign's cluster being one accelerator smaller"),
+    "price_active": Column((C, T), "USD/package", "worth of one accelerator of a campaign while it pauses"),
 }
 
 # What the plan spends and uses by month; all USD of the month, not discounted.
@@ -53,7 +76,9 @@ FLOWS: dict[str, Column] = {
     "cost_upkeep": Column((T,), "USD", "maintenance"),
     "cost_energy": Column((T,), "USD", "electricity"),
     "cost_carbon": Column((T,), "USD", "priced CO2e"),
+    "cost_contracts": Column((T,), "USD", "stacks taken under contracts, minimums not taken, fees of what is chosen"),
     "cost_unserved": Column((T,), "USD", "tokens not served at their price"),
+    "cost_late": Column((T,), "USD", "training not done in time at its price"),
     "it_power_peak": Column((SITE, T), "W", "IT power at the day's peak"),
     "it_power_mean": Column((SITE, T), "W", "IT power, mean of the month"),
     "site_power_peak": Column((SITE, T), "W", "site power at the day's peak"),
@@ -63,12 +88,17 @@ FLOWS: dict[str, Column] = {
 }
 
 
+NOT_SPENT = ("cost_unserved", "cost_late")  # prices that steer the plan; nobody pays them
+
+
 @dataclass(frozen=True)
 class Plan:
     """Decisions, flows and prices on the Problem's axes, with how they were found.
 
     `objective` is the net present cost: discounted spending and unserved demand less residual values at the end of the
-    horizon. `status` is 'optimal'; anything else is raised as SolveError, never returned.
+    horizon. `status` is 'optimal'; anything else is raised as SolveError, never returned. Where something whole had to
+    be chosen, `gap` is how much cheaper than this plan any other can be, as a share of its cost, and the prices are
+    those of the linear program in which the choices stand as they are.
     """
 
     decisions: xr.Dataset

@@ -21,7 +21,9 @@ from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import MISSING, NOT_A_GROUP, UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
+from stackyard.plan import commitment_checks
 from stackyard.plan.amounts import Door
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -35,18 +37,21 @@ from stackyard.plan.inputs import (
     Supply,
     Wafers,
 )
+from stackyard.plan.overlay import is_overlay, overlaid
 from stackyard.quantity import DAY
 from stackyard.source import Fact
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario that was read without a fault: its values, its text and a digest of everything it says."""
+    """A scenario that was read without a fault: its values, its text, a digest of everything it says, and its tables
+    with the folder in which they stand."""
 
     inputs: Inputs
     located: Located
     digest: str
     tables: tuple[Path, ...] = ()
+    folder: Path = Path()
 
     @property
     def name(self) -> str:
@@ -73,9 +78,16 @@ def find_file(path: Path) -> Path:
 def load(path: Path, catalog: Catalog) -> Scenario:
     """Reads a scenario file or folder; raises InputErrors with every fault of the file and its tables."""
     file = find_file(path)
-    located = read_yaml(file)
+    located, folder = read_yaml(file), file.parent
+    if is_overlay(located.data):
+        located, folder = overlaid(file, located)
+    return read(located, folder, catalog)
+
+
+def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
+    """The scenario of plain data, its tables beside it in `folder`; raises InputErrors with every fault."""
     faults = Faults()
-    context: dict[str, Any] = {"catalog": catalog, "folder": file.parent, "file": located.file, "faults": faults}
+    context: dict[str, Any] = {"catalog": catalog, "folder": folder, "file": located.file, "faults": faults}
     context["months"] = _horizon_of(located.data)
     inputs: Inputs | None = None
     if not isinstance(located.data, dict):
@@ -93,7 +105,7 @@ def load(path: Path, catalog: Catalog) -> Scenario:
     faults.raise_any()
     assert inputs is not None
     tables = tuple(sorted(set(context.get("tables", ()))))
-    return Scenario(inputs, located, _digest(located.data, tables), tables)
+    return Scenario(inputs, located, _digest(located.data, tables), tables, folder)
 
 
 def _references(located: Located) -> Iterator[Any]:
@@ -147,12 +159,24 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "wafers": Wafers,
     "phases": SitePhase,
     "fleet": Installed,
+    "contract": Contract,
+    "tiers": Tier,
+    "alternatives": Way,
+    "halls": Hall,
+    "campaigns": Campaign,
 }
 
 
 MOST_TOKENS = 1e20  # a day: beyond it the program's numbers differ too much in size to be solved
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
-_NAMED = ("services", "supplies", "packaging", "accelerators", "sites")  # sections of entries under their own names
+_NAMED = (
+    "services",
+    "supplies",
+    "packaging",
+    "accelerators",
+    "sites",
+    "campaigns",
+)  # sections of entries under their own names
 
 
 def _with_next_steps(faults: Faults) -> Iterator[Fault]:
@@ -188,13 +212,14 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
         _check_site(key, site, inputs, add)
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
+    commitment_checks.check(inputs, catalog, add)
     _check_money(inputs.money, inputs, add)
     _check_names(inputs, add)
     if inputs.money.krw_per_usd is None:
-        for where, fact in facts_of(inputs):
+        for path, fact in _facts_by_path(inputs):
             if "KRW" in fact.unit:
                 hint = "add money.krw_per_usd, for example {fact: costs.exchange-rates.2026-07}"
-                faults.add(located.file, 0, where, "is in won, and there is no exchange rate", hint)
+                add(path, "is in won, and there is no exchange rate", hint)
     yield from faults
 
 
@@ -336,10 +361,13 @@ def _with_paths(inputs: Inputs, located: Located) -> Inputs:
 
 def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
     """(key path, Fact) of every number that the scenario states or takes from the catalogue."""
+    return ((dotted(path), fact) for path, fact in _facts_by_path(inputs))
 
-    def walk(value: Any, path: Path_) -> Iterator[tuple[str, Fact]]:
+
+def _facts_by_path(inputs: Inputs) -> Iterator[tuple[Path_, Fact]]:
+    def walk(value: Any, path: Path_) -> Iterator[tuple[Path_, Fact]]:
         if isinstance(value, Fact):
-            yield dotted(path), value
+            yield path, value
         elif isinstance(value, Door):
             for key in type(value).model_fields:
                 yield from walk(getattr(value, key), (*path, key))

@@ -30,6 +30,7 @@ COSTS = {
     "cost_upkeep": "Upkeep",
     "cost_energy": "Electricity",
     "cost_carbon": "Carbon",
+    "cost_contracts": "Contracts and fees",
 }
 
 
@@ -99,7 +100,7 @@ def _demand_lead(view: View, asked: Array, served: Array) -> str:
 def memory(view: View) -> Section:
     """HBM stacks drawn against delivered, by supply."""
     drawn = view.array("draw").sum(axis=1)
-    delivered, released = view.array("stacks_delivered"), view.array("released")
+    delivered, released = view.delivered, view.array("released")
     unit = scale(delivered.sum(axis=0), "stacks")
     figure = Figure(
         "stacks",
@@ -151,7 +152,7 @@ def _needed(view: View) -> tuple[Figure, ...]:
         return ()
     placed = np.einsum("a,at->t", spp, view.installed)
     needed = placed + np.divide(missing, own, out=np.zeros_like(missing), where=own > 0).sum(axis=0)
-    bought = view.array("stacks_start").sum() + np.cumsum(view.array("stacks_delivered").sum(axis=0))
+    bought = view.array("stacks_start").sum() + np.cumsum(view.delivered.sum(axis=0))
     unit = scale(np.concatenate([placed, bought, needed]), "stacks")
     lines = Lines(
         view.months,
@@ -254,6 +255,8 @@ def money(view: View) -> Section:
     if np.isfinite(budget).any():
         rows.append(("Budget", budget))
     rows.append(("Price of tokens not served", view.yearly(view.array("cost_unserved"))))
+    if view.array("cost_late").any():
+        rows.append(("Price of training done late", view.yearly(view.array("cost_late"))))
     note = "Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it."
     table = by_year(view, "Spending by year", unit, rows, note)
     top = max(kinds, key=lambda kind: float(kind[2].sum()), default=None)

@@ -18,7 +18,7 @@ def wafers(view: View) -> tuple[Block, ...]:
     if not view.array("wafers_per_stack").any():
         return ()
     months, needed = started(view, _delivered_and_drawn(view))
-    _, promised = started(view, view.array("stacks_delivered"))
+    _, promised = started(view, view.delivered)
     early = float(needed[:, [month < view.months[0] for month in months]].sum())
     told = f"The stacks drawn take {say(float(needed.sum()), 'DRAM wafers')}"
     told += f", {say(early, 'of them')} started before {view.months[0]}" if early > 0 else ""

@@ -3,11 +3,12 @@
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, pools, training, validation
-from stackyard.show.plan import explanation, problem, result
+from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
 
 __all__ = [
     "console",
+    "document",
     "estimate",
     "explanation",
     "facts",
@@ -23,4 +24,5 @@ __all__ = [
     "sections",
     "training",
     "validation",
+    "why_not",
 ]
