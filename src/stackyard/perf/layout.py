@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture
-from stackyard.perf.numeric import most
+from stackyard.perf.numeric import ceiling, most
 from stackyard.quantity import Count, Numeric
 
 
@@ -44,8 +44,13 @@ class Layout:
 
 
 def stage_share(model: Model, layout: Layout) -> Numeric:
-    """Share of the layers on the fullest pipeline stage: ceil(layers / pipeline) / layers."""
-    return -(-model.layers / layout.pipeline // 1.0) / model.layers
+    """Share of the layers on the fullest pipeline stage: ceil(layers / pipeline) / layers.
+
+    >>> from stackyard import catalog
+    >>> stage_share(catalog.load().model("llama-3.1-70b"), Layout(pipeline=3.0))
+    0.3375
+    """
+    return ceiling(model.layers / layout.pipeline) / model.layers
 
 
 def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]:

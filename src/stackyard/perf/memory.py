@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture
 from stackyard.perf.layout import Layout, stage_share
-from stackyard.perf.numeric import least, most, where
+from stackyard.perf.numeric import ceiling, least, most, where
 from stackyard.perf.op import ACTIVATION
 from stackyard.perf.overflow import Store, spilled
 from stackyard.perf.precision import Precision
@@ -114,10 +114,10 @@ def memory(
     fixed = weights + activations + runtime
     room = most(chip.memory - fixed, 0.0) * values["memory.usable"]
     available = least(fixed + room, chip.memory)
-    cache = each * -(-batch / layout.data // 1.0)
+    cache = each * ceiling(batch / layout.data)
     overflow = spilled(cache, room, store)
     behind = 0.0 if store is None else where(chip.memory > fixed, store.capacity, 0.0)
-    largest = (room + behind) / each * (1 + 1e-12) // 1.0 * layout.data
+    largest = -ceiling(-(room + behind) / each * (1 + 1e-12)) * layout.data
     return Memory(weights, cache - overflow, activations, runtime, available, largest, overflow)
 
 

@@ -34,6 +34,15 @@ def most(a: Numeric, b: Numeric) -> Numeric:
     return found
 
 
+def ceiling(a: Numeric) -> Numeric:
+    """The next whole number.
+
+    >>> ceiling(1.2), ceiling(np.array([2.0, 2.5]))
+    (2.0, array([2., 3.]))
+    """
+    return float(math.ceil(a)) if type(a) is float and math.isfinite(a) else np.ceil(a)
+
+
 def root(a: Numeric) -> Numeric:
     """Square root of what is not negative.
 

@@ -42,6 +42,7 @@ class Op:
     sent: Byte = 0.0
     peers: Count = 1.0
     count: Count = 1.0
+    shared: Numeric = 0.0  # 1 for sums and gathers, which groups can do part by part
 
 
 def matmul(
@@ -271,7 +272,7 @@ def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_reduce("all_reduce", 100, 4).sent, float(all_reduce("all_reduce", 100, 1).count)
     (150.0, 0.0)
     """
-    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count)
+    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0)
 
 
 def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -280,7 +281,7 @@ def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_gather("all_gather", 100, 4).sent
     75.0
     """
-    return _exchange(name, (peers - 1) / peers * size, peers, count)
+    return _exchange(name, (peers - 1) / peers * size, peers, count, 1.0)
 
 
 def all_to_all(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -301,8 +302,9 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
-def _exchange(name: str, sent: Byte, peers: Count, count: Count) -> Op:
-    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=count * where(peers > 1, 1.0, 0.0))
+def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0) -> Op:
+    busy = count * where(peers > 1, 1.0, 0.0)
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared)
 
 
 def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:

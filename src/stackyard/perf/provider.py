@@ -11,6 +11,7 @@ import numpy as np
 
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
+from stackyard.perf.collective import beyond
 from stackyard.perf.numeric import root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
@@ -133,9 +134,9 @@ class Roofline:
     """A smooth roofline: the slower of compute and memory, or the link, plus a fixed cost of each launch.
 
     `values` are the constants (perf/data); without them those of the chip's generation and its newest engine. The link
-    is the scale-up link inside the scale-up domain and the scale-out link for wider groups. After Williams, Waterman
-    and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a precision that the chip
-    has no figure for; nan for a link.
+    is the scale-up link inside the scale-up domain; wider groups work in two tiers (perf/collective.py). After
+    Williams, Waterman and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a
+    precision that the chip has no figure for; nan for a link.
     """
 
     values: Mapping[str, float] | None = field(default=None, repr=False)
@@ -144,9 +145,12 @@ class Roofline:
     def terms(self, op: Op, chip: Accelerator) -> Terms | None:
         values = self.values or constants.values(chip)
         if op.kind == "collective":
+            inside = transfer(op, chip.scale_up * values["link.scale_up"], values)
             outside = op.peers > max(chip.scale_up_domain, 1)
-            slow = chip.scale_out * values["link.scale_out"]
-            return transfer(op, where(outside, slow, chip.scale_up * values["link.scale_up"]), values)
+            if not np.any(outside):
+                return inside
+            pairs = zip((inside.link, inside.overhead), beyond(op, chip, values), strict=True)
+            return Terms(0.0, 0.0, *(where(outside, op.count * far, near) for near, far in pairs))
         flops, reached = chip.flops.get(op.precision), _known(op, values)
         return None if flops is None or reached is None else kernel(op, flops, chip.bandwidth, reached)
 

@@ -54,16 +54,21 @@ def _solve_in_blocks(
 ) -> tuple[Numbers, dict[str, Mask]]:
     flat = [np.broadcast_to(value, size).reshape(-1) for value in sizes]
     total = int(np.prod(size, dtype=int))
-    results = [_solve(query, *(value[start : start + _BLOCK] for value in flat)) for start in range(0, total, _BLOCK)]
-
-    def joined(pieces: list[Any]) -> Any:
-        if all(np.ndim(piece) == 0 for piece in pieces):
-            return pieces[0]
-        return np.concatenate(pieces).reshape(size)
-
-    numbers = {name: joined([result[0][name] for result in results]) for name in results[0][0]}
-    reasons = {name: joined([result[1][name] for result in results]) for name in results[0][1]}
-    return numbers, reasons
+    whole: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for start in range(0, total, _BLOCK):
+        stop = min(start + _BLOCK, total)
+        told: tuple[dict[str, Any], dict[str, Any]] = _solve(query, *(value[start:stop] for value in flat))
+        for kept, pieces in zip(whole, told, strict=True):
+            for name, piece in pieces.items():
+                if np.ndim(piece) == 0:  # the same for every block
+                    kept[name] = piece
+                    continue
+                if start == 0:
+                    kept[name] = np.empty(total, dtype=piece.dtype)
+                kept[name][start:stop] = piece
+    for kept in whole:
+        kept.update({name: value.reshape(size) for name, value in kept.items() if np.ndim(value)})
+    return whole
 
 
 def lowered(
