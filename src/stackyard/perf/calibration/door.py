@@ -279,6 +279,8 @@ def _metric(cells: Mapping[str, str]) -> tuple[str, str, float]:
     text = re.sub(r"_(mean|median|avg|p50)$", "", text)
     unit = re.search(r"_(us|ms|s)$", text)
     name = text[: unit.start()] if unit and text not in _METRICS else text
+    if "power" in name:
+        raise Inexpressible("power: compared in a table of its own")
     if name not in _METRICS:
         raise Inexpressible(f"metric not modelled: {cells['metric']}")
     if "overloaded" in cells["scenario"] and _METRICS[name][0] in ("ttft", "latency"):
