@@ -5,8 +5,11 @@ from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, pools, training, validation
 from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.site import site
+from stackyard.show.supply import checks, supply
 
 __all__ = [
+    "checks",
     "console",
     "document",
     "estimate",
@@ -22,6 +25,8 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "site",
+    "supply",
     "training",
     "validation",
     "why_not",
