@@ -206,23 +206,30 @@ def search(
     tpot: str | None = None,
     precisions: Sequence[str] = (),
     within: str = "",
+    draft: int = 0,
+    acceptance: str | None = None,
+    draft_model: str | None = None,
+    prefix_hits: str | None = None,
 ) -> Frontier:
     """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
 
     On a system, named as the chip or as `within`, the replica stays inside it; on an accelerator inside eight stages of
-    its scale-up domain. All precisions are tried where none is named; the objective is that of `estimate`. Where
-    nothing qualifies, the result has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
+    its scale-up domain. All precisions are tried where none is named; the objective, guessed tokens and cache hits are
+    those of `estimate`. Where nothing qualifies, the result has the nearest and says why. Raises InputErrors for
+    unknown ids, units or precisions.
 
     >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
     >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
     True
     """
-    from stackyard.perf.asked import system
+    from stackyard.perf.asked import serving, system
     from stackyard.perf.frontier import candidates, frontier
     from stackyard.perf.precision import PRESETS
 
     variant = what_if(chip) if isinstance(chip, str) else chip
     asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    way = serving(catalog(), asked.model, variant.chip, draft, acceptance, draft_model, prefix_hits)
+    asked = replace(asked, serving=way)
     domain = max(variant.chip.scale_up_domain, 1)
     rack = system(catalog(), within or (chip if isinstance(chip, str) else ""))
     most = 8 * domain if rack is None else rack.accelerators

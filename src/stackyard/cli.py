@@ -44,6 +44,22 @@ Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="St
 Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
 Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
 HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
+Draft = Annotated[
+    int, typer.Option(parser=_size, metavar="K", help="Tokens guessed before each step.", rich_help_panel=HOW)
+]
+Acceptance = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of guesses that hold, each given those before it: 0.7; published if left out.", rich_help_panel=HOW
+    ),
+]
+DraftModel = Annotated[
+    str | None,
+    typer.Option(help="Model that guesses; the model's own next-token layer if left out.", rich_help_panel=HOW),
+]
+PrefixHits = Annotated[
+    str | None, typer.Option(help="Share of a prompt found in the cache: 0.5 or 50%.", rich_help_panel=HOW)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -143,23 +159,10 @@ def estimate(
         str,
         typer.Option(help="closed-loop (N requests at once), max-load (offline) or fixed-batch.", rich_help_panel=HOW),
     ] = "closed-loop",
-    draft: Annotated[
-        int, typer.Option(parser=_size, metavar="K", help="Tokens guessed before each step.", rich_help_panel=HOW)
-    ] = 0,
-    acceptance: Annotated[
-        str | None,
-        typer.Option(
-            help="Share of guesses that hold, each given those before it: 0.7; published if left out.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    draft_model: Annotated[
-        str | None,
-        typer.Option(help="Model that guesses; the model's own next-token layer if left out.", rich_help_panel=HOW),
-    ] = None,
-    prefix_hits: Annotated[
-        str | None, typer.Option(help="Share of a prompt found in the cache: 0.5 or 50%.", rich_help_panel=HOW)
-    ] = None,
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -289,6 +292,10 @@ def search(
     precision: Annotated[
         list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
     ] = None,
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -304,7 +311,20 @@ def search(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
-    found = api.search(model, part, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=wanted, within=chip)
+    found = api.search(
+        model,
+        part,
+        prompt=prompt,
+        output=output,
+        ttft=ttft,
+        tpot=tpot,
+        precisions=wanted,
+        within=chip,
+        draft=draft,
+        acceptance=acceptance,
+        draft_model=draft_model,
+        prefix_hits=prefix_hits,
+    )
     print_json(found.summary()) if as_json else show.frontier(found)
     if not found.best:
         raise typer.Exit(DOES_NOT_FIT)

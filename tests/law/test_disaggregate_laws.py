@@ -13,6 +13,7 @@ from stackyard.perf.disaggregate import Pool, Service, disaggregate, transfer_se
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.memory import sequence_bytes
+from stackyard.perf.pools import best_pools, loaded
 from stackyard.perf.precision import PRESETS
 from stackyard.perf.serving import Serving
 
@@ -121,3 +122,26 @@ def test_what_does_not_fit_says_in_which_pool():
     found = disaggregate(ASKED, Pool(Layout(tensor=3.0)), Pool(Layout(tensor=1.0)), 100000.0)
     assert not found.fits
     assert any(reason.startswith("prefill pool: tensor width") for reason in found.why)
+
+
+def test_no_pair_of_pools_that_is_tried_beats_the_best_by_much():
+    service, most = Service(MLA, GB200, 4000.0, 500.0, "fp8"), 72
+    best = best_pools(service, 2.0, 0.03, most).found
+    assert best.fits and best.accelerators <= most and best.ttft <= 2.0 and best.tpot <= 0.03
+    layouts = [Layout(t, 1.0, d, t * d) for t, d in ((8.0, 1.0), (4.0, 2.0), (1.0, 8.0), (1.0, 16.0), (1.0, 32.0))]
+    for first in layouts:
+        for then in layouts:
+            room = int((most - float(then.accelerators)) // float(first.accelerators))
+            for makers in {1, max(room // 2, 1), max(room, 1)}:
+                pools = Pool(first, float(makers)), Pool(then)
+                if sum(float(pool.accelerators) for pool in pools) > most:
+                    continue
+                other = loaded(service, *pools, 2.0, 0.03).found
+                if other is not None:
+                    assert other.token_rate_per_accelerator <= 1.05 * best.token_rate_per_accelerator
+
+
+def test_pools_that_cannot_be_say_why():
+    assert "two pools take two accelerators" in best_pools(ASKED, 2.0, 0.05, 1).why[0]
+    assert best_pools(ASKED, 2.0, 1e-6, 64).why[0].startswith("decode pool")
+    assert best_pools(ASKED, 1e-6, 0.05, 64).why[0].startswith("prefill pool")

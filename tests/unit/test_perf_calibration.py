@@ -13,6 +13,7 @@ from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
 from stackyard.perf.calibration.validate import compare
+from stackyard.perf.calibration.ways import Way, ways
 
 KNOWN = catalog.load()
 CELLS = dict.fromkeys(door.PUBLISHED, "") | {
@@ -240,3 +241,40 @@ def test_the_comparison_is_written_as_a_page_a_table_and_text(tmp_path):
     with paths[1].open(newline="", encoding="utf-8-sig") as stream:
         drawn = [line for line in csv.DictReader(stream) if line["table"] == "Time per output token"]
     assert [line["value"] for line in drawn if line["column"] == "Measured"] == ["12.5"]
+
+
+def test_four_of_five_disaggregated_and_speculative_runs_lie_in_their_interval():
+    told = compare(ways())
+    for line in (line for line in told.lines("scenario", "metric") if "open loop" not in line.name):
+        assert 0.7 <= line.coverage <= 0.95, line
+
+
+def test_published_rows_of_two_pools_become_rows_with_both_pools(tmp_path):
+    cells = dict.fromkeys(door.PUBLISHED, "") | {
+        "source_id": "ix_mine#1",
+        "date_or_version": "2026-03",
+        "framework": "Dynamo+TensorRT-LLM",
+        "model": "DeepSeek R1 0528",
+        "precision_weights": "fp8",
+        "accelerator": "B200 SXM 180GB",
+        "n_accelerators": "24",
+        "tp": "8",
+        "pp": "1",
+        "ep": "8",
+        "batch_or_concurrency": "64",
+        "input_len": "8192",
+        "output_len": "1024",
+        "scenario": "closed_loop_concurrency_disagg_mtp",
+        "metric": "tpot_ms_mean",
+        "value": "10",
+        "notes": "disaggregated: prefill 1 worker(s) x TP8 EP8 dp_attn=True on 8 GPUs; "
+        "decode 2 x TP8 EP8 dp_attn=False on 16 GPUs",
+    }
+    row = door.translated(cells)
+    assert isinstance(row, Way) and row.scenario == "disaggregated, speculative"
+    assert (row.prefill_tensor, row.prefill_data, row.tensor, row.expert, row.workers) == (1, 8, 8, 8, 2)
+    assert (row.batch, row.draft, row.serving.acceptance) == (64, 3, 0.7)
+    with pytest.raises(door.Inexpressible, match="sizes of the two pools"):
+        door.translated({**cells, "notes": "disaggregated: prefill x(TP4 DP1 EP4 bs) decode x(TP8 DP1 EP4 bs)"})
+    alone = door.translated({**cells, "scenario": "closed_loop_concurrency_mtp", "n_accelerators": "8"})
+    assert alone.scenario == "speculative" and alone.prefill_workers == 0

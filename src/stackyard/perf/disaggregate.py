@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
 from stackyard.perf import architecture, constants, schedule
 from stackyard.perf.estimate import Estimate, estimate
+from stackyard.perf.interval import factors
 from stackyard.perf.layout import Layout, stage_share
 from stackyard.perf.memory import sequence_bytes
 from stackyard.perf.precision import Precision, precision_of
@@ -112,6 +113,13 @@ class Disaggregated:
         """Prompt and output tokens per second, over the accelerators of both pools."""
         return self.requests * (self.service.prompt + self.service.output) / self.accelerators
 
+    def interval(self, metric: str) -> tuple[Numeric, Numeric]:
+        """Where 80% of measurements of 'ttft', 'tpot' or 'token_rate' lie; the last of all accelerators' mean."""
+        scenario = ", ".join(filter(None, ("disaggregated", self.service.serving.scenario)))
+        low, high = factors(self.service.chip, metric, scenario)
+        value = self.token_rate_per_accelerator if metric == "token_rate" else getattr(self, metric)
+        return value * low, value * high
+
     @property
     def watts(self) -> Watt:
         """Mean of one accelerator of either pool; the prefill pool idles where it waits for requests."""
@@ -170,6 +178,9 @@ class Disaggregated:
             "tokens_per_s_per_accelerator": float(self.token_rate_per_accelerator),
             "watts_per_accelerator": float(self.watts),
             "joules_per_token": float(self.joules_per_token),
+            "interval_80": {
+                name: [float(end) for end in self.interval(name)] for name in ("ttft", "tpot", "token_rate")
+            },
             "serving": self.service.serving.summary(),
         }
 

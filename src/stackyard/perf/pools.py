@@ -54,10 +54,10 @@ def loaded(service: Service, prefill: Pool, decode: Pool, ttft: Second, tpot: Se
 def best_pools(service: Service, ttft: Second, tpot: Second, most: int, domain: int | None = None) -> Chosen:
     """The two pools with the highest token rate per accelerator within the objective, of at most `most` accelerators.
 
-    The pools are chosen apart, since neither knows the other's layout: decode by requests a second per accelerator
-    within `tpot`; prefill by the same at the busy share r that its wait allows, r = 2 w / (2 w + s') with w = ttft -
-    prompt alone - transfer. Then the numbers of workers, at most `most` accelerators in all, that serve the most per
-    accelerator, and the load that meets both.
+    Of each size of worker the best layout is kept: for decode by requests a second within `tpot`; for prefill by the
+    same at the busy share r that its wait allows, r = 2 w / (2 w + s') with w = ttft - prompt alone - transfer. Of
+    their pairs, with any numbers of workers that `most` allows, the one counts that serves the most per accelerator,
+    at the load that meets both. Valid where neither pool's layout changes the other's times.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -71,13 +71,14 @@ def best_pools(service: Service, ttft: Second, tpot: Second, most: int, domain: 
     every = Layout(*(np.asarray(axis)[keep] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
     if not keep.any():
         return Chosen(None, (f"two pools take two accelerators or more, and there are {most}",))
-    then = _decoding(service, every, tpot)
-    if isinstance(then, tuple):
-        return Chosen(None, then)
-    first = _filling(service, every, then, ttft)
-    if isinstance(first, tuple):
-        return Chosen(None, first)
-    prefill, decode = _workers(first, then, most)
+    takers = _decoding(service, every, tpot)
+    if isinstance(takers, tuple):
+        return Chosen(None, takers)
+    makers = _filling(service, every, takers[-1], ttft)
+    if isinstance(makers, tuple):
+        return Chosen(None, makers)
+    pairs = [_workers(first, then, most) for first in makers for then in takers]
+    prefill, decode, _ = max(pairs, key=lambda pair: pair[2])
     return loaded(service, prefill, decode, ttft, tpot)
 
 
@@ -87,20 +88,18 @@ class _Worker:
     requests: float  # per second of one worker
 
 
-def _decoding(service: Service, every: Layout, tpot: Second) -> _Worker | tuple[str, ...]:
+def _decoding(service: Service, every: Layout, tpot: Second) -> list[_Worker] | tuple[str, ...]:
     wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
     found = service.decode(wide, batches(every))
     quick = np.less_equal(found.tpot, tpot)
     good = np.asarray(found.fits) & quick & np.isfinite(np.asarray(found.output_rate))
     if not good.any():
         return _none("decode pool", found, f"no layout takes {show(float(tpot), 's')} per output token or less")
-    rate = np.where(good, np.asarray(found.output_rate_per_accelerator), -1.0)
-    place = tuple(int(i) for i in np.unravel_index(int(np.argmax(rate)), rate.shape))
-    best = found.at(place)
-    return _Worker(best.layout, float(best.output_rate) / float(service.output))
+    rate = np.max(np.where(good, np.asarray(found.output_rate), -1.0), axis=1) / float(service.output)
+    return _of_each_size(every, rate)
 
 
-def _filling(service: Service, every: Layout, then: _Worker, ttft: Second) -> _Worker | tuple[str, ...]:
+def _filling(service: Service, every: Layout, then: _Worker, ttft: Second) -> list[_Worker] | tuple[str, ...]:
     found = service.prefill(every)
     against = [np.asarray(mask) for reason, mask in found.reasons.items() if reason != SPARSE]
     fits = ~np.logical_or.reduce(np.broadcast_arrays(*against))
@@ -117,10 +116,18 @@ def _filling(service: Service, every: Layout, then: _Worker, ttft: Second) -> _W
     good = fits & (slack > 0)
     if not good.any():
         return _none("prefill pool", found, f"no layout takes {show(float(ttft), 's')} to the first token or less")
-    rate = np.where(good, busy * found.output_rate_per_accelerator, -1.0)
-    place = int(np.argmax(rate))
-    best = found.at(place)
-    return _Worker(best.layout, float(busy[place]) * float(best.output_rate))
+    return _of_each_size(every, np.where(good, busy * found.output_rate, -1.0))
+
+
+def _of_each_size(every: Layout, rate: NDArray[np.float64]) -> list[_Worker]:
+    """The layout with the highest rate of each number of accelerators, the narrowest first."""
+    sizes = np.asarray(every.accelerators)
+    found = []
+    for size in np.unique(sizes[rate > 0]):
+        best = int(np.argmax(np.where(sizes == size, rate, -1.0)))
+        axes = (every.tensor, every.pipeline, every.data, every.expert)
+        found.append(_Worker(Layout(*(float(np.asarray(axis)[best]) for axis in axes)), float(rate[best])))
+    return found
 
 
 def _none(pool: str, found: Estimate, late: str) -> tuple[str, ...]:
@@ -131,14 +138,17 @@ def _none(pool: str, found: Estimate, late: str) -> tuple[str, ...]:
     return tuple(always or [f"{pool}: {reason}" for reason, mask in masks.items() if mask.any()])
 
 
-def _workers(first: _Worker, then: _Worker, most: int) -> tuple[Pool, Pool]:
-    """Whole numbers of workers that serve the most requests per accelerator; of equals the fewest accelerators."""
+def _workers(first: _Worker, then: _Worker, most: int) -> tuple[Pool, Pool, float]:
+    """Whole numbers of workers that serve the most requests per accelerator, and how many that is.
+
+    Of those within 1% of the best the fewest accelerators count; pairs that `most` does not allow serve none.
+    """
     sizes = [float(worker.layout.accelerators) for worker in (first, then)]
     counts: list[NDArray[np.float64]] = [np.arange(1.0, max(most // size, 1) + 1) for size in sizes]
     makers, takers = counts[0][:, None], counts[1][None, :]
     whole = makers * sizes[0] + takers * sizes[1]
     rate = np.minimum(makers * first.requests, takers * then.requests) / whole
-    rate = np.where(whole <= max(most, sum(sizes)), rate, -1.0)
-    near = np.where(rate >= rate.max() * 0.99, whole, np.inf)
+    rate = np.where(whole <= most, rate, -1.0)
+    near = np.where(rate >= rate.max() * 0.99, whole, np.inf) if rate.max() > 0 else whole
     i, j = (int(place) for place in np.unravel_index(int(np.argmin(near)), near.shape))
-    return Pool(first.layout, float(counts[0][i])), Pool(then.layout, float(counts[1][j]))
+    return Pool(first.layout, float(counts[0][i])), Pool(then.layout, float(counts[1][j])), float(rate.max())

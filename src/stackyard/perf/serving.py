@@ -58,6 +58,11 @@ class Serving:
         """Tokens of a sequence that one step passes through the model."""
         return 1.0 + self.draft
 
+    @property
+    def scenario(self) -> str:
+        """Under which measured runs are compared: 'speculative' where tokens are guessed."""
+        return "speculative" if self.draft else ""
+
     def summary(self) -> dict[str, Any]:
         """What differs from plain serving, in plain names and values."""
         said: dict[str, Any] = {}

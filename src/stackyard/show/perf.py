@@ -138,19 +138,27 @@ def pools(chosen: Chosen, notes: Sequence[str] = ()) -> None:
         figures[f"{name} pool"] = (
             f"{each['workers']:g} x {widths or 'tensor 1'}: {each['accelerators']:,.0f} accelerators"
         )
+    low, high = said["interval_80"]["token_rate"]
     figures |= {
         "rates": f"{said['input_tokens_per_s_per_prefill_accelerator']:,.0f} prompt tokens/s a prefill accelerator, "
         f"{said['output_tokens_per_s_per_decode_accelerator']:,.0f} output tokens/s a decode accelerator",
-        "rate of one accelerator of all": f"{said['tokens_per_s_per_accelerator']:,.0f} tokens/s with prompts",
-        "time to first token": show(said["ttft_s"], "s"),
+        "rate of one accelerator of all": f"{said['tokens_per_s_per_accelerator']:,.0f} "
+        f"[{low:,.0f} to {high:,.0f}] tokens/s, prompts in",
+        "time to first token": show(said["ttft_s"], "s") + _ends(said, "ttft"),
         "of it sending the cache": show(said["transfer_s"], "s"),
-        "time per output token": show(said["tpot_s"], "s"),
+        "time per output token": show(said["tpot_s"], "s") + _ends(said, "tpot"),
         "prefill pool is busy": f"{said['prefill_pool_busy']:.0%} of the time",
         "requests in a decode worker": f"{said['decode_requests_per_worker']:,.1f}",
         "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(service.chip.tdp, 'W')}",
         "energy": f"{show(said['joules_per_token'], 'J')} a token",
     }
     screen.print(rows("", figures))
+    screen.print("In brackets the 80% interval, from measured runs on two pools: stackyard validate.")
+
+
+def _ends(said: Mapping[str, Any], metric: str) -> str:
+    low, high = (show(end, "s") for end in said["interval_80"][metric])
+    return f" [{low} to {high}]"
 
 
 def _between(answer: Estimate, metric: str) -> str:

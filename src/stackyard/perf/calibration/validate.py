@@ -92,7 +92,7 @@ def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) ->
     """The comparison of these rows."""
     predicted = predict(some)
     known = catalog.load()
-    both = np.array([factors(known.accelerator(row.chip), row.metric) for row in some]).reshape(-1, 2)
+    both = np.array([factors(known.accelerator(row.chip), row.metric, row.scenario) for row in some]).reshape(-1, 2)
     return Comparison(tuple(some), predicted, predicted * both[:, 0], predicted * both[:, 1], gone)
 
 

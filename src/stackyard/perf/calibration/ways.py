@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -179,6 +180,25 @@ def predict(rows: Sequence[Way]) -> list[float]:
     return found
 
 
+def quantiles(rows: Sequence[Way], predicted: Sequence[float]) -> dict[tuple[str, str], tuple[float, float]]:
+    """(scenario, metric) -> 10% and 90% quantile of measured over predicted, of the rows that are not excluded."""
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for row, value in zip(rows, predicted, strict=True):
+        if not row.excluded:
+            ratios.setdefault((row.scenario, row.metric), []).append(float(row.value) / value)
+    ends = {key: np.quantile(found, [0.1, 0.9]) for key, found in sorted(ratios.items())}
+    return {key: (float(low), float(high)) for key, (low, high) in ends.items()}
+
+
+def main() -> int:
+    """Prints the quantiles for perf/data/ways.yaml."""
+    from stackyard.perf.calibration.predict import predict as of_all
+
+    for (scenario, metric), (low, high) in quantiles(ways(), list(of_all(ways()))).items():
+        sys.stdout.write(f"{scenario}: {metric}: [{low:.3f}, {high:.3f}]\n")
+    return 0
+
+
 def _alike(rows: Sequence[Way]) -> list[list[int]]:
     known = catalog.load()
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -187,3 +207,7 @@ def _alike(rows: Sequence[Way]) -> list[list[int]]:
         key = (row.model, row.chip, row.precision, engine, row.draft)
         groups.setdefault(key, []).append(place)
     return list(groups.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
