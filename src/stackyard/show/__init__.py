@@ -2,7 +2,7 @@
 
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
-from stackyard.show.perf import estimate, validation
+from stackyard.show.perf import estimate, pools, validation
 from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
 from stackyard.show.site import site
@@ -19,6 +19,7 @@ __all__ = [
     "findings",
     "frontier",
     "memory",
+    "pools",
     "problem",
     "progress",
     "reader_left",
