@@ -169,7 +169,7 @@ def _experts(
     sizes = (tokens, tokens * groups, hidden, float(experts.width), routed, active, t, spread)
     # where groups share experts, each token goes to the accelerators of its experts and comes back, each way once
     # per expert; an accelerator sends its 1/t of its group's tokens
-    reached = op.touched(spread, np.minimum(1.0, spread), np.minimum(active, spread))
+    reached = op.touched(spread, least(1.0, spread), least(active, spread))
     size = tokens / t * reached * hidden
     peers = where(groups > 1, spread, 1.0)
     return [
