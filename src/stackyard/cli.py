@@ -394,6 +394,45 @@ def compare(
     show.document(document.report, written)
 
 
+@app.command()
+def fan(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder that says what is not known.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the fan; one that was killed goes on there.")
+    ] = Path("out"),
+    samples: Annotated[
+        int | None, typer.Option(min=8, help="Plans to make; those of the scenario if left out.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the answer does not depend on them.")] = 2,
+) -> None:
+    """Plan many samples of what is not known: percentiles over time, what binds how often, and which inputs matter."""
+    from stackyard import api, show
+    from stackyard.files import require_folder
+
+    require_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with show.progress() as progress:
+        _, document = api.fan(scenario, samples=samples, workers=workers, store=out / "fan.jsonl", progress=progress)
+        written = document.write(out)
+    show.document(document.report, written)
+
+
+@app.command()
+def robust(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder with branches of what is not known.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = Path("out"),
+) -> None:
+    """Find the orders and fit-out of the first months that serve all branches of the future best, with their tail."""
+    from stackyard import api, show
+    from stackyard.files import require_folder
+
+    require_folder(out)
+    with show.progress() as progress:
+        _, document = api.robust(scenario, progress)
+        written = document.write(out)
+    show.document(document.report, written)
+
+
 @app.command(name="why-not")
 def why_not(
     scenario: Annotated[Path, typer.Argument(help="A scenario file or folder.")],

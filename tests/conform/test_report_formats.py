@@ -18,6 +18,7 @@ from stackyard.report.document import (
     Bars,
     Block,
     Column,
+    Fan,
     Figure,
     KeyFigure,
     KeyFigures,
@@ -35,6 +36,8 @@ from stackyard.report.document import (
     StackedArea,
     Strip,
     Table,
+    Tornado,
+    Waterfall,
 )
 from stackyard.report.formats import FORMATS, summary
 from stackyard.source import Fact, Grade, Source
@@ -52,6 +55,9 @@ def every_element(text: str = NASTY) -> Report:
     two = Series("service/b", "b", (3.0, 0.0, float("nan")))
     limit = Series("limit/x", text, (5.0, float("inf"), 5.0))
     drawn = (
+        Waterfall(("before", text, "after"), (3.0, -1.0, 2.0), text, "USD bn"),
+        Fan(MONTHS, ((text, (1.0, 1.0, 1.0), (3.0, 4.0, 5.0)),), (2.0, 2.0, 2.0), (limit,), text, "GW"),
+        Tornado(((text, 1.0, 3.0),), 2.0, text, "USD bn"),
         Lines(MONTHS, (one, two), (limit,), text, text),
         StackedArea(MONTHS, (one, two), (limit,), "y", "GW", steps=True),
         Bars(("2026", "2027", "2028"), (one, two), (limit,), "y", "USD bn"),

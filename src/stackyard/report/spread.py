@@ -22,7 +22,7 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
     unit = f" {html(data.unit)}" if data.unit else ""
     drawn = go.Figure(
         go.Waterfall(
-            x=[_broken(name) for name in data.x],
+            x=[_broken(name, 18) for name in data.x],
             y=data.values,
             measure=["absolute", *["relative"] * (len(data.x) - 2), "total"],
             text=[
