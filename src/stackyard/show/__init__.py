@@ -2,12 +2,15 @@
 
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
-from stackyard.show.perf import estimate, validation
+from stackyard.show.perf import estimate, pools, validation
 from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.site import site
+from stackyard.show.supply import checks, supply
 from stackyard.show.training import training, validated_training
 
 __all__ = [
+    "checks",
     "console",
     "document",
     "estimate",
@@ -16,12 +19,15 @@ __all__ = [
     "findings",
     "frontier",
     "memory",
+    "pools",
     "problem",
     "progress",
     "reader_left",
     "result",
     "section",
     "sections",
+    "site",
+    "supply",
     "training",
     "validated_training",
     "validation",
