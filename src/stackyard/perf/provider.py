@@ -147,7 +147,7 @@ class Roofline:
         if op.kind == "collective":
             inside = transfer(op, chip.scale_up * values["link.scale_up"], values)
             outside = op.peers > max(chip.scale_up_domain, 1)
-            if not np.any(outside):
+            if outside is False or not np.any(outside):
                 return inside
             pairs = zip((inside.link, inside.overhead), beyond(op, chip, values), strict=True)
             return Terms(0.0, 0.0, *(where(outside, op.count * far, near) for near, far in pairs))

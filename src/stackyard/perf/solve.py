@@ -44,7 +44,7 @@ class Query:
 
 def solve(query: Query, sizes: tuple[Numeric, ...], size: tuple[int, ...]) -> tuple[Numbers, dict[str, Mask]]:
     """Every number and every reason for sizes that broadcast to `size`, in blocks where there are many."""
-    if np.prod(size, dtype=int) <= _BLOCK:
+    if not size or np.prod(size, dtype=int) <= _BLOCK:
         return _solve(query, *sizes)
     return _solve_in_blocks(query, sizes, size)
 
