@@ -40,7 +40,7 @@ def factors(chip: Accelerator, metric: str, scenario: str = "") -> tuple[float, 
     if not constants.measured(chip):
         other_low, other_high = found["chip"][name]
         low, high = min(low, other_low), max(high, other_high)
-    if scenario:
+    if scenario in _ways():  # an open loop is a closed one whose number in progress is found
         other_low, other_high = _ways()[scenario][name]
         low, high = min(low, other_low), max(high, other_high)
     return float(low), float(high)
