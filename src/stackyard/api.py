@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
-from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
+from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective, positive
 from stackyard.source import Fact, Grade
 from stackyard.what_ifs import compare, why_not, write_mps
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
-    from stackyard.perf.calibration.training_check import Compared
+    from stackyard.perf.calibration.power import PowerLine
+    from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.cost import Prices
     from stackyard.perf.frontier import Frontier, Workload
@@ -154,16 +155,21 @@ def train(
     schedule: str = "1f1b",
     software: str = "megatron-core",
     offload: bool = False,
+    **more: Any,
 ) -> Training:
-    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, goodput over weeks.
+    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, power, goodput over weeks.
 
-    Without `batch` each replica does 32 micro-batches in a step. Raises InputErrors for unknown ids or words.
+    Without `batch` each replica does 32 micro-batches in a step. `more` are other fields of Recipe: attention,
+    sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
+    measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
+    for unknown ids or words.
     """
+    from stackyard.perf.calibration.training_rows import chip_named, known_models
     from stackyard.perf.training.estimate import train as trained
     from stackyard.perf.training.recipe import Recipe
 
     known = catalog()
-    shape, part = known.model(model), known.accelerator(chip)
+    shape, part = known_models().get(model) or known.model(model), chip_named(chip)
     replicas = accelerators / max(tensor * pipeline * context, 1)
     try:
         recipe = Recipe(
@@ -182,10 +188,21 @@ def train(
             schedule=schedule,
             software=software,
             offload=offload,
+            **more,
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise _refused("train", str(error), "see: stackyard train --help") from None
     return trained(shape, part, recipe)
+
+
+def training_choices(interval: str | None = None, storage: str | None = None) -> dict[str, float]:
+    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors."""
+    found = {}
+    if interval is not None:
+        found["interval"] = positive("--checkpoint-every", interval, "s", "30 min")
+    if storage is not None:
+        found["bandwidth"] = positive("--storage", storage, "B/s", "200 GB/s")
+    return found
 
 
 def nearest_training(training: Training) -> Training | None:
@@ -276,7 +293,9 @@ def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path
     from stackyard.report.memory import document
 
     known, precision = catalog(), found.best.precision
-    over = memory_map(found.workload, found.variant, precision, known.accelerators.values(), known.hbm.values())
+    least = found.variant.chip.memory / 4.0  # far smaller ones and those without HBM would only crowd the picture
+    others = [chip for chip in known.accelerators.values() if chip.hbm and chip.memory >= least]
+    over = memory_map(found.workload, found.variant, precision, others, known.hbm.values())
     report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
     with atomically(Path(path)) as beside:
         _write(beside, FORMATS["html"](report))
@@ -458,11 +477,44 @@ def validate(path: Path | str | None = None, *, predict: Path | str | None = Non
     return compared(None if path is None else Path(path))
 
 
-def validate_training() -> list[Compared]:
-    """Errors of the training model on the package's measured rows, by source, accelerator and model."""
-    from stackyard.perf.calibration.training_check import validate_training as compared
+def write_validation(found: Comparison, folder: Path | str, *, whole: bool = True) -> list[Path]:
+    """Writes a comparison as accuracy.html, .csv and .md; `whole` puts training and power beside it."""
+    from stackyard.perf.calibration import power
+    from stackyard.report.accuracy import document
+    from stackyard.report.formats import FORMATS
 
-    return compared()
+    others = (validate_training().compared, power.lines()) if whole else ((), [])
+    report = document(found, *others, date=date.today().isoformat())
+    paths = [Path(folder) / f"accuracy.{name}" for name in ("html", "csv", "md")]
+    for path in paths:
+        with atomically(path) as beside:
+            _write(beside, FORMATS[path.suffix[1:]](report))
+    return paths
+
+
+def validate_training(path: Path | str | None = None, *, predict: Path | str | None = None) -> Validated:
+    """The training model beside measured steps: the package's table, or a user's in the published columns.
+
+    `predict` names a file that gets an estimate and its interval for each row. InputErrors for a table without rows
+    that can be compared.
+    """
+    from stackyard.perf.calibration.training_check import validated
+
+    return validated(None if path is None else Path(path), None if predict is None else Path(predict))
+
+
+def is_training(path: Path | str) -> bool:
+    """Whether a table of measurements is of training runs."""
+    from stackyard.perf.calibration.training_table import is_training as of_training
+
+    return Path(path).is_file() and of_training(Path(path))
+
+
+def validate_power() -> list[PowerLine]:
+    """Errors of power and energy on the package's measured figures, by figure and chip."""
+    from stackyard.perf.calibration.power import lines
+
+    return lines()
 
 
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
@@ -493,6 +545,7 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "is_training",
     "memory",
     "nearest_fact",
     "nearest_fit",
@@ -505,6 +558,7 @@ __all__ = [
     "supply",
     "supply_checks",
     "train",
+    "training_choices",
     "validate",
     "validate_training",
     "what_if",

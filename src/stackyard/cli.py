@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -228,9 +229,24 @@ def train(
         str, typer.Option(help="Whose constants: megatron-core, torchtitan, other, ...")
     ] = "megatron-core",
     offload: Annotated[bool, typer.Option("--offload", help="Keep the optimiser in host memory.")] = False,
+    attention: Annotated[str, typer.Option(help="unfused, flash-1, flash-2 or flash-3.")] = "flash-3",
+    adapters: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    shard_width: Annotated[
+        float, typer.Option("--shard-width", help="Accelerators that split one copy of the state (hybrid sharding).")
+    ] = float("inf"),
+    released: Annotated[float, typer.Option(help="Year of the software.")] = 2026.5,
+    tokens: Annotated[
+        float | None, typer.Option(help="Tokens of the whole run: its days, energy and accelerator-hours.")
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option("--checkpoint-every", help="'30 min'; the best interval when left out.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Bandwidth of checkpoint storage: '200 GB/s'; grows with the job when left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate a training run: step time with its interval, tokens, MFU, memory by part, and goodput over weeks."""
+    """Estimate a training run: step time with its interval, tokens, MFU, memory, power, and goodput over weeks."""
     from stackyard import api, show
 
     answer = api.train(
@@ -251,8 +267,17 @@ def train(
         schedule=schedule,
         software=software,
         offload=offload,
+        attention=attention,
+        adapters=adapters,
+        shard_width=shard_width,
+        released=released,
     )
-    print_json(answer.summary()) if as_json else show.training(answer)
+    weeks = api.training_choices(interval, storage)
+    if as_json:
+        run = {"campaign": dataclasses.asdict(answer.campaign(tokens, **weeks))} if tokens and answer.fits else {}
+        print_json(answer.summary(**weeks) | run)
+    else:
+        show.training(answer, tokens, weeks)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -475,22 +500,33 @@ def validate(
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
     ] = None,
     predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write accuracy.html, .csv and .md into this folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
     from stackyard import api, show
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    if table is not None and api.is_training(table):
+        read = api.validate_training(table, predict=target)
+        print_json(dataclasses.asdict(read)) if as_json else show.validated_training(read, target)
+        return
     found = api.validate(table, predict=target)
-    training = api.validate_training() if table is None else []
+    training = api.validate_training() if table is None else None
+    written = [target] if target else []
+    if out is not None:
+        written += api.write_validation(found, out, whole=table is None)
     if as_json:
         by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
-        told = {"targets": [vars(line) for line in found.targets()], **by}
+        told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
         told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
-        told["training"] = [vars(line) for line in training]
+        told["training"] = dataclasses.asdict(training) if training else {}
+        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, target)
+        show.validation(found, training, api.validate_power() if table is None else [], written)
 
 
 def print_json(value: Any) -> None:

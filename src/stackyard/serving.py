@@ -165,15 +165,15 @@ def disaggregate(
 
 def objective(ttft: str | None, tpot: str | None, usual: tuple[float, float]) -> tuple[float, float]:
     """Seconds to the first token and per output token, from words where they are given."""
-    first = usual[0] if ttft is None else seconds("--ttft", ttft)
-    return first, usual[1] if tpot is None else seconds("--tpot", tpot)
+    first = usual[0] if ttft is None else positive("--ttft", ttft)
+    return first, usual[1] if tpot is None else positive("--tpot", tpot)
 
 
-def seconds(option: str, text: str) -> float:
-    """A time above 0 in s; InputErrors otherwise."""
-    example = f"for example {option} '500 ms'"
+def positive(option: str, text: str, like: str = "s", example: str = "500 ms") -> float:
+    """An amount above 0 in SI, of the dimension of `like`; InputErrors otherwise."""
+    example = f"for example {option} '{example}'"
     try:
-        value = parse(text, "s")
+        value = parse(text, like)
     except UnitError as error:
         raise _refused(option, str(error), example) from None
     if not 0 < value < math.inf:

@@ -41,6 +41,9 @@ def variant(
     found = Variant(part, known.hbm.get(part.hbm))
     if hbm is not None or height is not None or stacks is not None:
         word, dies = product(hbm or part.hbm)
+        if not part.hbm and (not word or stacks is None or not (height or dies)):
+            message = f"{part.name} has {part.memory_kind}: a stack in its place needs a product, a height and a number"
+            raise _refused("--hbm", message, "for example --hbm hbm3e-8h --stacks 2")
         if dies and height not in (None, dies):
             raise _refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
         generation = known.generation(word)

@@ -90,8 +90,9 @@ def _blocks(
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
-    found.append(op.norm("norm", tokens, hidden, 2.0 * model.layers * share))
-    found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, 2.0 * model.layers * share))
+    sums = architecture.reductions(model) * model.layers * share
+    found.append(op.norm("norm", tokens, hidden, sums))
+    found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, sums))
     part, span = 1.0 / layout.pipeline, t * layout.data * layout.pipeline
     found.append(op.embedding("embedding", tokens, hidden, part))
     found.append(op.matmul("head", sampled, hidden, model.vocabulary / t, ACTIVATION, "bf16", part))
@@ -115,36 +116,48 @@ def _attention(
     Of the several queries of a verifying step the i-th sees i - 1 tokens more than the first.
     """
     a, t, share = model.attention, layout.tensor, stage_share(model, layout)
-    latent, index = architecture.is_latent(model), architecture.sparse(model)
+    latent = architecture.is_latent(model)
     heads: Numeric = a.heads / t
-    width: Numeric = architecture.cache_width(model)
-    key_dim: Numeric = float(a.head_dim)
-    value_dim: Numeric = float(a.head_dim)
-    if latent:  # the latent cache is held whole by every accelerator of the tensor group
-        key_dim, value_dim = (float(a.head_dim), float(a.value_dim)) if context is None else (width, float(a.latent))
-    else:
-        width = width / least(t, float(a.kv_heads))
-    reach = float(index["top_k_tokens"]) if index else np.inf
     kind = "prefill" if context is None else "decode"
     found = []
     for span in architecture.spans(model):
-        window = min(span.window, reach)
+        width: Numeric = span.width / least(t, span.kv_heads)  # a latent cache is held whole
+        key_dim, value_dim = span.head_dim, span.head_dim
+        if latent:
+            whole = context is not None  # decode in absorbed form
+            key_dim, value_dim = (span.width, float(a.latent)) if whole else (span.head_dim, float(a.value_dim))
+        stride, window = span.stride, min(span.window, span.top)
         if context is None:
-            keys: Numeric = queries + least(prefix, window)
-            pairs = _pairs(queries, prefix, window, span.chunked)
+            keys: Numeric = (queries + least(prefix, window * stride)) / stride
+            pairs = _pairs(queries, prefix, window * stride, span.chunked) / stride
         else:
-            keys = least(context, window)
-            pairs = queries * least(context + (queries - 1.0) / 2.0, window)
+            keys = least(context / stride, window)
+            pairs = queries * least((context + (queries - 1.0) / 2.0) / stride, window)
+        if span.compressed:  # besides the compressed entries, the last tokens
+            last = queries if context is None else least(context, span.local)
+            keys = keys + last
+            pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
         found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
-    if index:  # one score of every cached key for every head, on every accelerator; keys only
-        keys = queries + prefix if context is None else context
-        pairs = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
-        dim, scorers = float(index["indexer_head_dim"]), float(index["indexer_heads"])
-        sizes = (sequences, queries, pairs, keys, scorers, dim, 0.0, dim, precision.cache_bytes)
-        found.append(op.attention("indexer", *sizes, count=model.layers * share, kind=kind, stored=precision.cache))
-    return found
+    for indexer in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
+        keys = (queries + prefix if context is None else context) / indexer.stride
+        seen = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
+        count, pairs, dim = indexer.layers * share, seen / indexer.stride, indexer.dim
+        sizes = (sequences, queries, pairs, keys, indexer.heads, dim, 0.0, dim, precision.cache_bytes)
+        found.append(op.attention("indexer", *sizes, count=count, kind=kind, stored=precision.cache))
+    return found + _linear(model, layout, sequences, queries, kind)
+
+
+def _linear(model: Model, layout: Layout, sequences: Count, queries: Token, kind: str) -> list[Op]:
+    """Layers of linear attention: each accelerator has its share of the heads' states."""
+    shape = architecture.linear(model)
+    if shape is None:
+        return []
+    split = least(layout.tensor, shape.value_heads)
+    heads, keys = shape.value_heads / split, shape.key_heads / least(layout.tensor, shape.key_heads)
+    sizes = (sequences, queries, heads, keys, shape.key_dim, shape.value_dim, architecture.STATE)
+    return [op.linear_attention("linear_attention", *sizes, shape.layers * stage_share(model, layout), kind)]
 
 
 def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Numeric:
@@ -163,7 +176,7 @@ def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric)
 def _experts(
     model: Model, experts: Experts, layout: Layout, precision: Precision, tokens: Token, share: Numeric
 ) -> list[Op]:
-    hidden, layers = float(model.hidden), architecture.expert_layers(model) * share
+    hidden, layers = architecture.expert_hidden(model), architecture.expert_layers(model) * share
     groups, spread, t = layout.expert_groups, layout.expert_spread, layout.tensor
     routed, active = float(experts.routed), float(experts.active)
     sizes = (tokens, tokens * groups, hidden, float(experts.width), routed, active, t, spread)
@@ -173,7 +186,7 @@ def _experts(
     size = tokens / t * reached * hidden
     peers = where(groups > 1, spread, 1.0)
     return [
-        op.router("router", tokens, hidden, routed, layers),
+        op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
         op.experts(
             "experts", *sizes, precision.weight_bytes, precision.compute, layers, precision.weights, layout.expert

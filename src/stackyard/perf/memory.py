@@ -75,9 +75,7 @@ def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: 
     >>> float(sequence_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"], 1000.0))
     40960000.0
     """
-    whole = architecture.cache_bytes(model, context, precision.cache_bytes)
-    split = 1.0 if architecture.is_latent(model) else least(layout.tensor, float(model.attention.kv_heads))
-    return whole / split * stage_share(model, layout)
+    return architecture.cache_bytes(model, context, precision.cache_bytes, layout.tensor) * stage_share(model, layout)
 
 
 def activation_bytes(model: Model, layout: Layout, tokens: Token) -> Byte:

@@ -124,6 +124,41 @@ def attention(
     return Op(name, kind, precision, stored, flop, sequences * moved, count=count)
 
 
+CHUNK: Token = 64.0  # tokens that kernels of linear attention take at once (flash-linear-attention's default)
+
+
+def linear_attention(
+    name: str,
+    sequences: Count,
+    queries: Token,
+    value_heads: Count,
+    key_heads: Count,
+    key_dim: Count,
+    value_dim: Count,
+    state: Byte,
+    count: Count = 1.0,
+    kind: str = "decode",
+) -> Op:
+    """Gated delta rule of `sequences`, each with `queries` new tokens, over a state of key_dim x value_dim a head.
+
+    Decode reads and writes the state for one token: S' = S (decay) + k (v - S k)^T, o = S' q, so flop = 7 key_dim
+    value_dim a head and bytes = 2 key_dim value_dim state. Prefill works in chunks of C tokens (arXiv:2412.06464,
+    section 3.3): flop = 2 C (3 key_dim + 2 value_dim) + 2/3 C^2 + 6 key_dim value_dim a token and head, of which the
+    state is written and read once a chunk in 16 bits; queries, keys, values, gate and output pass once.
+
+    >>> linear_attention("linear_attention", 1.0, 1.0, 64.0, 16.0, 128.0, 128.0, 4.0).bytes
+    8445952.0
+    """
+    moved = queries * (2 * key_heads * key_dim + 3 * value_heads * value_dim) * ACTIVATION
+    square = key_dim * value_dim
+    if kind == "decode":
+        flop, moved = 7 * value_heads * square * queries, moved + 2 * value_heads * square * state
+    else:
+        flop = queries * value_heads * (2 * CHUNK * (3 * key_dim + 2 * value_dim) + 2 / 3 * CHUNK**2 + 6 * square)
+        moved = moved + queries / CHUNK * 2 * value_heads * square * ACTIVATION
+    return Op(name, kind, "bf16", "bf16", sequences * flop, sequences * moved, count=count)
+
+
 def norm(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
     """Residual addition and RMS norm in one kernel: two reads, two writes of tokens x hidden; 6 FLOP an element.
 

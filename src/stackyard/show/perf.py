@@ -11,14 +11,15 @@ from rich.table import Table
 
 from stackyard.quantity import show
 from stackyard.show.screen import console, grade, number, rows
+from stackyard.show.training import validated_training
 from stackyard.source import Grade
 
 if TYPE_CHECKING:
-    from stackyard.perf.calibration.training_check import Compared
+    from stackyard.perf.calibration.power import PowerLine
+    from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.pools import Chosen
-    from stackyard.perf.training.estimate import Training
 
 
 def estimate(
@@ -203,72 +204,9 @@ def _parts(said: Mapping[str, Any], count: int | None) -> Table:
     return table
 
 
-def training(answer: Training) -> None:
-    """One training run: step time, tokens, MFU, memory, where the time goes, and goodput; or why it cannot be."""
-    screen = console()
-    said = answer.summary()
-    widths = ", ".join(
-        f"{name} {said[name]:g}" for name in ("tensor", "pipeline", "virtual", "context", "expert", "data")
-    )
-    head = f"Training {answer.model.name} on {said['accelerators']:,.0f} {answer.chip.name} ({widths})"
-    screen.print(f"[bold]{head}[/bold]")
-    screen.print(
-        f"{said['global_batch']:,.0f} sequences of {said['sequence']:,.0f} tokens a step; {said['precision']}, "
-        f"recompute {said['recompute']}, {said['sharding']}, {said['schedule']}; constants of {said['software']}"
-    )
-    if not answer.fits:
-        _no_training(screen, answer)
-        return
-    held = ", ".join(
-        f"{name} {show(size, 'B')}"
-        for name, size in said["memory_bytes"].items()
-        if size and name not in ("available", "held_back")
-    )
-    weeks, day = said["goodput"], 86400.0
-    figures = {
-        "step": f"{show(said['step_s'], 's')} (80% interval {show(said['step_low_s'], 's')} to "
-        f"{show(said['step_high_s'], 's')})",
-        "tokens": f"{show(said['tokens_per_s'], 'token/s')}, "
-        f"{said['tokens_per_s_per_accelerator']:,.0f} an accelerator",
-        "MFU, all pairs of attention counted": f"{said['mfu_full']:.1%} of {said['precision']} peak",
-        "MFU, pairs under the causal mask": f"{said['mfu_causal']:.1%}; with recomputation {said['hfu']:.1%}",
-        "memory of one accelerator": f"{show(said['memory_used_bytes'], 'B')} of "
-        f"{show(said['memory_bytes']['available'], 'B')} ({held})",
-        "interruptions": f"one in {show(weeks['between_failures'] / 3600, 'h')}, "
-        f"{show(weeks['restart'], 's')} to restart",
-        "checkpoints": f"best every {show(weeks['interval'], 's')}",
-        "goodput over weeks": f"{weeks['share']:.1%}: {show(said['tokens_per_s'] * weeks['share'] * day, 'token/day')}",
-    }
-    screen.print(rows("", figures))
-    table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
-    for name in ("part", "time", "share"):
-        table.add_column(name, justify="left" if name == "part" else "right")
-    for name, seconds in sorted(said["parts_s"].items(), key=lambda part: -part[1]):
-        if seconds > 0.001 * said["step_s"]:
-            table.add_row(name, show(seconds, "s"), f"{seconds / said['step_s']:.0%}")
-    screen.print(table)
-    screen.print("Basis: counted work over fitted rates, weakest grade ", grade(answer.grade), ".", sep="")
-
-
-def _no_training(screen: Console, answer: Training) -> None:
-    """Every reason, and the nearest run that would fit."""
-    from stackyard.api import nearest_training
-
-    screen.print("Does not fit:", style="bold red")
-    for reason in answer.why:
-        screen.print(f"  • {reason}")
-    near = nearest_training(answer)
-    if near is None:
-        screen.print("No layout nearby fits: give it more accelerators.")
-        return
-    r = near.recipe
-    screen.print(
-        f"The nearest that fits: --tp {r.tensor:g} --pp {r.pipeline:g} --micro {r.micro_batch:g} "
-        f"--recompute {r.recompute} --sharding {r.sharding}  ({show(float(near.seconds), 's')} a step)"
-    )
-
-
-def validation(found: Comparison, training: Sequence[Compared], written: Path | None) -> None:
+def validation(
+    found: Comparison, training: Validated | None, power: Sequence[PowerLine], written: Sequence[Path]
+) -> None:
     """The performance models beside measurements, with what was excluded and left out, and why."""
     screen = console()
     rows_left = sum(count for *_, count in found.left_out)
@@ -297,7 +235,38 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
                 )
         screen.print(table)
         screen.print()
-    _validated_training(screen, training)
+    _validated_power(screen, power)
+    if training is not None:
+        validated_training(training)
+    _left_out_of_the_fit(screen, found)
+    for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
+        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+        for name in ("source", "reason", "rows"):
+            table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
+        for source, reason, count in counted:
+            table.add_row(source, reason, str(count))
+        screen.print(table)
+    for path in written:
+        screen.print(f"Written: {path}")
+
+
+def _validated_power(screen: Console, power: Sequence[PowerLine]) -> None:
+    """Power of one accelerator and joules per output token; no constant is fitted to them."""
+    if not power:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("power, not fitted to", style="cyan")
+    for name in ("rows", "bias", "median", "mean", "90%"):
+        table.add_column(name, justify="right")
+    for line in power:
+        told = [f"{line.bias:+.1%}", *(f"{share:.1%}" for share in (line.median, line.mean, line.p90))]
+        table.add_row(f"{line.what} {line.chip}".strip(), str(line.rows), *told)
+    screen.print(table)
+    screen.print()
+
+
+def _left_out_of_the_fit(screen: Console, found: Comparison) -> None:
+    """Errors on rows whose model, chip or engine the fit has not seen."""
     held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
     table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
     for name in ("without its", "what", "rows", "bias", "median", "mean", "90%"):
@@ -309,27 +278,3 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
     screen.print(
         "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
     )
-    for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
-        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-        for name in ("source", "reason", "rows"):
-            table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
-        for source, reason, count in counted:
-            table.add_row(source, reason, str(count))
-        screen.print(table)
-    if written is not None:
-        screen.print(f"Predictions beside the measurements: {written}")
-
-
-def _validated_training(screen: Console, compared: Sequence[Compared]) -> None:
-    """Step time and memory of training, by source, accelerator and model."""
-    for what in dict.fromkeys(line.what for line in compared):
-        table = Table(box=None, pad_edge=False)
-        table.add_column(f"training, {what}", style="cyan")
-        for name in ("rows", "bias", "median", "mean", "90%", "in interval"):
-            table.add_column(name, justify="right")
-        for line in (line for line in compared if line.what == what):
-            shares = (line.bias, line.median, line.mean, line.p90, line.coverage)
-            told = [f"{share:+.1%}" if i == 0 else f"{share:.1%}" for i, share in enumerate(shares)]
-            table.add_row(" ".join(filter(None, (line.source, line.accelerator, line.model))), str(line.rows), *told)
-        screen.print(table)
-        screen.print()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from stackyard.perf.precision import Precision
 from stackyard.perf.serving import PLAIN, Serving, guesser_bytes
 
 Vector = NDArray[np.float64]
+MOST, STEPS = 4096.0, 24  # requests in progress that an open loop is looked for among, and halvings of that
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,42 @@ def predict(rows: Sequence[Row]) -> Vector:
     found = np.full(len(rows), np.nan)
     apart = [place for place, row in enumerate(rows) if isinstance(row, Way) and row.prefill_workers]
     found[apart] = ways.predict([row for row in rows if isinstance(row, Way) and row.prefill_workers])
-    whole = np.setdiff1d(np.arange(len(rows)), apart)
+    free = [place for place, row in enumerate(rows) if isinstance(row, Way) and row.arrivals]
+    found[free] = _open([row for row in rows if isinstance(row, Way) and row.arrivals])
+    whole = np.setdiff1d(np.arange(len(rows)), [*apart, *free])
     found[whole] = _of_one_pool([rows[place] for place in whole])
     return found
+
+
+def _open(rows: Sequence[Way]) -> Vector:
+    """Rows of an open loop: the closed loop whose requests in progress are arrivals x the time of each (Little's law).
+
+    Found by bisection, as that time grows with their number. Rates are what is offered. nan for times to the first
+    token, and of whole requests, where more arrive than are served: they grow with the length of the run.
+    """
+    arrivals = np.array([row.arrivals for row in rows])
+    most = np.array([min(row.requests or MOST, MOST) for row in rows])
+    low, high = np.zeros(len(rows)), most
+    for _ in range(STEPS):
+        middle = (low + high) / 2.0
+        more = arrivals * _at(rows, middle, "latency") > middle
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    found = _at(rows, high)
+    for place, row in enumerate(rows):
+        steady = high[place] < 0.99 * most[place]
+        if row.metric in ("ttft", "latency") and not steady:
+            found[place] = np.nan
+        elif row.metric in ("output_rate", "token_rate") and steady:
+            tokens = row.output + (row.prompt if row.metric == "token_rate" else 0.0)
+            found[place] = row.arrivals * float(tokens) / float(row.layout.accelerators)
+    return found
+
+
+def _at(rows: Sequence[Way], batch: Vector, metric: str = "") -> Vector:
+    """The rows' metric, or this one, with so many requests in progress, none of them of a first wave."""
+    tried = zip(rows, batch, strict=True)
+    held = [replace(row, batch=max(float(n), 1.0), requests=0.0, metric=metric or row.metric) for row, n in tried]
+    return _of_one_pool(held)
 
 
 def _of_one_pool(rows: Sequence[Row]) -> Vector:

@@ -86,7 +86,9 @@ _NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output",
 
 def row_of(cells: Mapping[str, str]) -> Row:
     """A row from the text of our own columns; ValueError where a number is none."""
-    found = {name: float(cells[name]) if name in _NUMBERS else cells[name] for name in COLUMNS if name in cells}
+    found = {
+        name: float(cells[name] or "nan") if name in _NUMBERS else cells[name] for name in COLUMNS if name in cells
+    }
     return Row(**found)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,8 @@ from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, ro
 from stackyard.perf.calibration.ways import ways
 from stackyard.perf.interval import factors
 
+OVERLOADED = "more requests arrive than are served by the model: the time to the first token grows with the run"
+
 
 @dataclass(frozen=True)
 class Line:
@@ -45,7 +47,7 @@ class Comparison:
     @property
     def counts(self) -> NDArray[np.bool_]:
         """Rows that count: not excluded, and predicted."""
-        good = np.array([not row.excluded for row in self.rows], dtype=bool)
+        good = np.array([not row.excluded and row.value > 0 for row in self.rows], dtype=bool)
         return good & np.isfinite(self.predicted)
 
     def line(self, name: tuple[str, ...], chosen: NDArray[np.bool_]) -> Line:
@@ -121,9 +123,10 @@ def write_predictions(path: Path, target: Path) -> int:
                 writer.writerow((*texts, "", "", "", "", reason))
                 continue
             _, *values = next(answers)
-            scale = float(cells["value"]) / row.value if row.value else 1.0
-            numbers = [f"{value * scale:.6g}" if np.isfinite(value) else "" for value in values]
+            middle, *ends = (door.in_unit(cells, value) for value in values)
+            numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in (middle, *sorted(ends))]
             chip = catalog.load().accelerator(row.chip)
             engine = constants.engine_of(row.framework, row.date, chip).id
-            writer.writerow((*texts, *numbers, engine, row.excluded))
+            why = row.excluded or (OVERLOADED if not numbers[0] else "")
+            writer.writerow((*texts, *numbers, engine, why))
     return int(np.isfinite(told.predicted).sum())

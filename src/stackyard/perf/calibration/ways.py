@@ -1,4 +1,4 @@
-"""Measured rows of disaggregated and speculative serving: compared with the model, never fitted to."""
+"""Measured rows of disaggregated, speculative and open-loop serving: compared with the model, never fitted to."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SCENARIOS = (
     "closed_loop_concurrency_disagg",
     "closed_loop_concurrency_mtp",
     "closed_loop_concurrency_disagg_mtp",
+    "online_poisson",
 )
 # Guessed tokens of InferenceX's recipes (SemiAnalysisAI/InferenceX, benchmarks/single_node/fixed_seq_len, the scripts
 # dsr1_*_mtp.sh), by engine, vendor and whether attention is data-parallel; runs on two pools are taken to do the same.
@@ -45,7 +46,8 @@ _POOL = r"(\d+)(?: worker\(s\))? x TP(\d+) EP(\d+) dp_attn=(True|False) on (\d+)
 class Way(Row):
     """A row whose tokens were guessed, or whose prompts had a pool of their own; the widths of Row are then decode's.
 
-    `batch` is requests at once of both pools together; rates are over the accelerators of both.
+    `batch` is requests at once of both pools together; rates are over the accelerators of both. Of an open loop
+    requests come at `arrivals` a second and replica, whoever waits.
     """
 
     draft: float = 0.0
@@ -55,6 +57,7 @@ class Way(Row):
     prefill_data: float = 0.0
     prefill_expert: float = 0.0
     prefill_workers: float = 0.0
+    arrivals: float = 0.0  # 0 where the number in progress is held
 
     @property
     def serving(self) -> Serving:
@@ -66,7 +69,8 @@ class Way(Row):
     @property
     def scenario(self) -> str:
         words = ["disaggregated"] if self.prefill_workers else []
-        return ", ".join(words + (["speculative"] if self.draft else []))
+        words += ["speculative"] if self.draft else []
+        return ", ".join(words + (["open loop"] if self.arrivals else []))
 
 
 OWN = tuple(field.name for field in fields(Way) if field.name not in COLUMNS)
@@ -113,7 +117,7 @@ def read(path: Path) -> Iterator[Way]:
 
 def way_of(cells: Mapping[str, str]) -> Way:
     """A row from the text of our own columns; ValueError where a number is none."""
-    found: dict[str, Any] = {**vars(row_of(cells)), **{name: float(cells[name]) for name in OWN}}
+    found: dict[str, Any] = {**vars(row_of(cells)), **{name: float(cells.get(name) or 0.0) for name in OWN}}
     return Way(**found)
 
 
