@@ -34,6 +34,7 @@ class Policy:
     reserve: float = 0.0
     swap: bool = False
     prefix_cache: bool = True
+    ahead: bool = False  # a step is scheduled while the one before runs: what comes meanwhile waits for the next but one
     memory_share: float = 0.9
 
     def __post_init__(self) -> None:

@@ -79,7 +79,7 @@ def _rules(of: Deployment, one: Any, requests: Requests, width: float, host: tup
     p = of.policy
     one["policy"], one["router"] = POLICIES.index(p.policy), ROUTERS.index(of.router)
     one["tokens"], one["sequences"], one["block"] = p.tokens, p.sequences, p.block
-    one["chunked"], one["long_chunk"], one["swap"] = p.chunked, p.long_chunk, p.swap
+    one["chunked"], one["long_chunk"], one["swap"], one["ahead"] = p.chunked, p.long_chunk, p.swap, p.ahead
     one["watermark"], one["reserve"] = p.watermark, p.reserve
     one["node_blocks"] = max(requests.hash_tokens // int(p.block), 1)
     one["classes"], one["levels"] = state.CLASSES, state.TIERS
@@ -149,6 +149,12 @@ def _outages(of: Deployment, seconds: float, rng: np.random.Generator) -> NDArra
     return np.array(sorted(found, key=lambda each: (each[2], each[0])), state.OUTAGE)
 
 
+def _sessions(requests: Requests) -> NDArray[Any]:
+    found = np.zeros(0 if requests.session is None else int(requests.session.max()) + 1, state.SESSION)
+    found["first"] = -1
+    return found
+
+
 def world(of: Deployment, requests: Requests, seed: int, seconds: float, slots: int = 4096) -> World:
     """Everything the kernel computes on, at the start of a run."""
     longest = int((requests.prompt + requests.output).max()) if len(requests) else 1
@@ -165,6 +171,7 @@ def world(of: Deployment, requests: Requests, seed: int, seconds: float, slots: 
         | {
             "slots": slot,
             "queues": queue,
+            "sessions": _sessions(requests),
             "nodes": np.zeros((len(engines) + 1) * max(requests.nodes, 1), state.NODE),
             "runs": np.zeros(len(engines) * int(of.policy.sequences), np.int64),
             "hashes": requests.hashes,

@@ -33,6 +33,7 @@ class Requests:
     klass: Whole | None = None
     model: Whole | None = None
     deadline: Vector | None = None
+    session: Whole | None = None  # requests of one session wait for each other; -1: of none
     hashes: Whole = field(default_factory=_no_hashes)
     hash_n: Whole | None = None
     hash_tokens: int = 16
@@ -78,6 +79,7 @@ class Requests:
             out["model"] = self.model
         if self.deadline is not None:
             out["deadline"] = self.deadline
+        out["session"] = -1 if self.session is None else self.session
         if self.hash_n is not None:
             out["hash_n"] = self.hash_n
             out["hash_at"] = np.cumsum(self.hash_n) - self.hash_n

@@ -6,22 +6,7 @@ import math
 
 from stackyard.sim.kernel import blocks, queue
 from stackyard.sim.kernel.compile import compiled
-from stackyard.sim.kernel.state import (
-    GAP_LOW,
-    GAP_RATIO,
-    GAPS,
-    SENT,
-    SERVED,
-    Record,
-    draws,
-    engines,
-    gaps,
-    hosts,
-    moments,
-    outs,
-    runs,
-    slots,
-)
+from stackyard.sim.kernel.state import GAP_LOW, GAP_RATIO, GAPS, SENT, SERVED, TURN, Record, draws, engines, gaps, hosts, moments, outs, runs, sessions, slots
 
 RATIO = math.log(GAP_RATIO)
 
@@ -36,6 +21,14 @@ def emit(w: Record, e: int, s: int, status: int) -> None:
     left["engine"], left["klass"], left["model"], left["status"] = e, slot["klass"], slot["model"], status
     left["arrival"], left["first"], left["last"] = slot["arrival"], slot["first"], slot["last"]
     engines(w, e)["outstanding"] -= 1
+    if slot["session"] >= 0:
+        session = sessions(w, slot["session"])
+        following = session["first"]
+        if following < 0:
+            session["busy"] = 0
+        else:
+            session["first"] = slots(w, following)["next"]
+            queue.later(w, w["now"], following, TURN)
     queue.give(w, s)
 
 

@@ -6,20 +6,7 @@ import math
 
 from stackyard.sim.kernel import blocks, finish, plan, queue, route
 from stackyard.sim.kernel.compile import compiled, entry
-from stackyard.sim.kernel.state import (
-    SENT,
-    TOO_LONG,
-    Array,
-    Record,
-    engines,
-    heap,
-    hosts,
-    leaves,
-    lines,
-    outages,
-    runs,
-    slots,
-)
+from stackyard.sim.kernel.state import SENT, TOO_LONG, TURN, Array, Record, engines, heap, hosts, leaves, lines, outages, runs, sessions, slots
 
 
 @compiled
@@ -32,9 +19,12 @@ def lasts(w: Record, h: int, steps: int) -> float:
 def start(w: Record, h: int, now: float) -> None:
     """Lets the next engine of an idle host that has work begin a step."""
     host = hosts(w, h)
+    seen = host["start"] if host["engine"] >= 0 else now
+    seen += lasts(w, h, host["steps"] - 1) if host["engine"] >= 0 else 0.0
     host["engine"], host["end"] = -1, math.inf
     for j in range(host["count"]):
         e = host["first"] + (host["turn"] + j) % host["count"]
+        engines(w, e)["seen"] = seen
         if engines(w, e)["up"] == 1 and plan.choose(w, e, now):
             plan.price(w, e, h)
             host["engine"], host["start"] = e, now
@@ -79,10 +69,30 @@ def arrive(w: Record, i: int, now: float) -> None:
     slot, line = slots(w, s), lines(w, i)
     slot["id"], slot["prompt"], slot["output"], slot["klass"] = line["id"], line["prompt"], line["output"], line["klass"]
     slot["model"], slot["hash_at"], slot["hash_n"] = line["model"], line["hash_at"], line["hash_n"]
+    slot["session"] = line["session"]
     slot["made"], slot["done"], slot["kept"], slot["target"] = 0, 0, 0, slot["prompt"]
     slot["hits"], slot["private"], slot["cached"], slot["preempted"], slot["chunk"] = 0, 0, 0, 0, 0
-    slot["arrival"], slot["first"], slot["last"], slot["deadline"] = now, math.nan, now, line["deadline"]
+    slot["first"], slot["deadline"] = math.nan, line["deadline"]
     w["peak"] = max(w["peak"], w["live"])
+    if slot["session"] >= 0:
+        session = sessions(w, slot["session"])
+        if session["busy"] == 1:
+            slot["next"] = -1
+            if session["first"] < 0:
+                session["first"] = s
+            else:
+                slots(w, session["last"])["next"] = s
+            session["last"] = s
+            return
+        session["busy"] = 1
+    begin(w, s, now)
+
+
+@compiled
+def begin(w: Record, s: int, now: float) -> None:
+    """A request is sent: what follows counts as its latency."""
+    slot = slots(w, s)
+    slot["arrival"], slot["last"] = now, now
     e = enqueue(w, 2 * slot["model"], s)
     final = slot["prompt"] + slot["output"] - 1
     if (final + w["block"] - 1) // w["block"] > engines(w, e)["total"]:
@@ -103,9 +113,12 @@ def enqueue(w: Record, p: int, s: int) -> int:
 
 @compiled
 def transferred(w: Record, now: float) -> None:
-    """The earliest transfer is complete: a prefix is up in HBM, or a cache has reached the engine that decodes."""
+    """The earliest wait is over: a prefix is up in HBM, a cache is with the engine that decodes, a session is free."""
     s, kind = heap(w, 0)["slot"], heap(w, 0)["kind"]
     queue.remove(w)
+    if kind == TURN:
+        begin(w, s, now)
+        return
     e = slots(w, s)["engine"]
     if kind == SENT:
         blocks.release(w, e, s)

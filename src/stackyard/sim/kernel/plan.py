@@ -170,7 +170,7 @@ def fill(w: Record, e: int, budget: int, now: float, may_admit: bool) -> int:
                 engines(w, e)["tokens"] = used
     while may_admit and used < budget and engines(w, e)["running"] < w["sequences"]:
         s = queue.head(w, e)
-        if s < 0:
+        if s < 0 or not visible(w, e, s):
             break
         if w["shed"] == 1 and slots(w, s)["made"] == 0 and now > slots(w, s)["arrival"] + slots(w, s)["deadline"]:
             queue.pop(w, e, s)
@@ -183,6 +183,12 @@ def fill(w: Record, e: int, budget: int, now: float, may_admit: bool) -> int:
         used += taken
         engines(w, e)["tokens"] = used
     return used
+
+
+@compiled
+def visible(w: Record, e: int, s: int) -> bool:
+    """Whether a waiting request can be in the next step: engines that schedule ahead saw the queue a step ago."""
+    return w["ahead"] == 0 or slots(w, s)["queued"] <= engines(w, e)["seen"] or engines(w, e)["running"] == 0
 
 
 @compiled
@@ -261,6 +267,8 @@ def jump(w: Record, e: int, n: int, kv: int, most: int) -> int:
     Where other engines share the host or steps draw drafts it is one.
     """
     if w["drafts"] > 0 or hosts(w, engines(w, e)["host"])["count"] > 1:
+        return 1
+    if w["ahead"] == 1 and engines(w, e)["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
         return 1
     steps = max(min(most, int(table.room(w, kv / n))), 1)
     while steps > 1 and n * (steps // w["block"] + 1) > blocks.spare(w, e):

@@ -26,7 +26,7 @@ def give(w: Record, s: int) -> None:
 @compiled
 def append(w: Record, e: int, s: int) -> None:
     """Puts a request at the end of its class's queue."""
-    c, slots(w, s)["next"] = slots(w, s)["klass"], -1
+    c, slots(w, s)["next"], slots(w, s)["queued"] = slots(w, s)["klass"], -1, w["now"]
     if queues(w, e, c)["last"] >= 0:
         slots(w, queues(w, e, c)["last"])["next"] = s
     else:

@@ -24,7 +24,7 @@ SERVED, TOO_LONG, SHED = 0, 1, 2  # how a request left
 NOWHERE, HBM = 0, 1  # tiers; 2 host memory, 3 SSD, 4 remote pool
 TIERS = 5
 CLASSES = 4  # priorities; 0 is served first
-LOADED, SENT = 0, 1  # what a pending request waits for: its prefix from a lower tier; its cache from another engine
+LOADED, SENT, TURN = 0, 1, 2  # what a pending request waits for: its prefix, its cache to be sent, its turn
 GAP_LOW, GAP_RATIO, GAPS = 1e-6, 1.01, 2400  # bins of gaps: from a microsecond on, each 1% wider than the last
 
 
@@ -35,16 +35,18 @@ def _record(whole: str = "", real: str = "", short: str = "") -> np.dtype[Any]:
 
 # made: tokens generated; done: tokens in the cache; target: tokens that the cache needs before the next is generated;
 # kept: tokens whose cache comes along (swapped or sent); hits: tree nodes held; private: blocks held; chunk: prompt
-# tokens of the running step
+# tokens of the running step; queued: when it came to its engine
 SLOT = _record(
-    "id prompt output made done target kept klass model engine hits private hash_at hash_n cached preempted next chunk",
-    "arrival first last deadline",
+    "id prompt output made done target kept klass model engine hits private hash_at hash_n cached preempted next chunk "
+    "session",
+    "arrival first last deadline queued",
 )
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
-# blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted
+# blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; seen: what came later is not
+# in the next step, because that was scheduled while the last one ran
 ENGINE = _record(
     "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding steps preemptions",
-    "ready link_free tier_free extra token_bytes busy compute bytes prefill_tokens decode_tokens cached_tokens "
+    "ready link_free tier_free extra seen token_bytes busy compute bytes prefill_tokens decode_tokens cached_tokens "
     "lookup_tokens block_seconds sequence_seconds",
 )
 # a plan that runs: `steps` steps of step + slope i seconds each, from start to end; moved: bytes of one
@@ -55,6 +57,7 @@ TIER = _record("oldest newest used size")  # blocks, by engine (and the pool) an
 SPEED = _record(real="rate latency")  # by tier
 RUN = _record("slot")  # by engine, in order of admission
 POOL = _record("first members active turn")
+SESSION = _record("busy first last")  # requests of one session come one after the other; first..last wait for it
 MEMBER = _record("engine")
 HASH = _record("node")  # ids of the requests' prompt blocks, request after request
 POINT = _record(real="at")  # of the axes
@@ -66,7 +69,7 @@ HEAP = _record("slot kind", "time")
 OUTAGE = _record("engine back", "time")
 GAP = _record("count")
 MOMENT = _record(real="running waiting held cached busy")  # time-weighted sums of one interval
-LINE = _record("id prompt output klass model hash_at hash_n", "arrival deadline")  # a request that comes
+LINE = _record("id prompt output klass model hash_at hash_n session", "arrival deadline")  # a request that comes
 REQUEST = _record("id", "arrival first last", "prompt output made cached preempted engine klass model status")
 
 ARRAYS: dict[str, np.dtype[Any]] = {
@@ -79,6 +82,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "speeds": SPEED,
     "runs": RUN,
     "pools": POOL,
+    "sessions": SESSION,
     "members": MEMBER,
     "hashes": HASH,
     "axes": POINT,
@@ -98,7 +102,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 # sizes: many_X records of X; points: of an axis row; tokens_n ...: points in use of each axis
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
-    + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least"
+    + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
     " node_ids classes levels points tokens_n sequences_n context_n chunk_n prior_n grid_n live vacant pending broken left peak",
     "watermark reserve accept draft step sequence swap_rate link_rate link_latency tick high low start_up width affinity"
     " prompt_step now look_at paid",
@@ -112,7 +116,7 @@ def _at(name: str, row: str = "") -> Callable[..., Record]:
 slots, engines, hosts, pools, members, hashes = map(_at, ("slots", "engines", "hosts", "pools", "members", "hashes"))
 flats, decodes, prefills, grids = map(_at, ("flats", "decodes", "prefills", "grids"))
 speeds, draws, leaves, heap, outages, gaps = map(_at, ("speeds", "draws", "leaves", "heap", "outages", "gaps"))
-moments, lines, outs = map(_at, ("moments", "lines", "outs"))
+moments, lines, outs, sessions = map(_at, ("moments", "lines", "outs", "sessions"))
 queues, nodes, tiers = _at("queues", "classes"), _at("nodes", "node_ids"), _at("tiers", "levels")
 runs, axes = _at("runs", "sequences"), _at("axes", "points")
 
