@@ -15,6 +15,7 @@ from stackyard.quantity import Byte, Count
 from stackyard.sim import steps
 from stackyard.sim.kernel import state
 from stackyard.sim.policy import POLICIES, ROUTERS, TIER_NAMES, Deployment, Policy
+from stackyard.sim.presets import constants_of
 from stackyard.sim.steps import Asked
 from stackyard.sim.trace import Requests
 
@@ -49,7 +50,17 @@ def tables(of: Deployment, longest: int) -> list[steps.Table]:
         return list(of.tables)
     most = float(max(of.policy.tokens, 1) if of.policy.chunked else max(of.policy.tokens, longest))
     drafts = 1 + (of.speculation.drafts if of.speculation else 0)
-    return [steps.table(asked, most, float(of.policy.sequences) * drafts, float(longest)) for asked in of.engines]
+    sizes = most, float(of.policy.sequences) * drafts, float(longest)
+    return [fitted(steps.table(asked, *sizes), asked) for asked in of.engines]
+
+
+def fitted(table: steps.Table, asked: Asked) -> steps.Table:
+    """The performance model's table with the simulator's own constants of the generation and the engine release.
+
+    Device time is scaled by generation; the host's seconds a step and a sequence are those of the engine release.
+    """
+    own, step = constants_of(asked), table.host
+    return table.scaled(own.scale, (own.step if own.step is not None else step[0], own.sequence if own.sequence is not None else step[1]))
 
 
 class World:

@@ -68,6 +68,14 @@ class Table:
     host: tuple[float, float] = (0.0, 0.0)  # seconds a step, and a sequence
 
 
+    def scaled(self, factor: float, host: tuple[Second, Second]) -> Table:
+        """The table with all seconds of the device times a factor, and these seconds of the host."""
+        parts = {name: getattr(self, name).copy() for name in ("flat", "decode", "prefill")}
+        for part in parts.values():
+            part[..., 0] *= factor
+        return replace(self, **parts, host=host)
+
+
 def cost(ops: list[Op], asked: Asked, provider: Provider, stages: Numeric) -> tuple[Numeric, Numeric, Numeric]:
     """Seconds, busy compute seconds and bytes of operations in all stages.
 

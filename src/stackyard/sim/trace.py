@@ -56,6 +56,15 @@ class Requests:
     def nodes(self) -> int:
         return int(self.hashes.max()) + 1 if len(self.hashes) else 0
 
+    def first(self, many: int) -> Requests:
+        """The first requests."""
+        if many >= len(self):
+            return self
+        names = ("arrival", "prompt", "output", "klass", "model", "deadline", "hash_n", "session")
+        cut = {name: value[:many] for name in names if (value := getattr(self, name)) is not None}
+        hashes = self.hashes if self.hash_n is None else self.hashes[: int(self.hash_n[:many].sum())]
+        return replace(self, **cut, hashes=hashes)
+
     def at_rate(self, rate: float) -> Requests:
         """The same requests, times stretched evenly to `rate` requests a second: burstiness stays as it is.
 

@@ -21,10 +21,10 @@ def shared_prefix(of: Requests, tokens: Token, groups: int = 1, block: int = 16)
     return replace(of, hashes=ids[keep].astype(np.int64), hash_n=many.astype(np.int64), hash_tokens=block)
 
 
-def sessions(of: Requests, many: int, warm: bool, block: int = 16) -> Requests:
+def sessions(of: Requests, many: int, warm: bool, serial: bool = True, block: int = 16) -> Requests:
     """The same requests dealt out in turn to `many` users, each sending its own prompt again and again, one at a time.
 
-    A user's next request waits until the last one is answered. The whole prompt but its last token is in the cache from
+    A user's next request waits until the last one is answered, unless not `serial`. The whole prompt but its last token is in the cache from
     the second time on; with `warm` already the first time: the first round is left out of what is served, by prompts
     that all share one user's blocks.
     """
@@ -34,4 +34,4 @@ def sessions(of: Requests, many: int, warm: bool, block: int = 16) -> Requests:
     first = 0 if not warm else user[0]
     ids = (np.where(warm, first, user)[:, None] * most + np.arange(most)).astype(np.int64)
     keep = np.arange(most)[None, :] < blocks[:, None]
-    return replace(of, hashes=ids[keep], hash_n=blocks.astype(np.int64), hash_tokens=block, session=user)
+    return replace(of, hashes=ids[keep], hash_n=blocks.astype(np.int64), hash_tokens=block, session=user if serial else None)

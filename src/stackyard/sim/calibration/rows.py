@@ -33,7 +33,9 @@ METRICS = ("ttft_mean", "ttft_p50", "ttft_p90", "ttft_p95", "ttft_p99") + (
     "e2e_p99",
 )
 NEEDED = ("gpu", "model", "rate_rps", "input_tokens", "output_tokens")
-SESSIONS = 45  # inference-perf: 9 system prompts of 5 users (11 of 4 for code generation), as in its profiles
+SESSIONS = 45  # users of inference-perf's stages: 9 system prompts of 5 (11 of 4 for code generation), its profiles say;
+# that each sends one request at a time shows where rate x latency exceeds 45, but for the reasoning profile, whose
+# number of users is not known
 FORMATS = {
     "fp16": PRESETS["bf16"],
     "bf16": PRESETS["bf16"],
@@ -186,7 +188,9 @@ def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
     lengths = (np.full(many, max(round(value), 1), np.int64) for value in (prompt, output))
     shared = int(_number(cells.get("shared_prefix_tokens", ""), 0))
     if shared and "inference-perf" in cells.get("arrival", ""):
-        return sessions(Requests(arrival, *lengths), SESSIONS, warm=not cells.get("point_id", "").endswith("s0"))
+        warm = not cells.get("point_id", "").endswith("s0")
+        serial = not cells.get("workload", "").startswith("reasoning")
+        return sessions(Requests(arrival, *lengths), SESSIONS, warm, serial)
     return shared_prefix(Requests(arrival, *lengths), shared)
 
 
