@@ -111,7 +111,7 @@ class Deployment:
     closed: int = 0  # requests in progress of a closed loop; 0: arrivals by their times
     blocks: int = 0  # cache blocks of an engine; 0: what its memory leaves
     tables: tuple[Table, ...] = ()  # measured steps in place of the performance model's
-    overhead: tuple[Second, Second] = (0.0, 0.0)  # before a request is queued, and of a step that takes prompts in
+    overhead: tuple[Second, Second] | None = None  # before a request is queued, more in a step with prompts; None: fitted
 
     def __post_init__(self) -> None:
         if self.router not in ROUTERS:

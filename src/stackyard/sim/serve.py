@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.perf.memory import activation_bytes, sequence_bytes, weight_bytes
-from stackyard.quantity import Byte, Count
+from stackyard.quantity import Byte, Count, Second
 from stackyard.sim import steps
 from stackyard.sim.kernel import state
 from stackyard.sim.policy import POLICIES, ROUTERS, TIER_NAMES, Deployment, Policy
@@ -36,6 +36,16 @@ def cache_blocks(asked: Asked, policy: Policy) -> Count:
     room -= float(activation_bytes(asked.model, asked.layout, min(policy.tokens, 8192)))
     block = float(sequence_bytes(asked.model, asked.layout, asked.precision, float(policy.block)))
     return max(math.floor(room / block), 0)
+
+
+def overhead(of: Deployment) -> tuple[Second, Second]:
+    """Seconds of the host before a request is queued, and more in a step that takes prompts in."""
+    if of.overhead is not None:
+        return of.overhead
+    if not of.engines or of.tables:
+        return 0.0, 0.0
+    own = constants_of(of.engines[0])
+    return own.request, own.prompt_step
 
 
 def token_bytes(asked: Asked) -> Byte:
@@ -96,7 +106,7 @@ def _rules(of: Deployment, one: Any, requests: Requests, width: float, host: tup
     one["classes"], one["levels"] = state.CLASSES, state.TIERS
     one["prefix"], one["node_ids"] = p.prefix_cache and requests.nodes > 0, max(requests.nodes, 1)
     one["swap_rate"], one["affinity"], one["width"] = SWAP_RATE, of.affinity, width
-    (one["step"], one["sequence"]), one["prompt_step"] = host, of.overhead[1]
+    (one["step"], one["sequence"]), one["prompt_step"] = host, overhead(of)[1]
     one["closed"], one["shed"], one["look_at"] = of.closed, of.shed, np.inf
     if of.speculation:
         one["drafts"], one["accept"], one["draft"] = of.speculation.drafts, of.speculation.accept, of.speculation.draft
@@ -219,7 +229,9 @@ class Outcome:
     world: World
     seconds: float  # from the trace's start to the last completion
     offered: int
-    overhead: float  # seconds of the host before a request is queued; in first and last of every request, not in left
+    span: float  # seconds in which requests came
+    overhead: float  # seconds of the host before a request is queued: to be added to what `left` says
+    replica_seconds: float  # for which replicas were paid
 
 
 def feed(w: World, requests: NDArray[Any], final: bool) -> NDArray[Any]:
@@ -240,9 +252,16 @@ def feed(w: World, requests: NDArray[Any], final: bool) -> NDArray[Any]:
 
 def run(of: Deployment, requests: Requests, seed: int = 0) -> Outcome:
     """Serves the requests and returns what happened."""
+    requests = requests.in_blocks(int(of.policy.block))
     w = world(of, requests, seed, requests.duration)
     left = feed(w, requests.lines(), True)
-    return Outcome(left, w, float(w.record[0]["now"]), len(requests), of.overhead[0])
+    seconds = float(left["last"].max()) if len(left) else 0.0
+    paid = seconds * of.groups
+    if of.autoscale:  # up to the last tick, and as it stands from there
+        one = w.record[0]
+        rest = max(seconds - float(one["look_at"] - one["tick"]), 0.0)
+        paid = float(one["paid"]) + rest * int(w["pools"]["active"].sum())
+    return Outcome(left, w, seconds, len(requests), requests.duration, overhead(of)[0], paid)
 
 
 def stream(

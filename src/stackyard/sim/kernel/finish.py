@@ -142,11 +142,10 @@ def account(w: Record, h: int) -> None:
     engine["sequence_seconds"] += engine["running"] * seconds
     width, at = w["width"], host["start"]
     while at < host["end"]:
-        i = int(at / width)
+        i = int(min(at / width, w["many_moments"] - 1.0))
         stop = min((i + 1) * width, host["end"])
-        if stop <= at:
+        if stop <= at or i == w["many_moments"] - 1:
             stop = host["end"]
-        i = min(i, w["many_moments"] - 1)
         part = stop - at
         moments(w, i)["running"] += engine["running"] * part
         moments(w, i)["waiting"] += engine["waiting"] * part
