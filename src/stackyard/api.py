@@ -16,6 +16,18 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackyard.api_serving import capacity as capacity
+from stackyard.api_serving import capacity_row as capacity_row
+from stackyard.api_serving import load_of as load_of
+from stackyard.api_serving import objective as objective
+from stackyard.api_serving import service as service
+from stackyard.api_serving import simulate as simulate
+from stackyard.api_serving import simulation_row as simulation_row
+from stackyard.api_serving import validate_serving as validate_serving
+from stackyard.api_serving import write_simulation as write_simulation
+from stackyard.api_words import prices as _prices
+from stackyard.api_words import refused as _refused
+from stackyard.api_words import seconds as _seconds
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
@@ -23,10 +35,8 @@ from stackyard.source import Fact, Grade
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
-    from stackyard.catalog.entries import Accelerator
     from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
-    from stackyard.perf.cost import Prices
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
@@ -49,7 +59,6 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
 )
-LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
@@ -337,15 +346,6 @@ def workload(
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
-def _prices(part: Accelerator) -> Prices:
-    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
-    from stackyard.perf.cost import Prices
-
-    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
-    price = [part.facts["price"]] if "price" in part.facts else []
-    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
-
-
 def scenario(path: Path | str) -> Scenario:
     """A scenario file or folder, read and checked; raises InputErrors with every fault."""
     from stackyard.plan.scenario import load as read
@@ -500,23 +500,6 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-
-
-def _seconds(option: str, text: str) -> float:
-    from stackyard.quantity import UnitError, parse
-
-    example = f"for example {option} '500 ms'"
-    try:
-        value = parse(text, "s")
-    except UnitError as error:
-        raise _refused(option, str(error), example) from None
-    if value <= 0:
-        raise _refused(option, f"'{text}' is not above 0", example)
-    return value
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
 __all__ = [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from stackyard import cli_serving
+from stackyard.cli_serving import print_json
 from stackyard.errors import InputErrors, SolveError
 
 app = typer.Typer(
@@ -332,13 +333,21 @@ def validate(
     table: Annotated[
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
     ] = None,
-    predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    out: Annotated[Path | None, typer.Argument(help="Where --predict writes; beside your table if left out.")] = None,
+    predict: Annotated[bool, typer.Option("--predict", help="Write your table again with predictions.")] = False,
+    serving: Annotated[
+        bool, typer.Option("--serving", help="Latencies under load: the simulator against measured serving runs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
     from stackyard import api, show
 
-    target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    beside = out or (table.with_name(f"{table.stem}-predicted.csv") if table else None)
+    if serving:
+        cli_serving.validate_serving(table, beside if predict else None, as_json)
+        return
+    target = beside if predict and table else None
     found = api.validate(table, predict=target)
     training = api.validate_training() if table is None else []
     if as_json:
@@ -350,15 +359,8 @@ def validate(
         show.validation(found, training, target)
 
 
-def print_json(value: Any) -> None:
-    """Plain JSON on the standard output."""
-    from stackyard import show
-
-    try:
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        show.reader_left()
+for verb in cli_serving.COMMANDS:
+    app.command()(verb)
 
 
 def fail(code: int, text: str) -> NoReturn:

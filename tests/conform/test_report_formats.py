@@ -18,6 +18,7 @@ from stackyard.report.document import (
     Bars,
     Block,
     Column,
+    Curves,
     Figure,
     KeyFigure,
     KeyFigures,
@@ -54,6 +55,7 @@ def every_element(text: str = NASTY) -> Report:
     drawn = (
         Lines(MONTHS, (one, two), (limit,), text, text),
         StackedArea(MONTHS, (one, two), (limit,), "y", "GW", steps=True),
+        Curves(("1", "2", "3"), (one, two), (limit,), text, "s", False, text, ((1.5, text),)),
         Bars(("2026", "2027", "2028"), (one, two), (limit,), "y", "USD bn"),
         Strip(MONTHS, (text, "power"), ((0.0, 0.5, 1.0), (0.0, 0.0, 0.0)), ((text, "b", "c"), ("", "", "")), "share"),
         Sankey((Node("supply/s", text, 0), Node("site/t", "t", 1)), (("supply/s", "site/t", 2.0),), "stacks"),

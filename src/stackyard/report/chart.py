@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 
-from stackyard.report.document import Bars, Figure, Lines, Map, Report, Sankey, Series, StackedArea, Strip
+from stackyard.report.document import Bars, Curves, Figure, Lines, Map, Report, Sankey, Series, StackedArea, Strip
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
@@ -99,6 +99,17 @@ def _lines(data: Lines, palette: Colours) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)
     return _axes(drawn, data)
+
+
+def _curves(data: Curves, palette: Colours) -> go.Figure:
+    """Lines over numbers; the marks as upright dashed lines with their words."""
+    drawn = _lines(data, palette)
+    drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
+    drawn.update_xaxes(title={"text": _html(data.x_title), "font": {"color": QUIET, "size": 12}})
+    for at, words in data.marks:
+        label = {"text": _html(words), "font": {"color": INK, "size": 12}, "textangle": 0, "yanchor": "top"}
+        drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
+    return drawn
 
 
 def _areas(data: StackedArea, palette: Colours) -> go.Figure:
@@ -371,6 +382,7 @@ def _wrapped(text: str, width: int) -> str:
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Lines: _lines,
     StackedArea: _areas,
+    Curves: _curves,
     Bars: _bars,
     Strip: _strip,
     Sankey: _sankey,

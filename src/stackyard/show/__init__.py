@@ -5,8 +5,10 @@ from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, training, validation
 from stackyard.show.plan import explanation, problem, result
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.serving import capacity, serving, simulation
 
 __all__ = [
+    "capacity",
     "console",
     "estimate",
     "explanation",
@@ -20,6 +22,8 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "serving",
+    "simulation",
     "training",
     "validation",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from stackyard.perf.layout import Layout, divides
 from stackyard.perf.precision import precision_of
 from stackyard.quantity import GIGA
 from stackyard.sim import serve, steps, trace, traffic
-from stackyard.sim.capacity import Capacity, cached
+from stackyard.sim.capacity import Capacity, cached, full_rate
 from stackyard.sim.metrics import Objective, Simulation, gathered
 from stackyard.sim.policy import Autoscale, Deployment, Failures, Policy, Speculation, Split, Tier
 from stackyard.sim.presets import preset
@@ -99,7 +99,9 @@ def deployment(of: Service, longest: int) -> Deployment:
             split=split if of.prefill_replicas else None,
             tiers=tiers,
             speculation=Speculation(of.drafts, of.accept) if of.drafts else None,
-            autoscale=Autoscale(of.least, policy.sequences * 0.5, policy.sequences * 0.2, of.start_up) if of.least else None,
+            autoscale=Autoscale(of.least, policy.sequences * 0.5, policy.sequences * 0.2, of.start_up)
+            if of.least
+            else None,
             failures=Failures(of.between_failures, of.restart) if of.between_failures else None,
             shed=of.shed,
             closed=of.concurrency,
@@ -107,6 +109,11 @@ def deployment(of: Service, longest: int) -> Deployment:
         )
     except ValueError as error:
         raise fault("simulate", str(error), "see: stackyard simulate --help") from None
+
+
+def _autoscale(of: Service, sequences: float) -> Autoscale:
+    """More replicas above half of the requests that a step can take, fewer below a fifth."""
+    return Autoscale(of.least, 0.5 * sequences, 0.2 * sequences, of.start_up)
 
 
 def _asked(of: Service, model: Model, policy: Policy, precision: Any, engine: str, longest: int) -> Asked:
@@ -191,7 +198,7 @@ def simulate(
     replications: int = 1,
     workers: int | None = None,
 ) -> Simulation:
-    """Serves the requests, `replications` times with independent seeds, on all cores; the same seeds, the same answer."""
+    """Serves the requests, `replications` times with independent seeds, on all cores; same seeds, same answer."""
     first = requests(seed)
     longest = int((first.prompt + first.output).max())
     built = deployment(of, longest)
@@ -245,12 +252,21 @@ def capacity(
     return cached(deployment(of, longest), some, objective, seed, workers)
 
 
-def curve(
-    of: Service, requests: Callable[[int], Requests], rates: Sequence[float], objective: Objective, seed: int = 0
+def sweep(
+    of: Service, requests: Callable[[int], Requests], objective: Objective, seed: int = 0, points: int = 12
 ) -> list[tuple[float, Simulation]]:
-    """Simulations of the same requests at several rates: latency against load."""
+    """Simulations of the same requests from a tenth of the full rate to just beyond it: latency against load."""
     base = requests(seed)
-    return [(rate, simulate(of, lambda s, r=rate: base.at_rate(r), objective, seed=seed)) for rate in rates]  # type: ignore[misc]
+    built = deployment(of, int((base.prompt + base.output).max()))
+    most = full_rate(built, base.first(4000), seed)
+    rates = most * np.linspace(0.1, 1.1, points)
+
+    def at(rate: float) -> tuple[float, Simulation]:
+        outcome = serve.run(built, base.at_rate(rate), seed)
+        return rate, gathered([outcome], objective, of.chip.bandwidth, accelerators(built))
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(at, rates.tolist()))
 
 
 def usable_share(
@@ -272,7 +288,9 @@ def usable_share(
 
     Lengths are log-normal with a CV of `spread` around prompt and output tokens; arrivals are gamma with `cv`.
     """
-    of = Service((model,), chip, None, int(layout.tensor), int(layout.pipeline), int(layout.expert), precision, engine, 1)
+    of = Service(
+        (model,), chip, None, int(layout.tensor), int(layout.pipeline), int(layout.expert), precision, engine, 1
+    )
     lengths = Lengths(prompt, spread, model.max_context // 2), Lengths(output, spread, model.max_context // 2)
 
     def made(seed: int) -> Requests:

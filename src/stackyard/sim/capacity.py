@@ -1,7 +1,7 @@
 """The largest rate at which a deployment keeps its objective, and the share of its full rate that this is.
 
-Bisection with common random numbers: every rate sees the same requests, their times stretched, so that more rate is never
-luck; each replication has its own answer, and those give the interval.
+Bisection with common random numbers: every rate sees the same requests, their times stretched, so that more rate is
+never luck; each replication has its own answer, and those give the interval.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Capacity:
 
 
 def full_rate(of: Deployment, requests: Requests, seed: int = 0) -> float:
-    """Requests a second of a queue that is never empty: completions between the first and last tenth over their time."""
+    """Requests a second of a queue that is never empty: completions over time, without the first and last tenth."""
     outcome = serve.run(replace(of, closed=0, shed=False), replace(requests, arrival=np.zeros(len(requests))), seed)
     ended = np.sort(outcome.left["last"][outcome.left["status"] == state.SERVED])
     if len(ended) < 20:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.quantity import Count, Second
 from stackyard.sim.kernel import state
 from stackyard.sim.serve import Outcome
 
@@ -50,7 +49,7 @@ def interval(values: Sequence[float], value: float | None = None) -> Figure:
     return Figure(centre, centre - half, centre + half)
 
 
-def latencies(left: NDArray[Any], overhead: Second) -> dict[str, NDArray[np.float64]]:
+def latencies(left: NDArray[Any], overhead: float) -> dict[str, NDArray[np.float64]]:
     """Seconds of each served request: to the first token, a token after it (those with one), and to the last."""
     more = left["made"] > 1
     each = (left["last"] - left["first"])[more] / (left["made"][more] - 1)
@@ -115,7 +114,7 @@ def growth(outcome: Outcome) -> float:
     end, middle = waiting[-used // 10 :].mean(), waiting[int(used * 0.4) : int(used * 0.6)].mean()
     rate = (end - middle) / (outcome.span * 0.45)
     offered = outcome.offered / outcome.span
-    return float(rate) if rate > 0.02 * offered and end > 2 * middle + 20 else 0.0
+    return float(rate) if rate > 0.02 * offered and end > 1.3 * middle + 20 else 0.0
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,10 @@ class Utilisation:
     compute: float  # of printed arithmetic
     bandwidth: float  # of printed HBM bandwidth
     cache: float  # blocks held by requests
-    running: Count  # requests in a step
+    running: float  # requests in a step
     hit_rate: float  # prompt tokens found in the cache
-    preemptions: Count
-    steps: Count
+    preemptions: float
+    steps: float
     compute_busy: float  # seconds of arithmetic at printed rates over seconds, one accelerator
     traffic: float  # bytes a second of one accelerator
 
@@ -158,9 +157,9 @@ def utilisation(outcome: Outcome, bandwidth: float) -> Utilisation:
 class Objective:
     """What a service promises: seconds to the first token and a token, at a percentile of the requests."""
 
-    ttft: Second = math.inf
-    tpot: Second = math.inf
-    e2e: Second = math.inf
+    ttft: float = math.inf
+    tpot: float = math.inf
+    e2e: float = math.inf
     percentile: float = 99.0
 
     def met(self, outcome: Outcome) -> float:
@@ -184,16 +183,16 @@ class Simulation:
     """What a service does at a load: latencies with intervals, what was served, how the machines were used."""
 
     figures: dict[str, Figure]
-    offered: Count
-    served: Count
-    too_long: Count
-    shed: Count
+    offered: float
+    served: float
+    too_long: float
+    shed: float
     rate: float  # requests offered a second
     output_rate: float  # tokens a second
     goodput: Figure  # share of the requests within the objective
     growth: float  # of the queue, requests a second; 0 where it is stable
     used: Utilisation
-    accelerators: Count
+    accelerators: float
     replica_seconds: float
     watts: float = math.nan  # of all accelerators
     cost: float = math.nan  # USD a second of all accelerators
@@ -214,7 +213,7 @@ class Simulation:
         return self.cost / self.output_rate * 1e6 if self.output_rate else math.nan
 
 
-def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float, accelerators: Count) -> Simulation:
+def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float, accelerators: float) -> Simulation:
     """One answer from independent replications: means over them with intervals; of one run, by batch means."""
     told = [measured(one) for one in outcomes]
     first = outcomes[0]
@@ -222,7 +221,8 @@ def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float
     names = {name for each in told for name in each}
     figures = {
         name: interval(
-            [each[name] for each in pieces if name in each], float(np.mean([each[name] for each in told if name in each]))
+            [each[name] for each in pieces if name in each],
+            float(np.mean([each[name] for each in told if name in each])),
         )
         for name in sorted(names)
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stackyard.quantity import Byte, BytePerSecond, Count, Second, Token
 from stackyard.sim.steps import Asked, Table
 
 POLICIES = ("mixed", "prefill-first", "decode-first")
@@ -25,16 +24,16 @@ class Policy:
 
     name: str = "plain"
     policy: str = "mixed"
-    tokens: Token = 2048
-    sequences: Count = 256
-    block: Token = 16
+    tokens: int = 2048
+    sequences: int = 256
+    block: int = 16
     chunked: bool = True
-    long_chunk: Token = 0  # most tokens of one prompt in a step; 0: no such limit
+    long_chunk: int = 0  # most tokens of one prompt in a step; 0: no such limit
     watermark: float = 0.0
     reserve: float = 0.0
     swap: bool = False
     prefix_cache: bool = True
-    ahead: bool = False  # a step is scheduled while the one before runs: what comes meanwhile waits for the next but one
+    ahead: bool = False  # a step is scheduled while the last runs: what comes meanwhile misses it
     memory_share: float = 0.9
 
     def __post_init__(self) -> None:
@@ -50,9 +49,9 @@ class Policy:
 class Tier:
     """Memory below HBM that keeps prefixes: bytes for each replica (remote: for all), and how fast they come back."""
 
-    size: Byte
-    rate: BytePerSecond
-    latency: Second = 0.0
+    size: float
+    rate: float
+    latency: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class Split:
 
     prefill: int
     decode: int
-    rate: BytePerSecond
-    latency: Second = 0.0
+    rate: float
+    latency: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,16 @@ class Autoscale:
     least: int
     high: float
     low: float
-    start_up: Second
-    every: Second = 10.0
+    start_up: float
+    every: float = 10.0
 
 
 @dataclass(frozen=True)
 class Failures:
     """Replicas fail at random after `between` seconds in the mean and are back after `restart` seconds."""
 
-    between: Second
-    restart: Second
+    between: float
+    restart: float
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Deployment:
     closed: int = 0  # requests in progress of a closed loop; 0: arrivals by their times
     blocks: int = 0  # cache blocks of an engine; 0: what its memory leaves
     tables: tuple[Table, ...] = ()  # measured steps in place of the performance model's
-    overhead: tuple[Second, Second] | None = None  # before a request is queued, more in a step with prompts; None: fitted
+    overhead: tuple[float, float] | None = None  # before queueing; more in a step with prompts; None: fitted
 
     def __post_init__(self) -> None:
         if self.router not in ROUTERS:

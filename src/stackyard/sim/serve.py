@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.perf.memory import activation_bytes, sequence_bytes, weight_bytes
-from stackyard.quantity import Byte, Count, Second
 from stackyard.sim import steps
 from stackyard.sim.kernel import state
 from stackyard.sim.policy import POLICIES, ROUTERS, TIER_NAMES, Deployment, Policy
@@ -20,16 +19,16 @@ from stackyard.sim.steps import Asked
 from stackyard.sim.trace import Requests
 
 BINS = 400  # points of the series over time
-ENGINE_BYTES: Byte = 1.4e9  # driver context, graphs and workspace beside weights and activations
+ENGINE_BYTES: float = 1.4e9  # driver context, graphs and workspace beside weights and activations
 SWAP_RATE = 50e9  # bytes a second between HBM and host memory: PCIe 5 x16 as reached
 VISIBLE = 1.062  # bytes that software sees of a printed gigabyte of HBM: GiB less what error correction keeps
 
 
-def cache_blocks(asked: Asked, policy: Policy) -> Count:
+def cache_blocks(asked: Asked, policy: Policy) -> float:
     """Blocks of the cache that an engine has: its share of the memory less weights, activations and its own needs.
 
-    blocks = (share memory - weights - activations - own) / (bytes of a token block tokens); all of one accelerator. vLLM 0.15 on H100 prints
-    7,463 blocks for Llama-2-7B, 30,251 for Llama-3.1-70B on four and 65,352 for Qwen2.5-7B.
+    blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. vLLM 0.15 on H100
+    prints 7,463 blocks for Llama-2-7B, 30,251 for Llama-3.1-70B on four and 65,352 for Qwen2.5-7B.
     """
     room = asked.chip.memory * VISIBLE * policy.memory_share - ENGINE_BYTES
     room -= float(weight_bytes(asked.model, asked.layout, asked.precision))
@@ -38,7 +37,7 @@ def cache_blocks(asked: Asked, policy: Policy) -> Count:
     return max(math.floor(room / block), 0)
 
 
-def overhead(of: Deployment) -> tuple[Second, Second]:
+def overhead(of: Deployment) -> tuple[float, float]:
     """Seconds of the host before a request is queued, and more in a step that takes prompts in."""
     if of.overhead is not None:
         return of.overhead
@@ -48,7 +47,7 @@ def overhead(of: Deployment) -> tuple[Second, Second]:
     return own.request, own.prompt_step
 
 
-def token_bytes(asked: Asked) -> Byte:
+def token_bytes(asked: Asked) -> float:
     """Bytes of one token's cache over all accelerators that hold a part of it."""
     each = float(sequence_bytes(asked.model, asked.layout, asked.precision, 1000.0)) / 1000.0
     return each * float(asked.layout.tensor * asked.layout.pipeline)
@@ -70,7 +69,10 @@ def fitted(table: steps.Table, asked: Asked) -> steps.Table:
     Device time is scaled by generation; the host's seconds a step and a sequence are those of the engine release.
     """
     own, step = constants_of(asked), table.host
-    return table.scaled(own.scale, (own.step if own.step is not None else step[0], own.sequence if own.sequence is not None else step[1]))
+    return table.scaled(
+        own.scale,
+        (own.step if own.step is not None else step[0], own.sequence if own.sequence is not None else step[1]),
+    )
 
 
 class World:
@@ -114,7 +116,13 @@ def _rules(of: Deployment, one: Any, requests: Requests, width: float, host: tup
         one["link_rate"], one["link_latency"] = of.split.rate, of.split.latency
     if of.autoscale:
         a = of.autoscale
-        one["tick"], one["high"], one["low"], one["start_up"], one["least"] = a.every, a.high, a.low, a.start_up, a.least
+        one["tick"], one["high"], one["low"], one["start_up"], one["least"] = (
+            a.every,
+            a.high,
+            a.low,
+            a.start_up,
+            a.least,
+        )
         one["look_at"] = a.every
 
 
@@ -124,7 +132,8 @@ def _engines(of: Deployment, models: int) -> dict[str, NDArray[Any]]:
     leaves = 1 << max(many - 1, 0).bit_length()
     engine, host = np.zeros(many * models, state.ENGINE), np.zeros(leaves, state.HOST)
     host["engine"], host["end"] = -1, np.inf
-    pool, member = np.zeros(2 * models, state.POOL), []
+    member: list[int] = []
+    pool = np.zeros(2 * models, state.POOL)
     for h in range(many):
         host[h]["first"], host[h]["count"] = h * models, models
         for m in range(models):

@@ -1,13 +1,13 @@
 """The seconds of one engine step: from the performance model as tables, or from the user's own measured steps.
 
-A step takes q prompt tokens (in chunks that each have p tokens in the cache already) and n sequences that decode at a mean
-context of c tokens:
+A step takes q prompt tokens (in chunks that each have p tokens in the cache already) and n sequences that decode at a
+mean context of c tokens:
 
     seconds = blocks(q + n) + head(prompts that end + n) + attention(q, p) + attention(n, c) + host
 
 Everything but attention depends on tokens only, the output head on the tokens that are sampled; so four small tables
-say all that the performance model says, at any mixture. With P pipeline stages, P micro-batches are on their way: a round
-is P stages' passes over 1/P of the tokens.
+say all that the performance model says, at any mixture. With P pipeline stages, P micro-batches are on their way: a
+round is P stages' passes over 1/P of the tokens.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from stackyard.perf.layout import Layout
 from stackyard.perf.op import Op
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider, Roofline
-from stackyard.quantity import Numeric, Second
+from stackyard.quantity import Numeric
 
 Vector = NDArray[np.float64]
+RATIOS = (1.03, 1.06, 1.09, 1.06, 1.12)  # from point to point of the axes
 _HEAD = ("head", "head_gather", "sample")
 
 
@@ -58,7 +59,7 @@ def axis(most: float, ratio: float) -> Vector:
 
 @dataclass(frozen=True)
 class Table:
-    """Seconds, busy compute seconds and bytes of one accelerator by tokens, sequences, context, chunk and prior context."""
+    """Seconds, busy compute seconds and bytes of one accelerator, by tokens, sequences and contexts."""
 
     axes: tuple[Vector, ...]  # tokens, sequences, context, chunk, prior context
     flat: Vector  # [2, tokens, 3]: all but attention, by tokens; the head, by sampled tokens
@@ -67,8 +68,7 @@ class Table:
     grid: Vector  # [chunk, sequences, context]: whole measured steps; [1, 1, 1] of zero for a model's table
     host: tuple[float, float] = (0.0, 0.0)  # seconds a step, and a sequence
 
-
-    def scaled(self, factor: float, host: tuple[Second, Second]) -> Table:
+    def scaled(self, factor: float, host: tuple[float, float]) -> Table:
         """The table with all seconds of the device times a factor, and these seconds of the host."""
         parts = {name: getattr(self, name).copy() for name in ("flat", "decode", "prefill")}
         for part in parts.values():
@@ -122,7 +122,9 @@ def prefill_attention(asked: Asked, tokens: Numeric, before: Numeric, provider: 
         lower.prefill(asked.model, asked.layout, asked.precision, share, length)
         for length in (np.maximum(tokens, 1.0), before + tokens, np.maximum(before, 1.0))
     ]
-    reads = [lower.decode(asked.model, asked.layout, asked.precision, share, length) for length in (before, 0.0 * before)]
+    reads = [
+        lower.decode(asked.model, asked.layout, asked.precision, share, length) for length in (before, 0.0 * before)
+    ]
     alone, whole, prior = ([op for op in ops if op.kind == "prefill"] for ops in parts)
     far, none = ([op for op in ops if op.kind == "decode"] for ops in reads)
     chosen = []
@@ -134,15 +136,16 @@ def prefill_attention(asked: Asked, tokens: Numeric, before: Numeric, provider: 
 
 def direct(
     asked: Asked, tokens: Numeric, before: Numeric, ends: Numeric, sequences: Numeric, context: Numeric
-) -> Second:
-    """Seconds of a step by the formulas themselves, without tables; one chunk of `tokens` with `before` in the cache."""
+) -> Numeric:
+    """Seconds of a step by the formulas themselves, without tables; one chunk of `tokens`, `before` cached."""
     provider = Roofline(asked.values)
     seconds = blocks(asked, tokens + sequences, provider, head=False)[0]
     seconds = seconds + blocks(asked, ends + sequences, provider, head=True)[0]
     seconds = seconds + prefill_attention(asked, tokens, before, provider)[0]
     seconds = seconds + decode_attention(asked, sequences, context, provider)[0]
     step, each = host_seconds(asked)
-    return seconds + step + each * (sequences + ends)
+    told: Numeric = seconds + step + each * (sequences + ends)
+    return told
 
 
 def host_seconds(asked: Asked) -> tuple[float, float]:
@@ -153,7 +156,13 @@ def host_seconds(asked: Asked) -> tuple[float, float]:
 def table(asked: Asked, tokens: float, sequences: float, context: float) -> Table:
     """The tables of a model on a chip, up to these sizes; beyond them the last line goes on."""
     provider = Roofline(asked.values)
-    axes = (axis(tokens + sequences, 1.03), axis(sequences, 1.06), axis(context, 1.09), axis(tokens, 1.06), axis(context, 1.12))
+    axes = (
+        axis(tokens + sequences, 1.03),
+        axis(sequences, 1.06),
+        axis(context, 1.09),
+        axis(tokens, 1.06),
+        axis(context, 1.12),
+    )
     by_tokens, by_sequences, by_context, by_chunk, by_prior = axes
     flat = np.stack([np.stack(blocks(asked, by_tokens, provider, head), axis=-1) for head in (False, True)])
     decode = decode_attention(asked, by_sequences[:, None], by_context[None, :], provider)
@@ -166,7 +175,7 @@ COLUMNS = ("prefill_tokens", "decode_sequences", "context_tokens", "seconds")
 
 
 def measured(path: Path) -> Table:
-    """The user's own steps: a CSV of prefill_tokens, decode_sequences, context_tokens (mean of those that decode), seconds.
+    """The user's own steps: a CSV of prefill_tokens, decode_sequences, context_tokens (their mean) and seconds.
 
     The rows are a full grid: every combination of the values that occur, at least two of each. Between its points
     the seconds are trilinear; beyond it the outermost line goes on. Raises InputErrors that name the missing ones.
@@ -191,7 +200,9 @@ def measured(path: Path) -> Table:
     chunk, sequences, context = (np.unique(known[:, i]) for i in range(3))
     shape = (len(chunk), len(sequences), len(context))
     if min(shape) < 2 or len(known) != int(np.prod(shape)):
-        told = f"{len(known)} rows, but {' x '.join(map(str, shape))} values: a full grid of at least 2 x 2 x 2 is needed"
+        told = (
+            f"{len(known)} rows, but {' x '.join(map(str, shape))} values: a full grid of at least 2 x 2 x 2 is needed"
+        )
         raise InputErrors([Fault(str(path), 0, "", told, "measure every combination")])
     grid = np.full(shape, np.nan)
     places = (np.searchsorted(a, known[:, i]) for i, a in enumerate((chunk, sequences, context)))

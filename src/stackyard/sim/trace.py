@@ -1,7 +1,7 @@
 """Requests as arrays: when they come, how long prompt and output are, and which prefix blocks they share.
 
-`read` takes the published traces as they are (Azure's CSV, Mooncake's and ShareGPT-derived JSON lines) and plain CSV or JSON
-lines, gzipped or not.
+`read` takes the published traces as they are (Azure's CSV, Mooncake's and ShareGPT-derived JSON lines) and plain CSV or
+JSON lines, gzipped or not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.errors import Fault, InputErrors, nearest
-from stackyard.quantity import Second
 from stackyard.sim.kernel.state import LINE
 
 Whole = NDArray[np.int64]
@@ -54,7 +53,7 @@ class Requests:
         return len(self.arrival)
 
     @property
-    def duration(self) -> Second:
+    def duration(self) -> float:
         """From the start of the trace to the last arrival, and one mean gap after it."""
         n = len(self)
         return float(self.arrival[-1]) * n / max(n - 1, 1) if n else 0.0
@@ -90,13 +89,15 @@ class Requests:
         return replace(self, arrival=self.arrival * (self.rate / rate))
 
     def in_blocks(self, block: int) -> Requests:
-        """The same with prefix ids of at least `block` tokens: an id stands for all before it, so every n-th says enough."""
+        """The same with prefix ids of at least `block` tokens: an id stands for all before it: every n-th will do."""
         if self.hash_n is None or self.hash_tokens >= block:
             return self
         n = block // self.hash_tokens
         starts, many = np.cumsum(self.hash_n) - self.hash_n, self.hash_n // n
         place = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
-        return replace(self, hashes=self.hashes[np.repeat(starts, many) + (place + 1) * n - 1], hash_n=many, hash_tokens=block)
+        return replace(
+            self, hashes=self.hashes[np.repeat(starts, many) + (place + 1) * n - 1], hash_n=many, hash_tokens=block
+        )
 
     def lines(self) -> NDArray[Any]:
         """What the kernel reads: state.LINE records."""
@@ -116,8 +117,23 @@ class Requests:
         return out
 
 
-ARRIVAL = {"arrival_s": 1.0, "arrival": 1.0, "arrived_at": 1.0, "timestamp": 1e-3, "timestamp_ns": 1e-9, "TIMESTAMP": 0.0}
-PROMPT = ("prompt", "input_length", "input_tokens", "ContextTokens", "num_prefill_tokens", "prompt_tokens", "input_toks")
+ARRIVAL = {
+    "arrival_s": 1.0,
+    "arrival": 1.0,
+    "arrived_at": 1.0,
+    "timestamp": 1e-3,
+    "timestamp_ns": 1e-9,
+    "TIMESTAMP": 0.0,
+}
+PROMPT = (
+    "prompt",
+    "input_length",
+    "input_tokens",
+    "ContextTokens",
+    "num_prefill_tokens",
+    "prompt_tokens",
+    "input_toks",
+)
 OUTPUT = ("output", "output_length", "output_tokens", "GeneratedTokens", "num_decode_tokens", "output_toks")
 LONGEST = 10_000_000  # tokens: more is a mistake of units
 
@@ -132,7 +148,7 @@ class Read:
 
 
 def read(path: Path, skip_bad: bool = False) -> Read:
-    """A trace file. Times in seconds (arrival_s), milliseconds (timestamp), nanoseconds (timestamp_ns) or as dates (TIMESTAMP).
+    """A trace file. Times in seconds (arrival_s), ms or ns (timestamp, timestamp_ns), or dates (TIMESTAMP).
 
     A line with a missing, negative, absurd or unsorted value is refused with its number; with `skip_bad` it is left out
     and counted. Raises InputErrors, also for an empty trace and a file that breaks off.
@@ -179,7 +195,11 @@ def _requests(rows: list[tuple[float, int, int, int, float, int]], hashes: list[
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Number and cells of each line; cells[''] says what is wrong with a line that is not one."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as stream:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig") as stream
+        ):
             if ".json" in "".join(path.suffixes[-2:]):
                 for line, text in enumerate(stream, 1):
                     if text.strip():
@@ -190,7 +210,9 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                     yield reader.line_num, {key: value for key, value in cells.items() if key}
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         hint = "copy the file again"
-        raise InputErrors([Fault(str(path), 0, "", f"the compressed file breaks off or is damaged ({fault})", hint)]) from None
+        raise InputErrors(
+            [Fault(str(path), 0, "", f"the compressed file breaks off or is damaged ({fault})", hint)]
+        ) from None
     except (UnicodeDecodeError, csv.Error) as fault:
         raise InputErrors([Fault(str(path), 0, "", f"is not a text of lines ({fault})")]) from None
     except FileNotFoundError:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.quantity import Second, Token
 from stackyard.sim.trace import Requests, Whole
 
 Vector = NDArray[np.float64]
@@ -59,9 +58,9 @@ def gaps(rng: np.random.Generator, many: int, family: str = "poisson", cv: float
 class Lengths:
     """Tokens of a prompt or an output: a mean and a CV (log-normal; 0: all the same), between 1 and `most`."""
 
-    mean: Token
+    mean: float
     cv: float = 0.0
-    most: Token = 1_000_000
+    most: float = 1_000_000
 
     def draw(self, rng: np.random.Generator, many: int) -> Whole:
         """`many` lengths."""
@@ -111,7 +110,7 @@ class Client:
     output: Lengths
 
 
-def mixture(rate: float, seconds: Second, clients: Sequence[Client], seed: int = 0) -> Requests:
+def mixture(rate: float, seconds: float, clients: Sequence[Client], seed: int = 0) -> Requests:
     """Requests of clients that each have a rate, a burstiness and lengths of their own, as ServeGen finds them.
 
     After Xiang et al., ServeGen (arXiv:2505.09999): production traffic is a sum of few skewed, bursty clients.
@@ -128,7 +127,7 @@ def mixture(rate: float, seconds: Second, clients: Sequence[Client], seed: int =
     return Requests(arrival[order], prompt, output)
 
 
-def daily(of: Requests, swing: float, day: Second = 86400.0) -> Requests:
+def daily(of: Requests, swing: float, day: float = 86400.0) -> Requests:
     """The same requests with a rate that swings over the day: rate(t) = mean (1 + swing sin(2 pi t / day)).
 
     Times are moved by the inverse of the integral, so burstiness in units of the local rate stays. 0 <= swing < 1.
@@ -149,15 +148,15 @@ def conversations(
     question: Lengths,
     output: Lengths,
     seed: int = 0,
-    system: Token = 0,
-    think: Second = 10.0,
+    system: float = 0,
+    think: float = 10.0,
     block: int = 16,
 ) -> Requests:
     """`many` requests of conversations whose context grows turn by turn; about `turns` turns each (geometric).
 
     A turn's prompt is the system prompt, all earlier questions and answers, and a new question; it is sent `think`
-    seconds (exponential) after the last one was, and waits until that is answered. Blocks up to the last answer's end are
-    shared with the turn before, those of the system prompt with everybody.
+    seconds (exponential) after the last one was, and waits until that is answered. Blocks up to the last answer's end
+    are shared with the turn before, those of the system prompt with everybody.
     """
     rng = np.random.default_rng(seed)
     users = max(int(many / turns), 1)
@@ -175,7 +174,13 @@ def conversations(
     where = np.cumsum(counts) - counts
     hashes = np.concatenate([ids[where[i] : where[i] + counts[i]] for i in order]) if len(order) else ids
     return Requests(
-        arrival[order], prompt[order], said[order], hashes=hashes, hash_n=counts[order], hash_tokens=block, session=user[order]
+        arrival[order],
+        prompt[order],
+        said[order],
+        hashes=hashes,
+        hash_n=counts[order],
+        hash_tokens=block,
+        session=user[order],
     )
 
 
@@ -184,10 +189,10 @@ def _within(values: NDArray[np.generic], count: Whole) -> NDArray[np.float64]:
     total = np.cumsum(values).astype(float)
     ends = np.cumsum(count)
     base = np.where(ends - count > 0, total[np.maximum(ends - count - 1, 0)], 0.0)
-    return total - np.repeat(base, count)
+    return np.asarray(total - np.repeat(base, count), np.float64)
 
 
-def _blocks(user: Whole, tokens: Whole, system: Token, block: int, users: int) -> tuple[Whole, Whole]:
+def _blocks(user: Whole, tokens: Whole, system: float, block: int, users: int) -> tuple[Whole, Whole]:
     """Ids of the full blocks of each request's tokens: shared ones of the system prompt, then the user's own."""
     counts = (tokens // block).astype(np.int64)
     most = int(counts.max()) if len(counts) else 0
@@ -198,7 +203,7 @@ def _blocks(user: Whole, tokens: Whole, system: Token, block: int, users: int) -
     return np.unique(ids, return_inverse=True)[1].astype(np.int64), counts
 
 
-def shared_prefix(of: Requests, tokens: Token, groups: int = 1, block: int = 16) -> Requests:
+def shared_prefix(of: Requests, tokens: float, groups: int = 1, block: int = 16) -> Requests:
     """The same requests, each beginning with one of `groups` system prompts of `tokens` tokens (whole blocks of it)."""
     blocks = int(tokens) // block
     if blocks == 0:

@@ -1,9 +1,9 @@
 """`python -m stackyard.sim.calibration.fit`: the simulator's own constants, fitted to the measured runs, and written.
 
 Few constants: for each chip generation how much longer the device takes than the performance model says, and for an
-engine release the seconds of its host: a step, a sequence in it, a step that takes prompts in, a request. Gauss-Newton on
-log(predicted / measured) of mean inter-token, first-token and end-to-end times, each row with Huber's weight, every
-constant drawn to its prior. Nothing belongs to a model, a row or a length. Run it again when the performance model moves.
+engine release the seconds of its host: a step, a sequence in it, a step that takes prompts in, a request. Gauss-Newton
+on log(predicted / measured) of mean inter-token, first-token and end-to-end times, each row with Huber's weight, every
+constant drawn to its prior. Nothing belongs to a model, a row or a length. Run it again when perf moves.
 """
 
 from __future__ import annotations
@@ -131,12 +131,16 @@ def write(found: Fit, some: Sequence[Case], folder: Path = DATA) -> None:
     """Writes fitted.yaml and held_out.csv."""
     lines = [
         "# Written by `python -m stackyard.sim.calibration.fit` from measured_latency.csv; do not edit by hand.",
-        "# scale: the device's time over the performance model's. request, step, sequence, prompt_step: seconds of the host.",
+        "# scale: the device's time over that of perf. request, step, sequence, prompt_step: seconds of the host.",
     ]
-    for section, wanted in (("generations", lambda name: name == "scale"), ("engines", lambda name: name != "scale")):
+    for section, scale in (("generations", True), ("engines", False)):
         lines.append(f"{section}:")
-        for owner in sorted({key for key, name in found.values if wanted(name)}):
-            own = {name: value for (key, name), value in found.values.items() if key == owner and wanted(name)}
+        for owner in sorted({key for key, name in found.values if (name == "scale") == scale}):
+            own = {
+                name: value
+                for (key, name), value in found.values.items()
+                if key == owner and (name == "scale") == scale
+            }
             lines.append(f"  {owner}: {{{', '.join(f'{name}: {value:.4g}' for name, value in own.items())}}}")
     (folder / "fitted.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with (folder / "held_out.csv").open("w", newline="", encoding="utf-8") as stream:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,17 +24,13 @@ from stackyard.sim.trace import Requests
 from stackyard.sim.traffic import sessions, shared_prefix
 
 DATA = Path(__file__).parent.parent / "data"
-METRICS = ("ttft_mean", "ttft_p50", "ttft_p90", "ttft_p95", "ttft_p99") + (
-    "itl_or_tpot_mean",
-    "itl_or_tpot_p99",
-    "e2e_mean",
-    "e2e_p50",
-    "e2e_p90",
-    "e2e_p95",
-    "e2e_p99",
+METRICS = tuple(
+    f"{name}_{part}" for name in ("ttft", "itl_or_tpot", "e2e") for part in ("mean", "p50", "p90", "p95", "p99")
 )
 NEEDED = ("gpu", "model", "rate_rps", "input_tokens", "output_tokens")
-SESSIONS = 45  # users of inference-perf's stages: 9 system prompts of 5 (11 of 4 for code generation), its profiles say;
+SESSIONS = (
+    45  # users of inference-perf's stages: 9 system prompts of 5 (11 of 4 for code generation), its profiles say;
+)
 # that each sends one request at a time shows where rate x latency exceeds 45, but for the reasoning profile, whose
 # number of users is not known
 FORMATS = {
@@ -96,8 +93,10 @@ def read(path: Path | None = None) -> tuple[Row, ...]:
     return tuple(found)
 
 
-_POSITIVE = ("rate_rps", "input_tokens", "output_tokens", "duration_s", "n_requests", "tp", "n_gpu", "gpu_mem_util")
-_POSITIVE += ("max_num_batched_tokens", "max_num_seqs", "kv_blocks_16")
+_POSITIVE = (
+    *("rate_rps", "input_tokens", "output_tokens", "duration_s", "n_requests", "tp", "n_gpu", "gpu_mem_util"),
+    *("max_num_batched_tokens", "max_num_seqs", "kv_blocks_16"),
+)
 
 
 def _bad(cells: Mapping[str, str]) -> list[str]:
@@ -119,9 +118,7 @@ def _number(text: str, otherwise: float) -> float:
 
 
 def _row(cells: dict[str, str], line: int) -> Row:
-    measured = {
-        name: _number(cells[f"{name}_ms"], math.nan) / 1e3 for name in METRICS if cells.get(f"{name}_ms")
-    }
+    measured = {name: _number(cells[f"{name}_ms"], math.nan) / 1e3 for name in METRICS if cells.get(f"{name}_ms")}
     id_ = cells.get("point_id") or f"line {line}"
     try:
         deployment = deployed(cells)
@@ -141,7 +138,9 @@ def _known(name: str, table: Mapping[str, object], aliases: Mapping[str, str], w
                 return text
             if text in aliases:
                 return aliases[text]
-        plain = re.sub(r"-(instruct|hf|chat|fp8|dynamic|\d+gb|blackwell|server-edition|sxm5?|sxm4|awq|gptq)$", "", plain)
+        plain = re.sub(
+            r"-(instruct|hf|chat|fp8|dynamic|\d+gb|blackwell|server-edition|sxm5?|sxm4|awq|gptq)$", "", plain
+        )
     raise ValueError(f"the {what} {name} is not in the catalogue")
 
 
@@ -160,7 +159,7 @@ def deployed(cells: Mapping[str, str]) -> Deployment:
     engine = constants.engine_of(cells.get("engine", ""), "", chip).id
     preset = preset_of(cells.get("engine", ""), chip)
     names = {"tokens": "max_num_batched_tokens", "sequences": "max_num_seqs"}
-    stated = {key: int(float(cells[name])) for key, name in names.items() if cells.get(name)}
+    stated: dict[str, Any] = {key: int(float(cells[name])) for key, name in names.items() if cells.get(name)}
     share = _number(cells.get("gpu_mem_util", ""), preset.memory_share)
     policy: Policy = replace(preset, **stated, memory_share=share)
     experts = groups * tensor if model.experts and groups > 1 else 1
@@ -185,13 +184,14 @@ def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
     many = max(min(many, 20000), 1)
     gaps = np.random.default_rng(seed).exponential(1 / rate, many)
     arrival = np.cumsum(gaps) * (many / rate / gaps.sum())
-    lengths = (np.full(many, max(round(value), 1), np.int64) for value in (prompt, output))
+    sizes = [np.full(many, max(round(value), 1), np.int64) for value in (prompt, output)]
+    plain = Requests(arrival, sizes[0], sizes[1])
     shared = int(_number(cells.get("shared_prefix_tokens", ""), 0))
     if shared and "inference-perf" in cells.get("arrival", ""):
         warm = not cells.get("point_id", "").endswith("s0")
         serial = not cells.get("workload", "").startswith("reasoning")
-        return sessions(Requests(arrival, *lengths), SESSIONS, warm, serial)
-    return shared_prefix(Requests(arrival, *lengths), shared)
+        return sessions(plain, SESSIONS, warm, serial)
+    return shared_prefix(plain, shared)
 
 
 def sharegpt(model: str, rate: float) -> Requests:

@@ -1,1 +1,1 @@
-"""The only compiled code: arrays in, arrays out. `loop.advance` runs requests through engines; tests run it interpreted."""
+"""The only compiled code: arrays in, arrays out. `loop.advance` runs requests through engines."""

@@ -1,8 +1,8 @@
 """The paged cache: blocks of an engine, and the tree of prompt blocks that requests share.
 
-A tree node is a run of `node_blocks` blocks whose id stands for everything up to its end, so that a lookup walks ids until
-one is missing. Unreferenced nodes stay, oldest first in a list, until blocks are needed; then they leave HBM for the
-tiers below, each a list of its own.
+A tree node is a run of `node_blocks` blocks whose id stands for everything up to its end, so that a lookup walks ids
+until one is missing. Unreferenced nodes stay, oldest first in a list, until blocks are needed; then they leave HBM for
+the tiers below, each a list of its own.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def revival(w: Record, e: int, s: int, many: int) -> int:
 
 @compiled
 def hold(w: Record, e: int, s: int, many: int) -> float:
-    """References the first `many` nodes of a request, bringing those of lower tiers up; returns the seconds it takes."""
+    """References the first `many` nodes of a request, bringing those of lower tiers up; returns the seconds of that."""
     cost, seconds = w["node_blocks"], 0.0
     size = engines(w, e)["token_bytes"] * cost * w["block"]
     at, slowest = slots(w, s)["hash_at"], 0.0

@@ -16,12 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numba
+import numba as _numba
 import numpy as np
 from numba.core import types
 from numba.core.caching import CacheImpl
 from numba.extending import intrinsic
 
+numba: Any = _numba
 F = TypeVar("F", bound=Callable[..., Any])
 HOME = Path(__file__).parent
 INTERPRETED = bool(numba.config.DISABLE_JIT)
@@ -58,7 +59,7 @@ def _stamp() -> str:
 
 @lru_cache(maxsize=1)
 def folder() -> Path:
-    """The first of these folders that can be written to: NUMBA_CACHE_DIR, beside the source, the user's, a temporary."""
+    """The first folder that can be written to: NUMBA_CACHE_DIR, beside the source, the user's, a temporary one."""
     asked = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "stackyard"
     own = Path(tempfile.gettempdir()) / f"stackyard-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
@@ -84,7 +85,9 @@ def compiled(function: F) -> F:
     if INTERPRETED:
         return function
     made = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    told = [_TYPES.get(str(function.__annotations__[name])) for name in function.__code__.co_varnames[: _arity(function)]]
+    told = [
+        _TYPES.get(str(function.__annotations__[name])) for name in function.__code__.co_varnames[: _arity(function)]
+    ]
     template = made.get_call_template
 
     def typed(args: tuple[Any, ...], kws: Any) -> Any:
@@ -132,12 +135,12 @@ def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str = ""
 
     if row:
 
-        @intrinsic  # type: ignore[untyped-decorator]
+        @intrinsic
         def placed(typing: Any, w: Any, r: Any, i: Any) -> Any:
             return record(w, r, i), code
     else:
 
-        @intrinsic  # type: ignore[untyped-decorator]
+        @intrinsic
         def placed(typing: Any, w: Any, i: Any) -> Any:
             return record(w, i), code
 
@@ -149,6 +152,6 @@ def _interpreted(name: str, dtype: np.dtype[Any], row: str) -> Callable[..., Any
     def placed(w: Any, *at: int) -> Any:
         i = int(at[0]) * int(w[row]) + int(at[1]) if row else int(at[0])
         raw = (ctypes.c_char * dtype.itemsize).from_address(int(w[f"at_{name}"]) + i * dtype.itemsize)
-        return np.frombuffer(raw, dtype)[0]
+        return np.frombuffer(memoryview(raw), dtype)[0]
 
     return placed

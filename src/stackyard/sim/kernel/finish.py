@@ -6,7 +6,24 @@ import math
 
 from stackyard.sim.kernel import blocks, queue
 from stackyard.sim.kernel.compile import compiled
-from stackyard.sim.kernel.state import GAP_LOW, GAP_RATIO, GAPS, SENT, SERVED, TURN, Record, draws, engines, gaps, hosts, moments, outs, runs, sessions, slots
+from stackyard.sim.kernel.state import (
+    GAP_LOW,
+    GAP_RATIO,
+    GAPS,
+    SENT,
+    SERVED,
+    TURN,
+    Record,
+    draws,
+    engines,
+    gaps,
+    hosts,
+    moments,
+    outs,
+    runs,
+    sessions,
+    slots,
+)
 
 RATIO = math.log(GAP_RATIO)
 

@@ -6,7 +6,22 @@ import math
 
 from stackyard.sim.kernel import blocks, finish, plan, queue, route
 from stackyard.sim.kernel.compile import compiled, entry
-from stackyard.sim.kernel.state import SENT, TOO_LONG, TURN, Array, Record, engines, heap, hosts, leaves, lines, outages, runs, sessions, slots
+from stackyard.sim.kernel.state import (
+    SENT,
+    TOO_LONG,
+    TURN,
+    Array,
+    Record,
+    engines,
+    heap,
+    hosts,
+    leaves,
+    lines,
+    outages,
+    runs,
+    sessions,
+    slots,
+)
 
 
 @compiled
@@ -67,7 +82,12 @@ def arrive(w: Record, i: int, now: float) -> None:
     """A request enters: it is routed and queued, or turned away because no cache could ever hold it."""
     s = queue.claim(w)
     slot, line = slots(w, s), lines(w, i)
-    slot["id"], slot["prompt"], slot["output"], slot["klass"] = line["id"], line["prompt"], line["output"], line["klass"]
+    slot["id"], slot["prompt"], slot["output"], slot["klass"] = (
+        line["id"],
+        line["prompt"],
+        line["output"],
+        line["klass"],
+    )
     slot["model"], slot["hash_at"], slot["hash_n"] = line["model"], line["hash_at"], line["hash_n"]
     slot["session"] = line["session"]
     slot["made"], slot["done"], slot["kept"], slot["target"] = 0, 0, 0, slot["prompt"]

@@ -193,12 +193,13 @@ def visible(w: Record, e: int, s: int) -> bool:
 
 @compiled
 def decoding(w: Record, e: int) -> int:
-    return engines(w, e)["running"] - engines(w, e)["prefilling"]
+    """Running requests whose prompt is read."""
+    return int(engines(w, e)["running"] - engines(w, e)["prefilling"])
 
 
 @compiled
 def choose(w: Record, e: int, now: float) -> bool:
-    """Forms the next step by the policy: who decodes (engine.decoding) and the prompt tokens; False where it is idle."""
+    """Forms the next step by the policy: who decodes and which prompt tokens it takes; False where it is idle."""
     policy, engine = w["policy"], engines(w, e)
     engine["tokens"], engine["decoding"] = 0, 0
     if policy == MIXED:
@@ -219,7 +220,7 @@ def choose(w: Record, e: int, now: float) -> bool:
             engine["decoding"] = decoding(w, e)
     if engine["tokens"] == 0 and engine["decoding"] == 0 and engine["prefilling"] > 0:
         return stuck(w, e)
-    return engine["tokens"] > 0 or engine["decoding"] > 0
+    return bool(engine["tokens"] > 0 or engine["decoding"] > 0)
 
 
 @compiled
@@ -228,7 +229,7 @@ def stuck(w: Record, e: int) -> bool:
     while engines(w, e)["tokens"] == 0 and engines(w, e)["running"] > 1:
         preempt(w, e)
         fill(w, e, w["tokens"], 0.0, False)
-    return engines(w, e)["tokens"] > 0
+    return bool(engines(w, e)["tokens"] > 0)
 
 
 @compiled

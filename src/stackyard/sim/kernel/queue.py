@@ -1,4 +1,4 @@
-"""Where requests wait: a list for each engine and priority, a heap of those that wait for a transfer, and a winner tree."""
+"""Where requests wait: a list for each engine and priority, and a heap by time; and the winner tree of hosts."""
 
 from __future__ import annotations
 
@@ -76,12 +76,14 @@ def before(w: Record, i: int, time: float, s: int) -> bool:
 
 @compiled
 def put(w: Record, i: int, time: float, s: int, kind: int) -> None:
+    """Writes entry i of the heap."""
     entry = heap(w, i)
     entry["time"], entry["slot"], entry["kind"] = time, s, kind
 
 
 @compiled
 def shift(w: Record, source: int, target: int) -> None:
+    """Copies an entry of the heap to another place."""
     entry = heap(w, source)
     put(w, target, entry["time"], entry["slot"], entry["kind"])
 

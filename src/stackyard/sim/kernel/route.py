@@ -20,7 +20,8 @@ from stackyard.sim.kernel.state import (
 
 @compiled
 def usable(w: Record, e: int) -> bool:
-    return engines(w, e)["up"] == 1 and engines(w, e)["ready"] <= w["now"]
+    """Whether an engine runs and has started up."""
+    return bool(engines(w, e)["up"] == 1 and engines(w, e)["ready"] <= w["now"])
 
 
 @compiled
@@ -88,7 +89,7 @@ def route(w: Record, p: int, s: int) -> int:
         one = turn(w, p, int(draws(w, place % w["many_draws"])["value"] * active))
         other = turn(w, p, int(draws(w, (place + 1) % w["many_draws"])["value"] * active))
         return other if engines(w, other)["outstanding"] < engines(w, one)["outstanding"] else one
-    if router == PREFIX or router == KV_AWARE:
+    if router in (PREFIX, KV_AWARE):
         return best(w, p, s)
     return least(w, p)
 

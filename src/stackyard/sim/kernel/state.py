@@ -103,9 +103,10 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
     + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
-    " node_ids classes levels points tokens_n sequences_n context_n chunk_n prior_n grid_n live vacant pending broken left peak",
-    "watermark reserve accept draft step sequence swap_rate link_rate link_latency tick high low start_up width affinity"
-    " prompt_step now look_at paid",
+    " node_ids classes levels points tokens_n sequences_n context_n chunk_n prior_n grid_n"
+    " live vacant pending broken left peak",
+    "watermark reserve accept draft step sequence swap_rate link_rate link_latency tick high low start_up width"
+    " affinity prompt_step now look_at paid",
 )
 
 
@@ -123,5 +124,4 @@ runs, axes = _at("runs", "sequences"), _at("axes", "points")
 
 def gap_values() -> NDArray[np.float64]:
     """The middle of each bin of gaps; seconds."""
-    values: NDArray[np.float64] = GAP_LOW * GAP_RATIO ** (np.arange(GAPS) + 0.5)
-    return values
+    return np.asarray(GAP_LOW * GAP_RATIO ** (np.arange(GAPS) + 0.5), np.float64)

@@ -1,4 +1,4 @@
-"""The seconds of a step from the tables, with the compute time and the bytes that it takes; summed up in a host's plan."""
+"""The seconds of a step from the tables, with its compute time and bytes; summed up in a host's plan."""
 
 from __future__ import annotations
 
