@@ -15,6 +15,7 @@ LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electrici
 
 
 def seconds(option: str, text: str) -> float:
+    """A time above 0, such as '500 ms'; InputErrors that name the option otherwise."""
     from stackyard.quantity import UnitError, parse
 
     example = f"for example {option} '500 ms'"
@@ -28,6 +29,7 @@ def seconds(option: str, text: str) -> float:
 
 
 def refused(key: str, message: str, hint: str) -> InputErrors:
+    """One refusal of what was asked on the command line."""
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
 

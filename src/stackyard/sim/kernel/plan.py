@@ -15,6 +15,7 @@ def preempt(w: Record, e: int) -> None:
     s = runs(w, e, n)["slot"]
     engines(w, e)["running"] = n
     engines(w, e)["preemptions"] += 1
+    engines(w, e)["upset"] = 1
     if slots(w, s)["done"] < slots(w, s)["target"]:
         engines(w, e)["prefilling"] -= 1
     slots(w, s)["preempted"] += 1
@@ -201,7 +202,7 @@ def decoding(w: Record, e: int) -> int:
 def choose(w: Record, e: int, now: float) -> bool:
     """Forms the next step by the policy: who decodes and which prompt tokens it takes; False where it is idle."""
     policy, engine = w["policy"], engines(w, e)
-    engine["tokens"], engine["decoding"] = 0, 0
+    engine["tokens"], engine["decoding"], engine["upset"] = 0, 0, 0
     if policy == MIXED:
         preempted = reserve(w, e)
         n = decoding(w, e)
@@ -265,9 +266,9 @@ def price(w: Record, e: int, h: int) -> None:
 def jump(w: Record, e: int, n: int, kv: int, most: int) -> int:
     """Steps that can be made at once: nothing completes, no cell of the table ends and blocks suffice.
 
-    Where other engines share the host or steps draw drafts it is one.
+    Where other engines share the host, steps draw drafts or a request was preempted it is one.
     """
-    if w["drafts"] > 0 or hosts(w, engines(w, e)["host"])["count"] > 1:
+    if w["drafts"] > 0 or engines(w, e)["upset"] == 1 or hosts(w, engines(w, e)["host"])["count"] > 1:
         return 1
     if w["ahead"] == 1 and engines(w, e)["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
         return 1
