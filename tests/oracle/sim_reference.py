@@ -130,7 +130,10 @@ class Server:
 
 def serve(of: Deployment, arrival: np.ndarray, prompt: np.ndarray, output: np.ndarray) -> tuple[list[Asked], int]:
     """Every request with its first and last token, and the preemptions."""
-    all_ = [Asked(float(a), int(p), int(o), target=int(p), queued=float(a)) for a, p, o in zip(arrival, prompt, output)]
+    all_ = [
+        Asked(float(a), int(p), int(o), target=int(p), queued=float(a))
+        for a, p, o in zip(arrival, prompt, output, strict=False)
+    ]
     server = Server(of.tables[0], of.policy, of.blocks, free=of.blocks)
     coming, now, seen = list(all_), 0.0, 0.0
     busy = False

@@ -69,6 +69,8 @@ def test_interpreted_source_gives_the_same() -> None:
     told = []
     for off in ("0", "1"):
         env = {**os.environ, "NUMBA_DISABLE_JIT": off}
-        told.append(subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout)
+        told.append(
+            subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+        )
     assert told[0] == told[1]
     assert told[0].count("\n") == 12

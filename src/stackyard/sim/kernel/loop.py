@@ -220,7 +220,7 @@ def advance(world: Array, i: int, final: bool) -> int:
         sent = heap(w, 0)["time"] if w["pending"] > 0 else math.inf
         broken = outages(w, w["broken"])["time"] if w["broken"] < w["many_outages"] else math.inf
         now = min(coming, ending, sent, broken, w["look_at"])
-        if now == math.inf:
+        if min(coming, ending, sent, broken) == math.inf:
             return i
         w["now"] = now
         if now == coming:

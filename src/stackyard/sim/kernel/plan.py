@@ -5,7 +5,20 @@ from __future__ import annotations
 from stackyard.sim.kernel import blocks, queue, table
 from stackyard.sim.kernel.compile import compiled
 from stackyard.sim.kernel.finish import emit
-from stackyard.sim.kernel.state import DECODE_FIRST, LOADED, MIXED, RECOMPUTE, SHED, Record, engines, hosts, runs, slots
+from stackyard.sim.kernel.state import (
+    CLASSES,
+    DECODE_FIRST,
+    LOADED,
+    MIXED,
+    RECOMPUTE,
+    SHED,
+    Record,
+    engines,
+    hosts,
+    queues,
+    runs,
+    slots,
+)
 
 
 @compiled
@@ -219,18 +232,33 @@ def choose(w: Record, e: int, now: float) -> bool:
         if engine["tokens"] == 0:
             reserve(w, e)
             engine["decoding"] = decoding(w, e)
-    if engine["tokens"] == 0 and engine["decoding"] == 0 and engine["prefilling"] > 0:
-        return stuck(w, e)
+    if engine["tokens"] == 0 and engine["decoding"] == 0 and engine["running"] + engine["waiting"] > 0:
+        return stuck(w, e, now)
     return bool(engine["tokens"] > 0 or engine["decoding"] > 0)
 
 
 @compiled
-def stuck(w: Record, e: int) -> bool:
-    """Only half-read prompts hold the cache and none can go on: the last gives way until one can."""
+def stuck(w: Record, e: int, now: float) -> bool:
+    """Nothing can go on: prefixes held for waiting requests are let go, then the last half-read prompt gives way."""
+    if let_go(w, e):
+        fill(w, e, w["tokens"], now, True)
     while engines(w, e)["tokens"] == 0 and engines(w, e)["running"] > 1:
         preempt(w, e)
-        fill(w, e, w["tokens"], 0.0, False)
+        fill(w, e, w["tokens"], now, False)
     return bool(engines(w, e)["tokens"] > 0)
+
+
+@compiled
+def let_go(w: Record, e: int) -> bool:
+    """Makes the prefixes that waiting requests hold evictable; returns whether there were any."""
+    any_held = False
+    for c in range(CLASSES):
+        s = queues(w, e, c)["first"]
+        while s >= 0:
+            any_held = any_held or slots(w, s)["hits"] > 0
+            blocks.release(w, e, s)
+            s = slots(w, s)["next"]
+    return any_held
 
 
 @compiled

@@ -42,10 +42,11 @@ SLOT = _record(
     "arrival first last deadline queued",
 )
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
-# blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was preempted
-# for this step, so the next may differ; seen: what came later is not in the next step, scheduled while the last one ran
+# blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was
+# preempted for this step, so the next may differ; seen: what came later is not in the next step, which is scheduled ahead
 ENGINE = _record(
-    "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding upset steps preemptions",
+    "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding upset steps "
+    "preemptions",
     "ready link_free tier_free extra seen token_bytes busy compute bytes prefill_tokens decode_tokens cached_tokens "
     "lookup_tokens block_seconds sequence_seconds",
 )
