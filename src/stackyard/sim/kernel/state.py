@@ -43,7 +43,7 @@ SLOT = _record(
 )
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
 # blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was
-# preempted for this step, so the next may differ; seen: what came later is not in the next step, which is scheduled ahead
+# preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead
 ENGINE = _record(
     "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding upset steps "
     "preemptions",
