@@ -107,7 +107,7 @@ def _curves(data: Curves, palette: Colours) -> go.Figure:
     drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
     drawn.update_xaxes(title={"text": _html(data.x_title), "font": {"color": QUIET, "size": 12}})
     for at, words in data.marks:
-        label = {"text": _html(words), "font": {"color": INK, "size": 12}, "textangle": 0, "yanchor": "top"}
+        label = {"text": _html(words), "font": {"color": INK, "size": 12}, "textangle": 0, "textposition": "end", "xanchor": "left"}
         drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
     return drawn
 
