@@ -8,16 +8,19 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackyard.api_words import prices, seconds
 from stackyard.catalog import load
 from stackyard.files import atomically
 
 if TYPE_CHECKING:
+    from stackyard.catalog.entries import Accelerator
+    from stackyard.perf.cost import Prices
     from stackyard.sim.ask import Service
     from stackyard.sim.calibration.validate import Comparison as ServingComparison
     from stackyard.sim.capacity import Capacity
     from stackyard.sim.load import Load
     from stackyard.sim.metrics import Objective, Simulation
+
+LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 
 
 def service(models: Sequence[str], system: str, **settings: Any) -> Service:
@@ -31,7 +34,7 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     shapes = tuple(known.model(model) for model in models)
     return Service(
         shapes,
-        variant(known, system, None, None, None, None, None, None).chip,
+        variant(known, system).chip,
         None if rack is None else rack.accelerators,
         **settings,
     )
@@ -44,13 +47,22 @@ def load_of(*asked: Any) -> Load:
     return made(*asked)
 
 
-def objective(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:
+def promise(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:
     """What a service promises to a percentile of its requests; nothing where nothing is stated."""
+    from stackyard.serving import objective
     from stackyard.sim.metrics import Objective
 
-    first = math.inf if ttft is None else seconds("--ttft", ttft)
-    each = math.inf if tpot is None else seconds("--tpot", tpot)
+    first, each = objective(ttft, tpot, (math.inf, math.inf))
     return Objective(first, each, percentile=percentile)
+
+
+def prices(part: Accelerator) -> Prices:
+    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    from stackyard.perf.cost import Prices
+
+    life, electricity = (load().fact(path) for path in (LIFE, ELECTRICITY))
+    price = [part.facts["price"]] if "price" in part.facts else []
+    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
 
 
 def simulate(of: Service, asked: Load, promised: Objective, **how: Any) -> Simulation:

@@ -120,7 +120,7 @@ def simulate(
     load = api.load_of(
         trace, rate, requests or (0 if trace else 1000), prompt, output, spread, arrivals, cv, shared, skip_bad
     )
-    objective = api.objective(ttft, tpot, percentile)
+    objective = api.promise(ttft, tpot, percentile)
     many = replications or (1 if load.fixed else 5)
     found = api.simulate(of, load, objective, seed=seed, replications=many, workers=workers)
     written = api.write_simulation(of, load, objective, found, report, seed) if report else None
@@ -172,7 +172,7 @@ def capacity(
         router=router,
     )
     load = api.load_of(trace, "1x" if trace else "1", requests, prompt, output, spread, arrivals, cv, shared, skip_bad)
-    objective = api.objective(ttft, tpot, percentile)
+    objective = api.promise(ttft, tpot, percentile)
     found = api.capacity(of, load, objective, seed=seed, replications=replications, workers=workers)
     if as_json:
         print_json(api.capacity_row(found))

@@ -17,6 +17,7 @@ from stackyard.report.confidence import confidence
 from stackyard.report.document import (
     Bars,
     Block,
+    Cloud,
     Column,
     Curves,
     Figure,
@@ -27,6 +28,7 @@ from stackyard.report.document import (
     Node,
     Note,
     Paragraph,
+    Parity,
     Points,
     Report,
     Sankey,
@@ -68,6 +70,7 @@ def every_element(text: str = NASTY) -> Report:
             "y",
             "t/s",
         ),
+        Parity((Cloud("accelerator/a", text, (1.0, 2.0), (1.1, 1.8), (text, "b")),), text),
     )
     figures = tuple(Figure(f"f{i}", text, data, text, text, Grade.ASSUMED) for i, data in enumerate(drawn))
     cells = Table(

@@ -1,4 +1,4 @@
-"""Figure -> plotly figure: the only module that knows plotly.
+"""Figure -> plotly figure; `spread` draws those of differences and uncertainty. Only these two know plotly.
 
 Each kind of thing has a family of colours that differ in lightness as well as hue, so that neighbours stay apart for
 every eye and in grey print; an id keeps its colour from figure to figure. What was asked for, promised or allowed is
@@ -13,7 +13,25 @@ from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 
-from stackyard.report.document import Bars, Curves, Figure, Lines, Map, Report, Sankey, Series, StackedArea, Strip
+from stackyard.report import spread
+from stackyard.report.document import (
+    Bars,
+    Curves,
+    Fan,
+    Figure,
+    Lines,
+    Map,
+    Parity,
+    Report,
+    Sankey,
+    Series,
+    StackedArea,
+    Strip,
+    Tornado,
+    Waterfall,
+)
+from stackyard.report.spread import named
+from stackyard.report.style import FONT, INK, QUIET, RULE, html
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
@@ -30,8 +48,6 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 _OTHER = ("#9aa1ab", "#c9ced6")
 _DASHES = ("dash", "dot")
 _PAD, _MARGIN = 20, 28  # px between the boxes of a Sankey diagram, and above and below them
-INK, QUIET, RULE = "#15181d", "#5b6270", "#e3e6eb"
-FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", sans-serif'
 
 Colours = Mapping[str, str]
 
@@ -56,16 +72,20 @@ def _ids(figure: Figure) -> list[str]:
         return [node.id for node in data.nodes]
     if isinstance(data, Map):
         return [spot.id for spot in data.spots]
-    return [] if isinstance(data, Strip) else [series.id for series in data.series]
+    if isinstance(data, Parity):
+        return [cloud.id for cloud in data.clouds]
+    return [] if isinstance(data, Strip | Waterfall | Fan | Tornado) else [series.id for series in data.series]
 
 
 def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
-    if isinstance(data, Sankey | Strip):
+    if isinstance(data, Sankey | Strip | Waterfall | Fan | Tornado):
         return []
     if isinstance(data, Map):
         return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]
+    if isinstance(data, Parity):
+        return [(cloud.name, palette[cloud.id], "solid") for cloud in data.clouds]
     solid = [(series.name, palette[series.id], "solid") for series in data.series]
     stacked = isinstance(data, StackedArea | Bars)
     limits = [(series.name, FAMILIES["limit"][i % 2], _DASHES[i % 2]) for i, series in enumerate(data.limits)]
@@ -82,7 +102,8 @@ def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figur
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12, "family": FONT}},
-        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip | Map),
+        showlegend=with_legend
+        and not isinstance(figure.data, Sankey | Strip | Map | Parity | Waterfall | Fan | Tornado),
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
     )
     return drawn
@@ -105,9 +126,15 @@ def _curves(data: Curves, palette: Colours) -> go.Figure:
     """Lines over numbers; the marks as upright dashed lines with their words."""
     drawn = _lines(data, palette)
     drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
-    drawn.update_xaxes(title={"text": _html(data.x_title), "font": {"color": QUIET, "size": 12}})
+    drawn.update_xaxes(title={"text": html(data.x_title), "font": {"color": QUIET, "size": 12}})
     for at, words in data.marks:
-        label = {"text": _html(words), "font": {"color": INK, "size": 12}, "textangle": 0, "textposition": "end", "xanchor": "left"}
+        label = {
+            "text": html(words),
+            "font": {"color": INK, "size": 12},
+            "textangle": 0,
+            "textposition": "end",
+            "xanchor": "left",
+        }
         drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
     return drawn
 
@@ -161,8 +188,8 @@ def _limits(drawn: go.Figure, data: Lines, mode: str = "lines") -> None:
 
 
 def _hover(series: Series, data: Lines) -> str:
-    unit = f" {_html(data.unit)}" if data.unit else ""
-    return f"{_html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
+    unit = f" {html(data.unit)}" if data.unit else ""
+    return f"{html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
 
 
 def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
@@ -195,24 +222,7 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
             "fixedrange": True,
         },
     )
-    return _named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
-
-
-def _named(drawn: go.Figure, label: str) -> go.Figure:
-    """The name of the upright axis, written above it."""
-    drawn.add_annotation(
-        text=_html(label),
-        x=0,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=12,
-        showarrow=False,
-        font={"color": QUIET, "size": 12},
-    )
-    return drawn
+    return named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
 
 
 def _strip(data: Strip, palette: Colours) -> go.Figure:
@@ -222,7 +232,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
             x=data.x,
             y=rows,
             z=data.share,
-            customdata=[[_html(cell) for cell in row] for row in data.text],
+            customdata=[[html(cell) for cell in row] for row in data.text],
             colorscale=[[0, "#f3f4f6"], [0.001, "#fbe3c8"], [0.5, "#e08a3c"], [1, "#8c2f10"]],
             zmin=0,
             zmax=1,
@@ -255,7 +265,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
 
 
 def _map(data: Map, palette: Colours) -> go.Figure:
-    unit = _html(data.unit)
+    unit = html(data.unit)
     drawn = go.Figure(
         go.Contour(
             x=data.x,
@@ -282,7 +292,7 @@ def _map(data: Map, palette: Colours) -> go.Figure:
             text=[str(number)],
             textfont={"size": 10, "color": "#ffffff"},
             marker={"size": 17, "color": palette[spot.id], "line": {"width": 1, "color": "#ffffff"}},
-            hovertemplate=f"{_html(spot.name)}<br>{_html(spot.text)}<extra></extra>",
+            hovertemplate=f"{html(spot.name)}<br>{html(spot.text)}<extra></extra>",
         )
     axis = {
         "type": "log",
@@ -300,15 +310,53 @@ def _map(data: Map, palette: Colours) -> go.Figure:
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=520,
         hovermode="closest",
-        xaxis={**axis, "range": ends[0], "title": {"text": _html(data.x_title), "standoff": 8}},
+        xaxis={**axis, "range": ends[0], "title": {"text": html(data.x_title), "standoff": 8}},
         yaxis={**axis, "range": ends[1]},
     )
-    return _named(drawn, data.y_title)
+    return named(drawn, data.y_title)
+
+
+def _parity(data: Parity, palette: Colours) -> go.Figure:
+    drawn = go.Figure()
+    every = [value for cloud in data.clouds for value in (*cloud.measured, *cloud.predicted)]
+    low, high = min(every, default=1.0) / 1.3, max(every, default=1.0) * 1.3
+    for factor, dash in ((1.0, "solid"), (data.band, "dot"), (1 / data.band, "dot")):
+        line = {"color": INK if factor == 1.0 else QUIET, "width": 1, "dash": dash}
+        drawn.add_scatter(x=[low, high], y=[low * factor, high * factor], mode="lines", line=line, hoverinfo="skip")
+    for cloud in data.clouds:
+        drawn.add_scatter(
+            x=cloud.measured,
+            y=cloud.predicted,
+            mode="markers",
+            marker={"size": 5, "color": palette[cloud.id], "opacity": 0.55},
+            text=[html(text) for text in cloud.texts],
+            hovertemplate="%{text}<br>measured %{x:,.4~r}, predicted %{y:,.4~r} "
+            + f"{html(data.unit)}<extra>{html(cloud.name)}</extra>",
+        )
+    axis = {
+        "type": "log",
+        "range": [math.log10(low), math.log10(high)],
+        "dtick": 1,
+        "gridcolor": RULE,
+        "zeroline": False,
+        "linecolor": QUIET,
+        "automargin": True,
+        "fixedrange": True,
+        "tickformat": "~g",
+    }
+    drawn.update_layout(
+        margin={"l": 8, "r": 14, "t": 34, "b": 8},
+        height=480,
+        hovermode="closest",
+        xaxis={**axis, "title": {"text": html(f"measured ({data.unit})"), "standoff": 8}},
+        yaxis=axis,
+    )
+    return named(drawn, f"predicted ({data.unit})")
 
 
 def _sankey(data: Sankey, palette: Colours) -> go.Figure:
     place = {node.id: i for i, node in enumerate(data.nodes)}
-    unit = _html(data.unit)
+    unit = html(data.unit)
     stages = max((node.stage for node in data.nodes), default=0)
     most = max((sum(node.stage == k for node in data.nodes) for k in range(stages + 1)), default=1)
     height = max(480, 68 * most)
@@ -369,14 +417,8 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.32)"
 
 
-def _html(text: str) -> str:
-    """Plotly reads a little HTML in its texts: what was not meant as such is shown as written."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("\n", " ").replace("%{", "%&#123;")
-
-
 def _wrapped(text: str, width: int) -> str:
-    return "<br>".join(_html(line) for line in textwrap.wrap(text, width))
+    return "<br>".join(html(line) for line in textwrap.wrap(text, width))
 
 
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
@@ -387,4 +429,8 @@ KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Strip: _strip,
     Sankey: _sankey,
     Map: _map,
+    Parity: _parity,
+    Waterfall: spread.waterfall,
+    Fan: spread.fan,
+    Tornado: spread.tornado,
 }
