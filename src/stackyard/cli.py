@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from stackyard import cli_serving
+from stackyard.cli_serving import print_json
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.options import (
     Acceptance,
@@ -539,15 +540,24 @@ def validate(
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
     ] = None,
     predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    into: Annotated[
+        Path | None, typer.Argument(help="Where --serving --predict writes; beside your table if left out.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Also write accuracy.html, .csv and .md into this folder.")
     ] = None,
+    serving: Annotated[
+        bool, typer.Option("--serving", help="Latencies under load: the simulator against measured serving runs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
     from stackyard import api, show
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    if serving:
+        cli_serving.validate_serving(table, into or target if predict else None, as_json)
+        return
     if table is not None and api.is_training(table):
         read = api.validate_training(table, predict=target)
         print_json(dataclasses.asdict(read)) if as_json else show.validated_training(read, target)
@@ -568,15 +578,8 @@ def validate(
         show.validation(found, training, api.validate_power() if table is None else [], written)
 
 
-def print_json(value: Any) -> None:
-    """Plain JSON on the standard output."""
-    from stackyard import show
-
-    try:
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        show.reader_left()
+for verb in cli_serving.COMMANDS:
+    app.command()(verb)
 
 
 def fail(code: int, text: str) -> NoReturn:

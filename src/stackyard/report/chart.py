@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from stackyard.report import spread
 from stackyard.report.document import (
     Bars,
+    Curves,
     Fan,
     Figure,
     Lines,
@@ -121,6 +122,23 @@ def _lines(data: Lines, palette: Colours) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)
     return _axes(drawn, data)
+
+
+def _curves(data: Curves, palette: Colours) -> go.Figure:
+    """Lines over numbers; the marks as upright dashed lines with their words."""
+    drawn = _lines(data, palette)
+    drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
+    drawn.update_xaxes(title={"text": html(data.x_title), "font": {"color": QUIET, "size": 12}})
+    for at, words in data.marks:
+        label = {
+            "text": html(words),
+            "font": {"color": INK, "size": 12},
+            "textangle": 0,
+            "textposition": "end",
+            "xanchor": "left",
+        }
+        drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
+    return drawn
 
 
 def _areas(data: StackedArea, palette: Colours) -> go.Figure:
@@ -408,6 +426,7 @@ def _wrapped(text: str, width: int) -> str:
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Lines: _lines,
     StackedArea: _areas,
+    Curves: _curves,
     Bars: _bars,
     Strip: _strip,
     Sankey: _sankey,
