@@ -58,7 +58,7 @@ def every_element(text: str = NASTY) -> Report:
     two = Series("service/b", "b", (3.0, 0.0, float("nan")))
     limit = Series("limit/x", text, (5.0, float("inf"), 5.0))
     drawn = (
-        Waterfall(("before", text, "after"), (3.0, -1.0, 2.0), text, "USD bn"),
+        Waterfall(("before", text, "after"), (3.0, -1.25, 1.75), text, "USD bn"),
         Fan(MONTHS, ((text, (1.0, 1.0, 1.0), (3.0, 4.0, 5.0)),), (2.0, 2.0, 2.0), (limit,), text, "GW"),
         Tornado(((text, 1.0, 3.0),), 2.0, text, "USD bn"),
         Lines(MONTHS, (one, two), (limit,), text, text),
