@@ -26,7 +26,7 @@ def factors(chip: Accelerator, metric: str, scenario: str = "") -> tuple[float, 
 
     For a chip that was measured, those of models left out of the fit. For one that was not, the wider of these and
     those of chips left out of the fit, on either side; the wider still where requests are served in a `scenario`,
-    'speculative', 'disaggregated' or both, by the runs of it.
+    'speculative', 'disaggregated' or both, by the runs of it; any other is taken as plain.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
