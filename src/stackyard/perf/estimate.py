@@ -125,19 +125,19 @@ class Estimate:
 
     def interval(self, metric: str = "output_rate") -> tuple[Numeric, Numeric]:
         """Where 80% of measurements of a metric lie, by those left out of the fit; rates, 'tpot' or 'ttft'."""
-        low, high = factors(self.chip, metric)
+        low, high = factors(self.chip, metric, self.engine)
         value: Numeric = getattr(self, metric)
         return value * low, value * high
 
     @property
     def low(self) -> float:
         """Factor on the rates below which one measurement in ten lies."""
-        return factors(self.chip, "output_rate")[0]
+        return factors(self.chip, "output_rate", self.engine)[0]
 
     @property
     def high(self) -> float:
         """Factor on the rates above which one measurement in ten lies."""
-        return factors(self.chip, "output_rate")[1]
+        return factors(self.chip, "output_rate", self.engine)[1]
 
     @property
     def why(self) -> Any:
@@ -451,7 +451,7 @@ def _basis(provider: Provider, model: Model, chip: Accelerator, engine: str, ops
         elif op.kind in ("matmul", "experts"):
             names |= {f"compute.{op.precision}", f"memory.{op.kind}", f"format.{op.stored}", f"padding.{op.kind}"}
             names |= {"compute.dequantise"} if op.stored in FOUR_BIT and op.precision != "fp4" else set()
-            grouped = ("compute.experts", "engine.experts", "load.experts", "overhead.group")
+            grouped = ("compute.experts", "compute.narrow", "memory.narrow", "load.experts", "overhead.group")
             names |= {"compute.wave"} if op.kind == "matmul" else set(grouped)
         else:
             names |= {f"compute.{op.kind}", f"memory.{op.kind}"}

@@ -8,11 +8,11 @@ from stackyard.perf import constants
 METRICS = {"output_rate": "rate", "token_rate": "rate", "tpot": "tpot", "ttft": "ttft", "latency": "tpot"}
 
 
-def factors(chip: Accelerator, metric: str) -> tuple[float, float]:
+def factors(chip: Accelerator, metric: str, engine: str = "") -> tuple[float, float]:
     """(low, high) factors on a prediction of this metric: the 10% and 90% quantiles of measured over predicted.
 
-    For a chip that was measured, those of models left out of the fit. For one that was not, the wider of these and
-    those of chips left out of the fit, on either side.
+    For a chip and an engine that were measured, those of models left out of the fit. For a chip that was not, the wider
+    of these and those of chips left out of the fit, on either side; for an engine that was not, also those of engines.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -22,8 +22,7 @@ def factors(chip: Accelerator, metric: str) -> tuple[float, float]:
     """
     found = constants.fitted()["intervals"]
     name = METRICS[metric]
-    low, high = found["model"][name]
-    if not constants.measured(chip):
-        other_low, other_high = found["chip"][name]
-        low, high = min(low, other_low), max(high, other_high)
-    return float(low), float(high)
+    kinds = ["model"]
+    kinds += [] if constants.measured(chip) else ["chip"]
+    kinds += ["engine"] if engine == constants.SOFTWARE else []
+    return min(float(found[kind][name][0]) for kind in kinds), max(float(found[kind][name][1]) for kind in kinds)

@@ -95,7 +95,9 @@ def _attention(
     key_dim: Numeric = float(a.head_dim)
     value_dim: Numeric = float(a.head_dim)
     if latent:  # the latent cache is held whole by every accelerator of the tensor group
-        key_dim, value_dim = (float(a.head_dim), float(a.value_dim)) if context is None else (width, float(a.latent))
+        key_dim, value_dim = width, float(a.latent)
+        if context is None and not index:  # a prompt's keys and values are expanded, unless sparse attention picks some
+            key_dim, value_dim = float(a.head_dim), float(a.value_dim)
     else:
         width = width / np.minimum(t, float(a.kv_heads))
     reach = float(index["top_k_tokens"]) if index else np.inf

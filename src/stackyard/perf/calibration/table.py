@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from stackyard.perf.calibration.defects import marked
 from stackyard.perf.calibration.door import newest, read
 from stackyard.perf.calibration.rows import FILE, LEFT_OUT, Row, write
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             )
         kept += rows
         gone += reading.left_out
-    write(FILE, kept)
+    write(FILE, marked(kept))
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("source", "reason", "rows"))

@@ -70,7 +70,7 @@ class Comparison:
         return [self.line((name,), np.array([test(row) for row in self.rows], dtype=bool)) for name, test in TARGETS]
 
     def held_out(self) -> tuple[dict[str, str], ...]:
-        """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
+        """Errors of the package's rows predicted without their model, chip or engine, as the last fit wrote them."""
         return held_out()
 
     def excluded(self) -> list[tuple[str, str, int]]:
@@ -83,7 +83,10 @@ def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) ->
     """The comparison of these rows."""
     predicted = predict(some)
     known = catalog.load()
-    both = np.array([factors(known.accelerator(row.chip), row.metric) for row in some]).reshape(-1, 2)
+    chips = [known.accelerator(row.chip) for row in some]
+    engines = [constants.engine_of(row.framework, row.date, chip).id for row, chip in zip(some, chips, strict=True)]
+    found = zip(some, chips, engines, strict=True)
+    both = np.array([factors(chip, row.metric, engine) for row, chip, engine in found]).reshape(-1, 2)
     return Comparison(tuple(some), predicted, predicted * both[:, 0], predicted * both[:, 1], gone)
 
 
