@@ -380,7 +380,7 @@ def main() -> int:
         "engine": [problem.pairs[place][1] for place in problem.pair_of_row],
     }
     held = {kind: left_out(problem, asked, best, key) for kind, key in keys.items()}
-    intervals = {kind: quantiles(rows, problem.measured / predicted) for kind, predicted in held.items()}
+    intervals = {kind: quantiles(rows, keys[kind], problem.measured / predicted) for kind, predicted in held.items()}
     write(values, intervals, sorted({row.chip for row in rows}))
     write_held_out(rows, keys, held)
     touched = np.any(slope(problem, asked, best, _errors(problem, asked, best)) != 0, axis=0)

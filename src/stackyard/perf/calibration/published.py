@@ -14,15 +14,40 @@ from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
 from stackyard.perf.interval import METRICS
 
 
-def quantiles(rows: Sequence[Row], ratios: Vector) -> dict[str, list[float]]:
-    """For each metric, rates as one, [low, high] factors on a prediction between which 80% of measured values lie."""
-    metric: NDArray[np.str_] = np.array([METRICS[row.metric] for row in rows])
-    cuts = {name: np.quantile(ratios[metric == name], (0.1, 0.9)) for name in dict.fromkeys(metric)}
-    return {str(name): [round(float(cut), 3) for cut in pair] for name, pair in cuts.items()}
+def quantiles(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> dict[str, tuple[float, float]]:
+    """For each metric, rates as one, (low, high) factors on a prediction between which 80% of measured values lie.
+
+    Quantiles over rows, of which those of one key (a model, a chip, an engine) weigh the square root of their number:
+    the next key is not one of these, and the largest would otherwise speak for all.
+    """
+    metric = np.array([METRICS[row.metric] for row in rows])
+    return {str(name): _cuts(np.array(keys)[metric == name], ratios[metric == name]) for name in dict.fromkeys(metric)}
+
+
+def inside(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> NDArray[np.bool_]:
+    """Where the ratio lies between the quantiles of the other keys' rows: coverage that no row had a say in."""
+    metric, key = np.array([METRICS[row.metric] for row in rows]), np.array(keys)
+    found = np.zeros(len(rows), dtype=bool)
+    for place in {(str(m), str(k)) for m, k in zip(metric, key, strict=True)}:
+        own = (metric == place[0]) & (key == place[1])
+        others = (metric == place[0]) & ~own
+        low, high = _cuts(key[others], ratios[others]) if others.any() else (0.0, 0.0)
+        found[own] = (low <= ratios[own]) & (ratios[own] <= high)
+    return found
+
+
+def _cuts(keys: NDArray[np.str_], ratios: Vector) -> tuple[float, float]:
+    """The 10% and 90% quantiles of ratios whose keys weigh the square root of their rows."""
+    _, at, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    order = np.argsort(ratios)
+    weights = (counts**-0.5)[at][order]
+    shares = (np.cumsum(weights) - weights / 2) / weights.sum()
+    low, high = np.exp(np.interp((0.1, 0.9), shares, np.log(ratios[order])))
+    return round(float(low), 3), round(float(high), 3)
 
 
 def write(
-    values: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, list[float]]], chips: list[str]
+    values: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, tuple[float, float]]], chips: list[str]
 ) -> None:
     """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there."""
     data = constants.fitted()
@@ -63,9 +88,9 @@ def write_held_out(rows: Sequence[Row], keys: Mapping[str, Sequence[str]], held:
     targets = tuple(name for name, _ in TARGETS)
     with HELD_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90"))
+        writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90", "inside"))
         for kind, predicted in held.items():
-            error = predicted / measured - 1.0
+            error, within = predicted / measured - 1.0, inside(rows, keys[kind], measured / predicted)
             cells: dict[str, list[int]] = {}
             for place, (row, key) in enumerate(zip(rows, keys[kind], strict=True)):
                 for name in (*(name for name, test in TARGETS if test(row)), f"{key} {row.metric}"):
@@ -73,7 +98,7 @@ def write_held_out(rows: Sequence[Row], keys: Mapping[str, Sequence[str]], held:
             for name in (*targets, *sorted(cells.keys() - set(targets))):
                 some = error[cells[name]]
                 size = np.abs(some)
-                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9))
+                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), within[cells[name]].mean())
                 writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
 
 
