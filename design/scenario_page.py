@@ -29,8 +29,9 @@ from stackyard.plan.inputs import (
     SitePhase,
     SitePlan,
     Supply,
-    Wafers,
 )
+from stackyard.plan.powering import Source as PowerSource
+from stackyard.plan.supplying import BaseDies, Lead, Wafers
 from stackyard.source import Fact, Grade
 
 HEAD = """# The scenario file
@@ -93,11 +94,14 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("alternatives of a service", Way),
     ("supplies", Supply),
     ("wafers of a supply", Wafers),
+    ("base_dies of wafers", BaseDies),
+    ("a lead time", Lead),
     ("contract of a supply", Contract),
     ("packaging", Packaging),
     ("accelerators", Chip),
     ("sites", SitePlan),
     ("phases of a site", SitePhase),
+    ("sources of a site", PowerSource),
     ("fleet of a site", Installed),
     ("halls of a site", Hall),
     ("campaigns", Campaign),
@@ -129,7 +133,7 @@ def _row(key: str, field: FieldInfo) -> str:
         what += f", {bounds[Ge].ge} to {bounds[Le].le}"
     elif Ge in bounds:
         what += f", at least {bounds[Ge].ge}"
-    return f"| `{key}` | {what} | {_default(field)} | {field.description or ''} |"
+    return f"| `{key}` | {what} | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -150,7 +154,8 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if origin is Mapping:
         what = _what(inner[1], [])
         if inner[0] is str:
-            return "names of your own, each with the keys below"
+            told = "each with the keys below" if what == KEYS else f"each {what}"
+            return f"names of your own, {told}"
         return f"{what} for each {'year' if inner[0] is int else _what(inner[0], [])}"
     if origin is tuple:
         what = _what(inner[0], [])
@@ -159,8 +164,11 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind in (Fact, Series) and unit is not None:
         told = {"": ", a share or factor", "1/year": ", a share a year"}.get(unit, f" in {unit}")
         return ("amount" if kind is Fact else "series") + told
+    if kind is Lead:
+        return "whole months, or a range"
     if kind is str:
-        return "id" if any(isinstance(mark, AfterValidator) for mark in marks) else "text"
+        known = any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
+        return "id" if known else "text"
     if kind is int:
         return "whole number" if all(isinstance(mark, Ge | Le) for mark in marks) else "month"
     return KEYS

@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import settings
 
 from stackyard.months import parse_month, seconds_in, show_month
-from stackyard.plan.problem import SCHEMA, SITE, A, C, G, K, N, O, Problem, R, S, T, V, Y, array
+from stackyard.plan.problem import SCHEMA, SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
 from stackyard.plan.solve import Solved, solve_warm
 
 # In CI the same examples every time: a failure there is a fact about the change. At home the search goes on.
@@ -104,9 +104,49 @@ def random_problem(
         "carbon_price": np.full(n[T], draw.choice([0.0, 0.1])),
         "budget": np.where(uniform(0, 1, T)[: len(years)] < 0.5, np.inf, spend * draw.uniform(0.1, 2, len(years))),
     }
+    values, powers = with_power(np.random.default_rng([seed, 11]), values, n, need, power)
     values, more = with_choices(np.random.default_rng([seed, 7]), values, n, years, months, packages, whole)
-    coords |= more
+    coords |= more | powers
     return Problem(xr.Dataset({name: array(name, values[name]) for name in SCHEMA}, coords=coords))
+
+
+def with_power(
+    draw: np.random.Generator, values: dict[str, Any], n: dict[str, int], need: float, power: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same with plants that draw power at any load, demand charges, sources, qualification; and the new ids."""
+    values = dict(values)
+    size = (n[SITE], n[T])
+    values["pue_peak"] = values["pue"] * draw.uniform(1.0, 1.15, size)
+    values["overhead"] = draw.uniform(0, 0.1, (n[SITE], 1)) * np.ones(size)
+    values["overhead_peak"] = values["overhead"] * draw.uniform(1.0, 1.2, size)
+    values["pue_design"] = (values["pue_peak"] / (1 - values["overhead_peak"])).max(axis=1)
+    values["demand_charge"] = draw.uniform(0.0005, 0.01, (n[SITE], 1)) * np.ones(size)
+    sources = int(draw.integers(0, 4))
+    whole = (sources, n[T])
+    place = np.eye(n[SITE])[draw.integers(0, n[SITE], sources)]
+    begin = draw.integers(0, n[T], sources)
+    some = (np.arange(n[T]) >= begin[:, None]) * draw.uniform(0.1, 1, (sources, 1))
+    elapsed = np.arange(n[T])
+    left = np.clip(1 - (n[T] - elapsed) / draw.uniform(8, 240, (sources, 1)), 0, 1)
+    unit = np.ones(whole)
+    values |= {
+        "source_site": place.reshape(sources, n[SITE]),
+        "source_most": some * need / n[SITE],
+        "source_price": draw.uniform(0, 4, (sources, 1)) * unit,
+        "source_residual": left,
+        "source_upkeep": draw.uniform(0, 0.01, (sources, 1)) * unit,
+        "source_yield": draw.choice([0.0, 0.2, 0.9], (sources, 1)) * unit,
+        "source_firm": draw.choice([0.0, 0.5, 0.9], (sources, 1)) * unit,
+        "source_loss": draw.choice([0.0, 0.03], (sources, 1)) * unit,
+        "source_energy_price": draw.uniform(0, 4e-8, (sources, 1)) * unit,
+        "source_carbon": draw.choice([0.0, 1.2e-7], sources),
+        "source_wheeled": draw.choice([0.0, 1.0], sources),
+        "waiting_holding": draw.uniform(0, 300, (n[A], 1)) * np.ones((n[A], n[T])),
+        "embodied": draw.choice([0.0, 318.0], n[A]),
+        "ddr5_per_stack": np.full(n[S], 36e9 * 3.3),
+        "undrawable": np.arange(n[T]) < draw.integers(0, 3, (n[S], n[A], 1)) * (draw.random((n[S], n[A], 1)) < 0.3),
+    }
+    return values, {P: np.array([f"{P}-{i}" for i in range(sources)], dtype=str)}
 
 
 def with_choices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+HOW, POOLS = "How requests are served", "Two pools"  # panels of the options of an estimate
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
 
@@ -25,6 +27,13 @@ def _whole(text: str | int) -> int:
     """A whole number of at least 1, or a refusal in our words; typer passes defaults through here too."""
     if not str(text).isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"'{text}' is not a whole number of at least 1, such as 8")
+    return int(text)
+
+
+def _size(text: str | int) -> int:
+    """A whole number that is not negative: a size of 0 is answered with the reason why it cannot be."""
+    if not str(text).isdecimal():
+        raise typer.BadParameter(f"'{text}' is not a whole number such as 8")
     return int(text)
 
 
@@ -36,6 +45,22 @@ Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="St
 Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
 Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
 HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
+Draft = Annotated[
+    int, typer.Option(parser=_size, metavar="K", help="Tokens guessed before each step.", rich_help_panel=HOW)
+]
+Acceptance = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of guesses that hold, each given those before it: 0.7; published if left out.", rich_help_panel=HOW
+    ),
+]
+DraftModel = Annotated[
+    str | None,
+    typer.Option(help="Model that guesses; the model's own next-token layer if left out.", rich_help_panel=HOW),
+]
+PrefixHits = Annotated[
+    str | None, typer.Option(help="Share of a prompt found in the cache: 0.5 or 50%.", rich_help_panel=HOW)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -105,20 +130,24 @@ def estimate(
         int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
     ] = 1000,
     tensor: Annotated[
-        int | None, typer.Option("--tp", parser=_whole, metavar="N", help="Tensor-parallel width; found when left out.")
+        int | None, typer.Option("--tp", parser=_size, metavar="N", help="Tensor-parallel width; found when left out.")
     ] = None,
     pipeline: Annotated[
         int | None,
-        typer.Option("--pp", parser=_whole, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
+        typer.Option("--pp", parser=_size, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
+    ] = None,
+    data: Annotated[
+        int | None,
+        typer.Option("--dp", parser=_size, metavar="N", help="Tensor groups with their own requests (attention DP)."),
     ] = None,
     expert: Annotated[
         int | None,
         typer.Option(
-            "--ep", parser=_whole, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."
+            "--ep", parser=_size, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."
         ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(parser=_whole, metavar="N", help="Requests at once; the best is found when left out.")
+        int | None, typer.Option(parser=_size, metavar="N", help="Requests at once; the best is found when left out.")
     ] = None,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
     ttft: Annotated[
@@ -126,6 +155,37 @@ def estimate(
     ] = None,
     tpot: Annotated[
         str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
+    ] = None,
+    regime: Annotated[
+        str,
+        typer.Option(help="closed-loop (N requests at once), max-load (offline) or fixed-batch.", rich_help_panel=HOW),
+    ] = "closed-loop",
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Where cache goes that memory cannot hold: host, or '240 GB at 225 GB/s' an accelerator.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    power_cap: Annotated[
+        str | None, typer.Option(help="Most power of an accelerator: '700 W'.", rich_help_panel=HOW)
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Engine whose constants count: vllm-2026; the newest if left out.", rich_help_panel=HOW)
+    ] = "",
+    pools: Annotated[
+        bool,
+        typer.Option("--disaggregated", help="Prefill and decode on pools of their own.", rich_help_panel=POOLS),
+    ] = False,
+    prefill_pool: Annotated[
+        str | None, typer.Option(help="Prefill workers: 2xTP4EP4; found if left out.", rich_help_panel=POOLS)
+    ] = None,
+    decode_pool: Annotated[
+        str | None, typer.Option(help="Decode workers: 3xTP8EP8, 1xDEP32; found if left out.", rich_help_panel=POOLS)
     ] = None,
     hbm: Hbm = None,
     height: Height = None,
@@ -142,23 +202,28 @@ def estimate(
     part = api.what_if(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
-    answer = api.estimate(
-        model,
-        part,
-        prompt=prompt,
-        output=output,
-        tensor=tensor,
-        pipeline=pipeline,
-        expert=expert,
-        batch=batch,
-        precision=precision,
-        ttft=ttft,
-        tpot=tpot,
-    )
+    sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
+    sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
+    ways: dict[str, Any] = {"draft": draft, "acceptance": acceptance, "draft_model": draft_model}
+    ways["prefix_hits"] = prefix_hits
+    if pools or prefill_pool or decode_pool:
+        chosen = api.disaggregate(
+            model, part, prefill_pool=prefill_pool, decode_pool=decode_pool, within=chip, **sizes, **ways
+        )
+        told = chosen.found.summary() if chosen.found else {"fits": False, "why": list(chosen.why)}
+        print_json(told) if as_json else show.pools(chosen, part.notes)
+        if chosen.found is None or not chosen.found.fits:
+            raise typer.Exit(DOES_NOT_FIT)
+        return
+    widths: dict[str, Any] = {"tensor": tensor, "pipeline": pipeline, "data": data, "expert": expert}
+    answer = api.estimate(model, part, **widths, **sizes, **ways, regime=regime, store=store, power_cap=power_cap)
+    near = None if answer.fits else api.nearest_fit(answer)
     if as_json:
-        print_json(answer.summary() | ({"what_if": list(part.notes)} if part.notes else {}))
+        told = answer.summary() | ({"what_if": list(part.notes)} if part.notes else {})
+        told |= {} if near is None else {"nearest_fit": {"options": near[1], **near[0].summary()}}
+        print_json(told)
     else:
-        show.estimate(answer, verbose, part.notes)
+        show.estimate(answer, verbose, part.notes, near)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -186,9 +251,24 @@ def train(
         str, typer.Option(help="Whose constants: megatron-core, torchtitan, other, ...")
     ] = "megatron-core",
     offload: Annotated[bool, typer.Option("--offload", help="Keep the optimiser in host memory.")] = False,
+    attention: Annotated[str, typer.Option(help="unfused, flash-1, flash-2 or flash-3.")] = "flash-3",
+    adapters: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    shard_width: Annotated[
+        float, typer.Option("--shard-width", help="Accelerators that split one copy of the state (hybrid sharding).")
+    ] = float("inf"),
+    released: Annotated[float, typer.Option(help="Year of the software.")] = 2026.5,
+    tokens: Annotated[
+        float | None, typer.Option(help="Tokens of the whole run: its days, energy and accelerator-hours.")
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option("--checkpoint-every", help="'30 min'; the best interval when left out.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Bandwidth of checkpoint storage: '200 GB/s'; grows with the job when left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate a training run: step time with its interval, tokens, MFU, memory by part, and goodput over weeks."""
+    """Estimate a training run: step time with its interval, tokens, MFU, memory, power, and goodput over weeks."""
     from stackyard import api, show
 
     answer = api.train(
@@ -209,8 +289,17 @@ def train(
         schedule=schedule,
         software=software,
         offload=offload,
+        attention=attention,
+        adapters=adapters,
+        shard_width=shard_width,
+        released=released,
     )
-    print_json(answer.summary()) if as_json else show.training(answer)
+    weeks = api.training_choices(interval, storage)
+    if as_json:
+        run = {"campaign": dataclasses.asdict(answer.campaign(tokens, **weeks))} if tokens and answer.fits else {}
+        print_json(answer.summary(**weeks) | run)
+    else:
+        show.training(answer, tokens, weeks)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -228,6 +317,10 @@ def search(
     precision: Annotated[
         list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
     ] = None,
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -243,7 +336,20 @@ def search(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
-    found = api.search(model, part, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=wanted, within=chip)
+    found = api.search(
+        model,
+        part,
+        prompt=prompt,
+        output=output,
+        ttft=ttft,
+        tpot=tpot,
+        precisions=wanted,
+        within=chip,
+        draft=draft,
+        acceptance=acceptance,
+        draft_model=draft_model,
+        prefix_hits=prefix_hits,
+    )
     print_json(found.summary()) if as_json else show.frontier(found)
     if not found.best:
         raise typer.Exit(DOES_NOT_FIT)
@@ -285,6 +391,52 @@ def memory(
     asked = " ".join(["stackyard", *sys.argv[1:]])
     written = api.write_map(found, map_, asked) if map_ else None
     print_json(found.summary()) if as_json else show.memory(found, written)
+
+
+@app.command()
+def supply(
+    product: Annotated[str | None, typer.Argument(help="A product: hbm4-12h; `facts hbm` lists them.")] = None,
+    maker: Annotated[str, typer.Option(help="sk-hynix, samsung or micron; the industry's yields if left out.")] = "",
+    wafers: Annotated[str, typer.Option(help="Wafers started: 10000, or each month: '900 kwafer/month'.")] = "1",
+    height: Height = None,
+    chip: Annotated[str | None, typer.Option(help="On to accelerators and power: rubin-vr200.")] = None,
+    model: Annotated[str | None, typer.Option(help="And to tokens a day, with --chip: deepseek-v3.")] = None,
+    precision: Annotated[str, typer.Option(help="Of that model: bf16, fp8, fp4.")] = "fp8",
+    made: Annotated[float, typer.Option(help="Made since the yield was reported, over what was made then: 2.")] = 1.0,
+    sources: Annotated[bool, typer.Option("--sources", help="Show every fact and where it was read.")] = False,
+    checks: Annotated[bool, typer.Option("--check", help="The chain against what shipped, instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What HBM wafers come to: dies, stacks, gigabytes, DDR5 displaced, accelerators, megawatts and tokens a day."""
+    from stackyard import api, show
+
+    if checks:
+        told = api.supply_checks()
+        print_json([vars(check) for check in told]) if as_json else show.checks(told)
+        return
+    if product is None:
+        raise typer.BadParameter("name a product, such as hbm4-12h, or --check", param_hint="PRODUCT")
+    found = api.supply(
+        product, wafers, maker, height=height, chip=chip, model=model, precision=precision.lower(), made=made
+    )
+    print_json(found.summary()) if as_json else show.supply(found, sources)
+
+
+@app.command()
+def site(
+    name: Annotated[str | None, typer.Argument(help="A site or climate of the catalogue: ulsan, frankfurt.")] = None,
+    epw: Annotated[Path | None, typer.Option(help="A file of hourly weather (EPW) instead.")] = None,
+    cooling: Annotated[str, typer.Option(help="air, outside-air, hybrid, liquid or legacy.")] = "liquid",
+    rejection: Annotated[str, typer.Option(help="dry, adiabatic or tower.")] = "dry",
+    load: Annotated[str, typer.Option(help="IT power over what the site is built for.")] = "75%",
+    sources: Annotated[bool, typer.Option("--sources", help="Show every constant and where it was read.")] = False,
+    as_json: Json = False,
+) -> None:
+    """PUE, water and modes of cooling of a site by month, from the hours of a year and the load."""
+    from stackyard import api, show
+
+    found = api.site(name, epw=epw, cooling=cooling, rejection=rejection, load=load)
+    print_json(found.summary()) if as_json else show.site(found, sources)
 
 
 @app.command()
@@ -370,21 +522,33 @@ def validate(
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
     ] = None,
     predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write accuracy.html, .csv and .md into this folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
     from stackyard import api, show
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    if table is not None and api.is_training(table):
+        read = api.validate_training(table, predict=target)
+        print_json(dataclasses.asdict(read)) if as_json else show.validated_training(read, target)
+        return
     found = api.validate(table, predict=target)
-    training = api.validate_training() if table is None else []
+    training = api.validate_training() if table is None else None
+    written = [target] if target else []
+    if out is not None:
+        written += api.write_validation(found, out, whole=table is None)
     if as_json:
         by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
-        told = {"targets": [vars(line) for line in found.targets()], **by}
-        told["training"] = [vars(line) for line in training]
+        told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
+        told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
+        told["training"] = dataclasses.asdict(training) if training else {}
+        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, target)
+        show.validation(found, training, api.validate_power() if table is None else [], written)
 
 
 def print_json(value: Any) -> None:

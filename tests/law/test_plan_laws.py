@@ -99,7 +99,7 @@ def test_a_limit_that_is_not_used_up_has_no_price(seed: int, problem_of: Problem
     used = {
         "packaging_wafers": (x["bought"] * data["wafers_per_package"]).sum("accelerator"),
         "orders_max": x["bought"],
-        "site_power": plan.flows["site_power_peak"],
+        "site_power": x["grid_peak"],
         "budget": (spent * in_year(data)).sum("month"),
     }
     for name, amount in used.items():

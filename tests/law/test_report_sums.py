@@ -145,6 +145,7 @@ def test_power_that_comes_after_the_last_installation_is_told_so(made: Callable[
     data["site_power"].values[-1] = 0.0
     data["site_power"].values[:-1] = data["site_power"].values.max()
     data["site_power"].values[-1, -1] = 1e6
+    data["source_most"].values[:] = 0.0
     late = Problem(data)
     plan = solve(late)
     assert float(plan.decisions["placed"].sum()) > 0
@@ -154,9 +155,15 @@ def test_power_that_comes_after_the_last_installation_is_told_so(made: Callable[
 def test_a_kilowatt_costs_its_fit_out_and_its_energy(made: Callable[[int], Made]) -> None:
     problem, plan, _, _ = made(3)
     data = problem.data.copy(deep=True)
-    for name, value in (("discount", 1.0), ("pue", 1.25), ("fitout_price", 10.0)):
+    for name, value in (
+        ("discount", 1.0),
+        ("pue", 1.25),
+        ("pue_design", 1.25),
+        ("overhead", 0.0),
+        ("fitout_price", 10.0),
+    ):
         data[name].values[:] = value
-    for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0)):
+    for name, value in (("electricity_price", 2e-8), ("carbon_price", 0.0), ("demand_charge", 0.0)):
         data[name].values[:] = value
     months = data.sizes["month"]
     data["fitout_residual"].values[:] = 0.5 + 0.1 * np.arange(months) / months  # a tenth is written off over them

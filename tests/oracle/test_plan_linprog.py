@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from stackyard.plan.problem import SITE, A, C, G, K, N, O, Problem, R, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y
 from stackyard.plan.solve import Solved
 
 
@@ -97,6 +97,33 @@ def committed(p: Rows, d: Any, n: Any, t: int, months: Any, pay: Callable[..., N
             p.add(p.most, [*cluster, (-1e3 * d["cluster_most"].max(), x("active", c, t))], 0)
 
 
+def supplied(p: Rows, d: Any, n: Any, i: int, t: int, at_peak: Any, on_average: Any, pay: Callable[..., None]) -> None:
+    """Plant, grid and sources of one site in one month, in MW."""
+    x, here = p.column, [s for s in n[P] if d["source_site"][s, i]]
+    fitted = x("fitted", i, t)
+    p.add(p.most, [*((d["pue_design"][i] * w, c) for w, c in at_peak), (-1.0, fitted)], 0)
+    drawn = [(d["pue_peak"][i, t] * w, c) for w, c in at_peak] + [(d["overhead_peak"][i, t], fitted)]
+    firm = [(-d["source_firm"][s, t], x("capacity", s, t)) for s in here]
+    p.add(p.most, [*drawn, *firm, (-1.0, x("grid_peak", i, t))], 0)
+    opened = [(-d["option_power"][o, i, t], x("chosen", o)) for o in n[O]]
+    p.add(p.most, [(1.0, x("grid_peak", i, t)), *opened], d["site_power"][i, t])
+    used = [(d["pue"][i, t] * w, c) for w, c in on_average] + [(d["overhead"][i, t], fitted)]
+    used += [(d["source_loss"][s, t], x("capacity", s, t)) for s in here]
+    p.add(p.equal, [*used, *((-1.0, x("output", s, t)) for s in here), (-1.0, x("grid", i, t))], 0)
+    pay(t, x("grid_peak", i, t), 1e6 * d["demand_charge"][i, t])
+    price = d["electricity_price"][i, t] + d["carbon_price"][t] * d["grid_carbon"][i, t]
+    pay(t, x("grid", i, t), 1e6 * d["seconds"][t] * price)
+    for s in here:
+        p.add(p.most, [(1.0, x("output", s, t)), (-d["source_yield"][s, t], x("capacity", s, t))], 0)
+        p.add(p.most, [(1.0, x("capacity", s, t))], d["source_most"][s, t])
+        before = [(-1.0, x("capacity", s, t - 1))] if t else []
+        p.add(p.equal, [(1.0, x("capacity", s, t)), *before, (-1.0, x("built", s, t))], 0)
+        fuel = d["source_energy_price"][s, t] + d["carbon_price"][t] * d["source_carbon"][s]
+        pay(t, x("output", s, t), 1e6 * d["seconds"][t] * fuel)
+        pay(t, x("capacity", s, t), 1e6 * d["source_upkeep"][s, t])
+        pay(t, x("built", s, t), 1e6 * d["source_price"][s, t], d["source_residual"][s, t])
+
+
 def between(p: Rows, d: Any, n: Any) -> None:
     """Bounds of what is whole, groups, needs, and what one campaign or contract may have in all."""
     x, end = p.column, d["discount"][-1]
@@ -128,7 +155,7 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
     kilo += ("option_stacks", "option_total", "option_minimum", "campaign_least")
     for name in kilo:
         d[name] /= 1e3
-    for name in ("site_power", "fitted_start", "option_power"):
+    for name in ("site_power", "fitted_start", "option_power", "source_most"):
         d[name] /= 1e6
     for name in ("demand", "tier_start"):
         d[name] /= 1e12
@@ -145,7 +172,7 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
     for t in n[T]:
         days = d["seconds"][t] / 86400
         for s in n[S]:
-            fitting = [a for a in n[A] if d["fits_stack"][s, a]]
+            fitting = [a for a in n[A] if d["fits_stack"][s, a] and not d["undrawable"][s, a, t]]
             before = [(-1.0, x("stock", s, t - 1))] if t else []
             drawn = [(1.0, x("draw", s, a, t)) for a in fitting]
             start = 0 if t else d["stacks_start"][s]
@@ -160,7 +187,8 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             terms = [(d["wafers_per_package"][k, a], x("bought", a, t)) for a in n[A]]
             p.add(p.most, terms, d["packaging_wafers"][k, t])
         for a in n[A]:
-            drawn = [(1.0, x("draw", s, a, t)) for s in n[S] if d["fits_stack"][s, a]]
+            may = [s for s in n[S] if d["fits_stack"][s, a] and not d["undrawable"][s, a, t]]
+            drawn = [(1.0, x("draw", s, a, t)) for s in may]
             p.add(p.equal, [*drawn, (-d["stacks_per_package"][a], x("bought", a, t))], 0)
             if np.isfinite(d["orders_max"][a, t]):
                 p.add(p.most, [(1.0, x("bought", a, t))], d["orders_max"][a, t])
@@ -170,6 +198,7 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             started = t - int(d["lead_months"][a])
             terms = [(1.0, x("waiting", a, t))] + ([(-1.0, x("waiting", a, t - 1))] if t else [])
             terms += [(-1.0, x("bought", a, started))] if started >= 0 else []
+            pay(t, x("waiting", a, t), 1e3 * d["waiting_holding"][a, t])
             p.add(p.equal, terms + [(1.0, x("placed", a, i, t)) for i in n[SITE] if d["allowed"][a, i]], 0)
         for a, i in product(n[A], n[SITE]):
             placed = [(-1.0, x("placed", a, i, t))] if d["allowed"][a, i] else []
@@ -186,27 +215,24 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             running += [(1.0, x("train", a, i, c, t)) for c in n[C]]
             p.add(p.most, [*running, (-d["availability"][a], here)], 0)
         for i in n[SITE]:
-            power, energy = [], d["pue"][i, t] * d["seconds"][t]
-            price = energy * (d["electricity_price"][i, t] + d["carbon_price"][t] * d["grid_carbon"][i, t])
+            at_peak, on_average = [], []  # IT power, MW
             for a in n[A]:
                 idle = d["power_idle"][a]
-                power.append((d["pue"][i, t] * idle / 1e3, x("installed", a, i, t)))
-                pay(t, x("installed", a, i, t), 1e3 * (d["upkeep"][a, t] + idle * price))
+                pay(t, x("installed", a, i, t), 1e3 * d["upkeep"][a, t])
+                for terms in (at_peak, on_average):
+                    terms.append((idle / 1e3, x("installed", a, i, t)))
                 for v in n[V]:
                     if d["rate"][a, v]:
-                        more = d["power_busy"][a, v] - idle
-                        power.append((d["pue"][i, t] * more / 1e3, x("run", a, i, v, t)))
-                        pay(t, x("run", a, i, v, t), 1e3 * more / d["peak_to_mean"][v] * price)
+                        more = (d["power_busy"][a, v] - idle) / 1e3
+                        at_peak.append((more, x("run", a, i, v, t)))
+                        on_average.append((more / d["peak_to_mean"][v], x("run", a, i, v, t)))
                 for c in n[C]:
-                    more = d["train_power"][a, c] - idle
-                    power.append((d["pue"][i, t] * more / 1e3, x("train", a, i, c, t)))
-                    pay(t, x("train", a, i, c, t), 1e3 * more * price)
-            p.add(p.most, [*power, (-1.0, x("fitted", i, t))], 0)
-            opened = [(-d["option_power"][o, i, t], x("chosen", o)) for o in n[O]]
-            p.add(p.most, [*power, *opened], d["site_power"][i, t])
+                    for terms in (at_peak, on_average):
+                        terms.append(((d["train_power"][a, c] - idle) / 1e3, x("train", a, i, c, t)))
+            supplied(p, d, n, i, t, at_peak, on_average, pay)
             before = [(-1.0, x("fitted", i, t - 1))] if t else []
             start = 0 if t else d["fitted_start"][i]
-            p.add(p.equal, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
+            p.add(p.most, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
             pay(t, x("fitout", i, t), 1e6 * d["fitout_price"][i, t], d["fitout_residual"][i, t])
         for v in n[V]:
             runs = [(a, i) for a, i in product(n[A], n[SITE]) if d["rate"][a, v]]

@@ -69,7 +69,7 @@ def unsupported(chip: Accelerator, precision: Precision) -> list[str]:
 
     >>> from stackyard import catalog
     >>> unsupported(catalog.load().accelerator("a100"), PRESETS["fp8"])
-    ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16)']
+    ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16, int8)']
     """
     needed = dict.fromkeys((precision.compute, "bf16"))
     known = ", ".join(sorted(chip.flops)) or "none"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
+from stackyard.perf.collective import beyond
+from stackyard.perf.numeric import root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
@@ -46,7 +49,7 @@ class Terms(NamedTuple):
         """
         square = self.compute * self.compute
         other = self.memory * self.memory
-        return np.sqrt(np.sqrt(square * square + other * other)) + self.link + self.overhead
+        return root(root(square * square + other * other)) + self.link + self.overhead
 
 
 LIMITS = Terms._fields
@@ -66,6 +69,9 @@ class Reach(NamedTuple):
     group: Second = 0.0  # that each group of a grouped matmul adds: its tiles start cold
 
 
+_NONE = 1e-300  # FLOP: where there are no rows nothing is padded
+
+
 def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach) -> Terms:
     """Terms of a kernel: arithmetic with its padding, and memory traffic.
 
@@ -82,7 +88,7 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
         moved = moved * (1.0 + reach.thin * op.narrow)
     if op.kind in ("matmul", "experts"):
         padding = reach.padding * op.edge
-        work = work + padding * op.flop / (padding + op.flop) + reach.wave * op.wave
+        work = work + padding * op.flop / (padding + op.flop + _NONE) + reach.wave * op.wave
     return Terms(
         op.count * work / (flops * reach.compute),
         op.count * moved / (bandwidth * reach.memory),
@@ -97,8 +103,8 @@ def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
     latency = first + ramp sent / (sent + half): a small message is sent at once; a large one fills and drains a
     pipeline of chunks. nccl-tests on eight H100 show 20 us up to 0.5 MB, and 100 us beyond bytes over rate from 100 MB.
     """
-    busy = np.greater(op.count, 0)
-    sent = np.where(busy, op.sent / np.where(busy, link, 1.0), 0.0)
+    busy = op.count > 0
+    sent = where(busy, op.sent / where(busy, link, 1.0), 0.0)
     latency = values["overhead.collective"] + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
     return Terms(0.0, 0.0, op.count * sent, op.count * latency)
 
@@ -124,14 +130,28 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     return Reach(best * values["compute.experts"], read, launch, *tiles, *width, *cold)
 
 
+def _known(op: Op, values: Mapping[str, float]) -> Reach | None:
+    """`reach`, remembered for constants that cannot change: it depends on the operation's kind and formats alone."""
+    if type(values) is not MappingProxyType:
+        return reach(op, values)
+    key = (id(values), op.kind, op.precision, op.stored)
+    found = _KNOWN.get(key)
+    if found is None or found[0] is not values:
+        found = _KNOWN[key] = (values, reach(op, values))
+    return found[1]
+
+
+_KNOWN: dict[tuple[int, str, str, str], tuple[Mapping[str, float], Reach | None]] = {}
+
+
 @dataclass(frozen=True)
 class Roofline:
     """A smooth roofline: the slower of compute and memory, or the link, plus a fixed cost of each launch.
 
     `values` are the constants (perf/data); without them those of the chip's generation and its newest engine. The link
-    is the scale-up link inside the scale-up domain and the scale-out link for wider groups. After Williams, Waterman
-    and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a precision that the chip
-    has no figure for; nan for a link.
+    is the scale-up link inside the scale-up domain; wider groups work in two tiers (perf/collective.py). After
+    Williams, Waterman and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a
+    precision that the chip has no figure for; nan for a link.
     """
 
     values: Mapping[str, float] | None = field(default=None, repr=False)
@@ -140,10 +160,13 @@ class Roofline:
     def terms(self, op: Op, chip: Accelerator) -> Terms | None:
         values = self.values or constants.values(chip)
         if op.kind == "collective":
-            outside = np.greater(op.peers, max(chip.scale_up_domain, 1))
-            slow = chip.scale_out * values["link.scale_out"]
-            return transfer(op, np.where(outside, slow, chip.scale_up * values["link.scale_up"]), values)
-        flops, reached = chip.flops.get(op.precision), reach(op, values)
+            inside = transfer(op, chip.scale_up * values["link.scale_up"], values)
+            outside = op.peers > max(chip.scale_up_domain, 1)
+            if outside is False or not np.any(outside):
+                return inside
+            pairs = zip((inside.link, inside.overhead), beyond(op, chip, values), strict=True)
+            return Terms(0.0, 0.0, *(where(outside, op.count * far, near) for near, far in pairs))
+        flops, reached = chip.flops.get(op.precision), _known(op, values)
         return None if flops is None or reached is None else kernel(op, flops, chip.bandwidth, reached)
 
     def seconds(self, op: Op, chip: Accelerator) -> Second | None:

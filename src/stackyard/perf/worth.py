@@ -124,7 +124,9 @@ def _all(
 ) -> Estimate:
     wide = Layout(*(np.asarray(getattr(among, f.name), dtype=float)[:, None] for f in fields(Layout)))
     lengths = (workload.prompt, workload.output)
-    return estimate(workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm)
+    return estimate(
+        workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm, serving=workload.serving
+    )
 
 
 def _rates(found: Estimate, workload: Workload) -> NDArray[np.float64]:
@@ -200,6 +202,8 @@ def _worths(variant: Variant, rates: Callable[[Variant], Rates]) -> tuple[Rates,
     sizes = {"capacity": (GIGA, chip.memory), "bandwidth": (TERA, chip.bandwidth), "stack": (1.0, chip.stacks)}
     found = []
     for of, (size, own) in sizes.items():
+        if not own:  # memory that is not stacked
+            continue
         up, down = (rates(scaled(variant, *_factors(of, factor))) for factor in (1 + STEP, 1 - STEP))
         span = math.log((1 + STEP) / (1 - STEP))
         slope, saved = (
@@ -232,7 +236,9 @@ def _binds(workload: Workload, variant: Variant, precision: str | Precision, bes
     """What a batch 5% larger (at least one request a group) would run against, in the best point's layout."""
     more = best.batch + max(0.05 * best.batch, float(best.layout.data))
     lengths = (workload.prompt, workload.output)
-    next_ = estimate(workload.model, variant.chip, best.layout, more, *lengths, precision, hbm=variant.hbm)
+    next_ = estimate(
+        workload.model, variant.chip, best.layout, more, *lengths, precision, hbm=variant.hbm, serving=workload.serving
+    )
     against = {
         "memory capacity": not next_.fits,
         "time to first token": next_.ttft > workload.ttft,

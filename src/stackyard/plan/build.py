@@ -16,23 +16,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.catalog import Catalog
-from stackyard.catalog.entries import Accelerator, Phase, System
-from stackyard.hbm.geometry import gross_dies
-from stackyard.hbm.ramp import slip
-from stackyard.hbm.stack import stack_yield
-from stackyard.hbm.supply import Line, flow
+from stackyard.catalog.entries import Accelerator, System
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
-from stackyard.plan import build_choices
+from stackyard.plan import build_choices, build_site
 from stackyard.plan.amounts import Months, usd
 from stackyard.plan.build_choices import Options, Place, places
+from stackyard.plan.build_site import sources
+from stackyard.plan.build_supply import Delivered, ddr5, delivered
 from stackyard.plan.inputs import Chip, Service, SitePlan, Supply
-from stackyard.plan.problem import SITE, A, C, G, K, N, O, Problem, R, S, T, V, Y, array
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
 from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
-from stackyard.site.phases import power_by_month, residual
+from stackyard.site.phases import residual
 from stackyard.site.power import fits_rack, system_power
+from stackyard.site.sources import power
 from stackyard.source import Fact
 
 Array = NDArray[np.float64]
@@ -93,7 +92,12 @@ class _Context:
     @property
     def places(self) -> list[Place]:
         """Every way to build every site: the site axis."""
-        return places(self.scenario.inputs.sites)
+        return places(self.sites)
+
+    @property
+    def sites(self) -> Mapping[str, SitePlan]:
+        """The sites, their phases as late as they say."""
+        return {key: build_site.slipped(site) for key, site in self.scenario.inputs.sites.items()}
 
     def residual(self, since: Array, life: float) -> Any:
         """Share of a price that is left at the end of all months of what is bought in month `since`."""
@@ -136,10 +140,11 @@ def build(
     values |= options.coefficients()
     values |= _training(here, chips, systems, values)
     axes |= {R: [f"tier {r + 1}" for r in range(_tiers(here))], O: options.ids, N: options.ids}
-    axes |= {G: list(options.groups), C: list(inputs.campaigns)}
+    axes |= {G: list(options.groups), C: list(inputs.campaigns), P: [id_ for id_, *_ in sources(here.sites)]}
     axes = {dim: ids or np.array(ids, dtype=str) for dim, ids in axes.items()}
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
     labels = _labels(scenario) | {place.key: place.name for place in here.places} | options.names
+    labels |= {id_: f"{source.name}, {here.sites[site].name}" for id_, site, source in sources(here.sites)}
     data.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
@@ -272,17 +277,20 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) 
     under = np.array([[supply.contract is not None] for supply in supplies.values()])
     for key, supply in supplies.items():
         if supply.contract is not None:
-            promised, delivered = (_delivered(here, supply, slipped)[0] for slipped in (False, True))
-            build_choices.contract(options, key, supply, supply.contract, promised, delivered)
+            promised, late = (_delivered(here, supply, slipped).stacks for slipped in (False, True))
+            build_choices.contract(options, key, supply, supply.contract, promised, late)
     packaging = here.scenario.inputs.packaging
     per_package = [
-        [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
+        [
+            1 / (chip.packages_per_wafer.si * chip.package_yield.si) if chip.packaging == line else 0.0
+            for chip in _orders(here).values()
+        ]
         for line in packaging
     ]
     return {
-        "stacks_delivered": np.where(under, 0.0, [delivered for delivered, _, _ in deliveries]),
-        "wafers_per_stack": [wafers for _, wafers, _ in deliveries],
-        "stack_lead": [lead for _, _, lead in deliveries],
+        "stacks_delivered": np.where(under, 0.0, [each.stacks for each in deliveries]),
+        "wafers_per_stack": [each.wafers_per_stack for each in deliveries],
+        "stack_lead": [each.lead for each in deliveries],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
         "stack_price": np.where(under, 0.0, price),
         "stack_value": price,
@@ -293,10 +301,19 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) 
         ],
         "stack_holding": price * holding * here.seconds,
         "fits_stack": fits,
-        "stacks_per_package": [chip.stacks for chip in chips.values()],
+        "undrawable": _undrawable(here),
+        "ddr5_per_stack": [ddr5(each, here.catalog.generation(each.product))[0] for each in supplies.values()],
+        "stacks_per_package": [chips[key].stacks / chip.package_yield.si for key, chip in _orders(here).items()],
         "packaging_wafers": [here.series(line.wafers) * MONTH for line in packaging.values()],
         "wafers_per_package": per_package,
     }
+
+
+def _undrawable(here: _Context) -> Array:
+    """1 in months before a maker's product is qualified for an accelerator, (supply, accelerator, month)."""
+    supplies, orders = here.scenario.inputs.supplies.values(), _orders(here)
+    first = np.array([[each.qualified.get(key, 0) for key in orders] for each in supplies])
+    return (np.array(here.months) < first[..., None]).astype(float)
 
 
 def _orders(here: _Context) -> Mapping[str, Chip]:
@@ -308,36 +325,9 @@ def _fits(supply: Supply, chip: Accelerator) -> bool:
     return supply.product == chip.hbm and supply.height == chip.stack_height
 
 
-def _delivered(here: _Context, supply: Supply, slipped: bool = True) -> tuple[Array, float, int]:
-    """Stacks by month, DRAM wafers started for one of them, and months from the one to the other.
-
-    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads, and
-    where it is `slipped`, after the slip.
-    """
-    if supply.deliveries is not None:
-        return here.series(supply.deliveries) * MONTH, 0.0, 0
-    wafers = supply.wafers
-    assert wafers is not None
-    late = wafers.slip if slipped else 0
-    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + late
-    generation = here.catalog.generation(supply.product)
-    area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
-    line = Line(
-        wafers=wafers.starts.by_month(range(here.months.start - lead, here.months.stop), here.krw) * MONTH,
-        dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
-        die_yield=wafers.die_yield.si,
-        height=supply.height,
-        bond_yield=wafers.bond_yield.si,
-        test_yield=wafers.test_yield.si,
-        lead_fab=wafers.wafer_to_die,
-        lead_stack=wafers.die_to_stack,
-        lead_ship=wafers.stack_to_shipment,
-        maker=supply.maker,
-        product=supply.name,
-    )
-    shipped = stack_yield(line.height, line.bond_yield, line.test_yield)
-    per_stack = line.height / (line.dies_per_wafer * line.die_yield * shipped)
-    return slip(flow(line).stacks_shipped, late)[-len(here.months) :], float(per_stack), lead
+def _delivered(here: _Context, supply: Supply, slipped: bool = True) -> Delivered:
+    promised = np.zeros(0) if supply.deliveries is None else here.series(supply.deliveries) * MONTH
+    return delivered(supply, here.catalog, here.months, here.krw, promised, slipped)
 
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:
@@ -355,6 +345,10 @@ def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Map
         "lead_months": [chip.lead_months for chip in orders.values()],
         "life_months": [max(1, round(chip.life.si / MONTH)) for chip in orders.values()],
         "availability": [chip.working.si for chip in orders.values()],
+        "waiting_holding": [
+            each * chip.holding.si * here.seconds for each, chip in zip(price, orders.values(), strict=True)
+        ],
+        "embodied": [chip.embodied.si for chip in orders.values()],
         "lot": [systems[key].accelerators if chip.whole_systems else 0 for key, chip in orders.items()],
         "accelerator_price": price,
         "accelerator_residual": left,
@@ -380,21 +374,23 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
     sites = [way.plan for way in ways]
     clock = np.array(here.months)
     anyway: dict[str, Array] = {}
-    for key, site in here.scenario.inputs.sites.items():
+    for key, site in here.sites.items():
         own = [way for way in ways if way.site == key]
         if len(own) == 1 and not any(phase.choose for phase in site.phases):
-            anyway[key] = _power(site, here.months)
+            anyway[key] = build_site.energised(site, here.months)
         else:
             anyway |= build_choices.site_options(options, key, site, own, here.residual)
     power = np.array([anyway[way.key] for way in ways])
-    conditions = [_conditions(here, site) for site in sites]
-    return {
+    rows = [build_site.plant_rows(build_site.plants(site, here.catalog), clock) for site in sites]
+    beside = build_site.Here(here.months, here.seconds, here.series, here.residual, here.krw)
+    found = build_site.source_rows(beside, here.sites, [way.key for way in ways])
+    found |= {name: [row[name] for row in rows] for name in rows[0]}
+    return found | {
         "site_power": power,
         "fitted_start": [min(site.fitted.si, p[0]) for site, p in zip(sites, power, strict=True)],
-        "fitout_price": [here.series(site.fitout) for site in sites],
+        "fitout_price": [sum(here.series(part) for part in build_site.fitout(site)) for site in sites],
         "fitout_residual": [here.residual(clock, site.fitout_life.si) for site in sites],
-        "pue": [found.pue[clock % 12] for found in conditions],
-        "water": [found.water[clock % 12] for found in conditions],
+        "demand_charge": [here.series(site.demand_charge) * MONTH for site in sites],
         "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],
         "electricity_price": [here.series(site.electricity) for site in sites],
         "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],
@@ -410,21 +406,10 @@ def _training(
     return build_choices.training(campaigns, here.months, here.places, chips, power, ever, here.krw)
 
 
-def _power(site: SitePlan, months: range) -> Array:
-    phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
-    return power_by_month(phases, months) * site.share.si
-
-
-def _conditions(here: _Context, site: SitePlan) -> plants.Conditions:
-    """PUE and water for January to December."""
-    climate = here.catalog.climate(site.climate)
-    return plants.conditions(plants.plant(site.cooling, site.heat_rejection), climate.dry_bulb, climate.wet_bulb)
-
-
 def _may_stand(system: System, site: SitePlan) -> bool:
     """Whether a hall takes the system: its power within the rack limit, and liquid where it needs liquid."""
-    cooled = system.cooling != "liquid" or site.cooling != "air"
-    return bool(cooled and fits_rack(system.max_power, site.rack_limit.si))
+    cooled = system.cooling != "liquid" or site.cooling in ("hybrid", "liquid")
+    return bool(cooled and fits_rack(system.max_power, build_site.rack_limit(site).si))
 
 
 def _money(here: _Context) -> Coefficients:
@@ -456,6 +441,14 @@ def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any,
         entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
         entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
         entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
+        if site.rack_limit is None:
+            entries.append((f"sites.{key}", {"rack_limit": build_site.rack_limit(site)}))
+    for id_, _, source in sources(here.sites):
+        entries.append((f"sites.{id_}", power(source.kind).facts))
+    for key, supply in inputs.supplies.items():
+        if supply.trade_ratio is None:
+            ratio = ddr5(supply, here.catalog.generation(supply.product))[1]
+            entries.append((f"supplies.{key}", {"trade_ratio": ratio}))
     rating = plants.facts()["plant.power.rating_used"]
     entries.append(("accelerators", {"rating_used": rating}))
     rated = [point.estimate for point in points.values() if point.estimate is not None]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stackyard.plan import check_grid
 from stackyard.plan.check_rows import Array, Row, Values, after, balance, year_so_far
 from stackyard.plan.plan import DECISIONS, PRICES, WHOLE
 from stackyard.plan.problem import T, Y
@@ -19,6 +20,7 @@ from stackyard.quantity import DAY
 
 LIMITS = (
     *("packaging", "orders", "life", "working", "fitted", "power", "budget", "tier", "offer", "total", "minimum"),
+    *("fitout", "peak", "output", "source"),
     *("group", "needs", "progress", "host", "place", "least", "active"),
 )
 
@@ -66,7 +68,7 @@ def _can(d: Values) -> dict[str, Array]:
         "take": offered,
         "short": counted & np.isfinite(d["short_price"]),
         "train": installed[:, :, None, :] & hosts,
-        "draw": (d["fits_stack"] > 0)[:, :, None] & bought,
+        "draw": (d["fits_stack"] > 0)[:, :, None] & bought & (d["undrawable"] == 0),
         "bought": bought,
         "waiting": ready,
         "placed": placed,
@@ -79,24 +81,26 @@ def _can(d: Values) -> dict[str, Array]:
 def _costs(d: Values, budget: Array) -> dict[str, Array]:
     """Present cost of one unit of each decision: spending at 1 + the price of the budget, less residual values."""
     money, end = d["discount"] + budget, d["discount"][-1]
-    watt = d["pue"] * d["seconds"] * (d["electricity_price"] + d["carbon_price"] * d["grid_carbon"]) * money
-    extra = (d["power_busy"] - d["power_idle"][:, None]) / d["peak_to_mean"]
     nothing = dict.fromkeys(DECISIONS, np.zeros(1))
-    return nothing | {
-        "draw": d["stack_price"][:, None, :] * money - end * d["accelerator_residual"] * d["stack_value"][:, None, :],
-        "stock": d["stack_holding"] * money,
-        "bought": d["accelerator_price"] * (money - end * d["accelerator_residual"]),
-        "fitout": d["fitout_price"] * (money - end * d["fitout_residual"]),
-        "installed": (d["upkeep"] * money)[:, None, :] + d["power_idle"][:, None, None] * watt,
-        "run": extra[:, None, :, None] * watt[:, None, :],
-        "unserved": d["unserved_price"] * d["discount"] * (d["seconds"] / DAY),
-        "deep": d["tier_price"] * d["discount"] * (d["seconds"] / DAY),
-        "take": d["take_price"] * money,
-        "short": np.where(np.isfinite(d["short_price"]), d["short_price"], 0.0) * money,
-        "chosen": (d["option_fee"] * money).sum(axis=1) - end * d["option_left"],
-        "train": (d["train_power"] - d["power_idle"][:, None])[:, None, :, None] * watt[:, None, :],
-        "undone": d["campaign_late"] * d["discount"],
-    }
+    return (
+        nothing
+        | check_grid.costs(d, money, end)
+        | {
+            "draw": d["stack_price"][:, None, :] * money
+            - end * d["accelerator_residual"] * d["stack_value"][:, None, :],
+            "stock": d["stack_holding"] * money,
+            "bought": d["accelerator_price"] * (money - end * d["accelerator_residual"]),
+            "fitout": d["fitout_price"] * (money - end * d["fitout_residual"]),
+            "waiting": d["waiting_holding"] * money,
+            "installed": (d["upkeep"] * money)[:, None, :],
+            "unserved": d["unserved_price"] * d["discount"] * (d["seconds"] / DAY),
+            "deep": d["tier_price"] * d["discount"] * (d["seconds"] / DAY),
+            "take": d["take_price"] * money,
+            "short": np.where(np.isfinite(d["short_price"]), d["short_price"], 0.0) * money,
+            "chosen": (d["option_fee"] * money).sum(axis=1) - end * d["option_left"],
+            "undone": d["campaign_late"] * d["discount"],
+        }
+    )
 
 
 def _exchanges(d: Values, p: Values, member: Array) -> dict[str, tuple[Array, ...]]:
@@ -110,39 +114,43 @@ def _exchanges(d: Values, p: Values, member: Array) -> dict[str, tuple[Array, ..
         arriving[a, : max(n - lead, 0)] = ready[a, lead:]
         for t in range(n):
             outlived[a, :, t] = p["price_life"][a, :, t : t + life].sum(axis=1)
-    watt = d["pue"] * (p["price_fitted"] + p["price_power"])
+    peak, mean = check_grid.watt(d, p)
+    watt = peak + mean
     extra = d["power_busy"] - d["power_idle"][:, None]
     tokens = d["rate"] * DAY / d["peak_to_mean"]
-    return _committed(d, p, member, watt) | {
-        "draw": (package, stack[:, None, :]),
-        "released": (np.zeros(1), stack),
-        "stock": (after(stack), stack),
-        "bought": (
-            arriving,
-            d["stacks_per_package"][:, None] * package,
-            np.einsum("ka,kt->at", d["wafers_per_package"], p["price_packaging"]),
-            p["price_orders"],
-            p["price_lot"],
-        ),
-        "waiting": (after(ready), ready),
-        "placed": (installed + outlived, ready[:, None, :]),
-        "retired": (np.zeros(1), installed),
-        "installed": (
-            after(installed) + d["availability"][:, None, None] * p["price_working"],
-            installed,
-            p["price_life"],
-            d["power_idle"][:, None, None] * watt,
-        ),
-        "run": (
-            tokens[:, None, :, None] * p["price_service"],
-            p["price_working"][:, :, None, :],
-            extra[:, None, :, None] * watt[:, None, :],
-        ),
-        "fitout": (fitout, np.zeros(1)),
-        "fitted": (after(fitout) + p["price_fitted"], fitout),
-        "served": (p["price_demand"], p["price_service"]),
-        "unserved": (p["price_demand"], p["price_tier"].sum(axis=1)),
-    }
+    return (
+        _committed(d, p, member, watt)
+        | check_grid.exchanges(d, p)
+        | {
+            "draw": (package, stack[:, None, :]),
+            "released": (np.zeros(1), stack),
+            "stock": (after(stack), stack),
+            "bought": (
+                arriving,
+                d["stacks_per_package"][:, None] * package,
+                np.einsum("ka,kt->at", d["wafers_per_package"], p["price_packaging"]),
+                p["price_orders"],
+                p["price_lot"],
+            ),
+            "waiting": (after(ready), ready),
+            "placed": (installed + outlived, ready[:, None, :]),
+            "retired": (np.zeros(1), installed),
+            "installed": (
+                after(installed) + d["availability"][:, None, None] * p["price_working"],
+                installed,
+                p["price_life"],
+                d["power_idle"][:, None, None] * watt,
+            ),
+            "run": (
+                tokens[:, None, :, None] * p["price_service"],
+                p["price_working"][:, :, None, :],
+                extra[:, None, :, None] * (peak[:, None, :] + mean[:, None, :] / d["peak_to_mean"][:, None]),
+            ),
+            "fitout": (fitout, np.zeros(1)),
+            "served": (p["price_demand"], p["price_service"]),
+            "unserved": (p["price_demand"], p["price_tier"].sum(axis=1)),
+        }
+    )
 
 
 def _committed(d: Values, p: Values, member: Array, watt: Array) -> dict[str, tuple[Array, ...]]:
@@ -199,6 +207,7 @@ def _worths(d: Values, p: Values) -> list[Array]:
         np.asarray((p["price_installed"][:, :, 0] * d["fleet"][:, :, 0]).sum()),
         worth("price_life", d["fleet"]),
         worth("price_power", d["site_power"]),
+        worth("price_source", d["source_most"]),
         np.asarray((p["price_fitout"][:, 0] * d["fitted_start"]).sum()),
         worth("price_budget", d["budget"]),
         worth("price_tier", d["tier_start"]),

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from stackyard.plan import check_choices
+from stackyard.plan import check_choices, check_grid
 from stackyard.plan.certificate import certificate
 from stackyard.plan.check_rows import Array, Row, Values, Violation, balance, before, limit
 from stackyard.plan.plan import DECISIONS, FLOWS, NOT_SPENT, PRICES, Plan, in_year
@@ -65,7 +65,7 @@ def _whole(d: Values) -> dict[str, float]:
     """What serving all demand of a month would take, by family: the size of things in a plan that can do little."""
     best = d["rate"].max(initial=0.0)
     packages = float((d["demand"].sum(axis=0).max() * d["peak_to_mean"].max()) / (best * DAY)) if best > 0 else 0.0
-    watts = packages * float(d["power_busy"].max(initial=0.0) * d["pue"].max(initial=0.0))
+    watts = packages * float(d["power_busy"].max(initial=0.0) * d["pue_design"].max(initial=0.0))
     return (
         dict.fromkeys(("orders", "arrivals", "installed", "life", "working"), packages)
         | dict.fromkeys(("stacks", "packages"), packages * float(d["stacks_per_package"].max(initial=0.0)))
@@ -73,7 +73,7 @@ def _whole(d: Values) -> dict[str, float]:
         | dict.fromkeys(("lot", "host", "least", "active"), packages)
         | {"tiers": float(d["demand"].max(initial=0.0)), "progress": float(d["campaign_flop"].max(initial=0.0))}
         | {"packaging": packages * float(d["wafers_per_package"].max(initial=0.0))}
-        | dict.fromkeys(("power", "energised", "fitout"), watts)
+        | dict.fromkeys(("power", "peak", "energised", "energy", "output", "capacity", "source", "fitout"), watts)
         | dict.fromkeys(("service", "demand"), float(d["demand"].max(initial=0.0)))
     )
 
@@ -85,7 +85,7 @@ def _signs(x: Values) -> Iterator[Row]:
 
 def _impossible(d: Values, x: Values) -> Iterator[Row]:
     shut = {
-        "draw": (d["fits_stack"] == 0)[:, :, None],
+        "draw": (d["fits_stack"] == 0)[:, :, None] | (d["undrawable"] > 0),
         "placed": (d["allowed"] == 0)[:, :, None],
         "run": (d["rate"] == 0)[:, None, :, None],
     }
@@ -118,22 +118,10 @@ def _things(d: Values, x: Values) -> Iterator[Row]:
     yield limit("working", (A, SITE, T), works, x["run"].sum(axis=2), x["train"].sum(axis=2))
 
 
-def _it_power(d: Values, x: Values, load: Array) -> Array:
-    """IT power of each site when each service loads what runs it to `load` (by service)."""
-    extra = (d["power_busy"] - d["power_idle"][:, None]) * load[None, :]
-    idle = np.einsum("a,ait->it", d["power_idle"], x["installed"])
-    training = np.einsum("ac,aict->it", d["train_power"] - d["power_idle"][:, None], x["train"])
-    total: Array = idle + np.einsum("av,aivt->it", extra, x["run"]) + training
-    return total
-
-
 def _sites(d: Values, x: Values) -> Iterator[Row]:
     """Power, fit-out and service."""
-    peak = d["pue"] * _it_power(d, x, np.ones_like(d["peak_to_mean"]))
-    yield limit("power", (SITE, T), x["fitted"], peak)
-    opened = np.einsum("oit,o->it", d["option_power"], x["chosen"])
-    yield limit("energised", (SITE, T), d["site_power"] + opened, peak)
-    yield balance("fitout", (SITE, T), before(x["fitted"], d["fitted_start"]), x["fitout"], -x["fitted"])
+    yield from check_grid.rows(d, x)
+    yield limit("fitout", (SITE, T), before(x["fitted"], d["fitted_start"]) + x["fitout"], x["fitted"])
     served = np.einsum("av,aivt->vt", d["rate"] * DAY / d["peak_to_mean"], x["run"])
     yield balance("service", (V, T), x["served"], -served)
     yield balance("demand", (V, T), x["served"], x["unserved"], -d["demand"])
@@ -141,30 +129,23 @@ def _sites(d: Values, x: Values) -> Iterator[Row]:
 
 def _money(d: Values, x: Values, flows: Values, member: Array, plan: Plan) -> Iterator[Row]:
     """Every flow, the budgets, the residual value and the objective."""
-    peak, mean = (_it_power(d, x, load) for load in (np.ones_like(d["peak_to_mean"]), 1 / d["peak_to_mean"]))
-    energy = mean * d["pue"] * d["seconds"]
     lost = d["unserved_price"] * x["unserved"] + (d["tier_price"] * x["deep"]).sum(axis=1)
     lost = lost * (d["seconds"] / DAY)
     contracts = (d["take_price"] * x["take"]).sum(axis=0) + np.einsum("ot,o->t", d["option_fee"], x["chosen"])
     contracts += (np.where(np.isfinite(d["short_price"]), d["short_price"], 0.0) * x["short"]).sum(axis=0)
     hbm = np.einsum("st,sat->at", d["stack_price"], x["draw"])
     chips = d["accelerator_price"] * x["bought"]
-    expected = {
+    held = (d["waiting_holding"] * x["waiting"]).sum(axis=0)
+    expected = check_grid.flows(d, x) | {
         "cost_hbm": hbm.sum(axis=0) + (d["stack_holding"] * x["stock"]).sum(axis=0),
-        "cost_accelerators": chips.sum(axis=0),
+        "cost_accelerators": chips.sum(axis=0) + held,
+        "carbon_embodied": d["embodied"] @ x["bought"],
+        "ddr5_displaced": d["ddr5_per_stack"][:, None] * x["draw"].sum(axis=1),
         "cost_fitout": (d["fitout_price"] * x["fitout"]).sum(axis=0),
         "cost_upkeep": np.einsum("at,ait->t", d["upkeep"], x["installed"]),
-        "cost_energy": (d["electricity_price"] * energy).sum(axis=0),
-        "cost_carbon": (d["carbon_price"] * d["grid_carbon"] * energy).sum(axis=0),
         "cost_contracts": contracts,
         "cost_unserved": lost.sum(axis=0),
         "cost_late": (d["campaign_late"] * x["undone"]).sum(axis=0),
-        "it_power_peak": peak,
-        "it_power_mean": mean,
-        "site_power_peak": peak * d["pue"],
-        "energy": energy,
-        "carbon": energy * d["grid_carbon"],
-        "water_used": mean * d["seconds"] * d["water"],
     }
     for name, column in FLOWS.items():
         yield balance(f"flow {name}", column.dims, flows[name], -expected[name])
@@ -175,7 +156,7 @@ def _money(d: Values, x: Values, flows: Values, member: Array, plan: Plan) -> It
     )  # the solver's tolerance is of all money
     value = np.einsum("st,sat->at", d["stack_value"], x["draw"])
     left = (d["accelerator_residual"] * (chips + value)).sum() + (d["option_left"] * x["chosen"]).sum()
-    left += (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum()
+    left += (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum() + check_grid.residual(d, x)
     residual = np.asarray(left * d["discount"][-1])
     yield balance("residual value", (), np.asarray(plan.residual_value), -residual)
     paid = np.asarray((d["discount"] * (spent + expected["cost_unserved"] + expected["cost_late"])).sum())

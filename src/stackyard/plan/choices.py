@@ -77,14 +77,13 @@ def training(data: Values) -> Named:
     return data["train_power"] - data["power_idle"]
 
 
-def costs(data: Values, power: Named) -> dict[str, Named]:
-    """USD of the month for one unit of each decision of this module; `power` for a watt of mean IT power."""
+def costs(data: Values) -> dict[str, Named]:
+    """USD of the month for one unit of each decision of this module."""
     short = data["short_price"]
     return {
         "take": data["take_price"],
         "short": short.where(np.isfinite(short), 0.0),
         "chosen": data["option_fee"],
-        "train": training(data) * power,
     }
 
 

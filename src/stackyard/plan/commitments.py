@@ -10,7 +10,8 @@ from stackyard.months import show_month
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
 from stackyard.source import Fact
 
-Cooling = Literal["air", "hybrid", "liquid"]
+Cooling = Literal["air", "outside-air", "hybrid", "liquid"]
+Rejection = Literal["dry", "adiabatic", "tower"]
 Precision = Literal["bf16", "fp8", "fp4"]
 
 
@@ -65,7 +66,7 @@ class Hall(Door):
     """As it stands in the report."""
     cooling: Cooling
     """As of a site."""
-    heat_rejection: Literal["dry", "tower"] = "dry"
+    heat_rejection: Rejection = "dry"
     """As of a site."""
     rack_limit: Annotated[Fact, Unit("kW/rack")]
     """As of a site."""

@@ -282,7 +282,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     resource = RESOURCES[name]
     if resource.axis is None:
         return ""
-    lead = 0 if name == "power" else int(problem.data["lead_months"].min())
+    lead = 0 if name in ("power", "sources") else int(problem.data["lead_months"].min())
     due = slice(0 if before is None else max(before - lead + 1, 0), max(last - lead, 0) + 1)
     rented = rent(problem, plan, name).transpose(resource.axis, T)[:, due]
     there = bool((rented > 0).any())

@@ -1,8 +1,8 @@
 """Problem -> program, row for row as design/problem.md says it.
 
-One function a constraint family, listed in `FAMILIES`; what is whole or chosen is in `choices`. Numbers are scaled in
-one place: `scales` chooses a power of two for each unit of `SCHEMA`, so that the solver sees amounts near 1 and scaling
-back is exact.
+One function a constraint family, listed in `FAMILIES`; power is in `grid`, what is whole or chosen in `choices`.
+Numbers are scaled in one place: `scales` chooses a power of two for each unit of `SCHEMA`, so that the solver sees
+amounts near 1 and scaling back is exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan import choices
+from stackyard.plan import choices, grid
 from stackyard.plan.choices import EARLIER, Columns, Family, Named, Values, before, earlier, opening
 from stackyard.plan.plan import DECISIONS, PRICES, WHOLE, in_year
 from stackyard.plan.problem import SCHEMA, SITE, A, O, Problem, T, Y, array
@@ -103,9 +103,9 @@ def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, A
 def beyond(data: xr.Dataset) -> xr.DataArray:
     """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
     accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
-    watts = data["power_busy"] * data["pue"].min(T)  # (accelerator, service, site)
+    watts = data["power_busy"] * data["pue_peak"].min(T)  # (accelerator, service, site)
     tokens = (data["rate"] * DAY / data["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
-    powers = (data["site_power"] + data["option_power"].sum(O)).max(T)
+    powers = (data["site_power"] + data["option_power"].sum(O) + grid.most_power(data)).max(T)
     most = (tokens.where(data["rate"] > 0, 0.0).max(A) * powers).fillna(0.0).sum(SITE).max()
     reach = 2 * float(most) or np.inf
     excess: xr.DataArray = (data["demand"] - reach).clip(min=0.0)
@@ -179,7 +179,7 @@ def possible(data: Values) -> dict[str, NDArray[np.bool_]]:
     placed = ready & (data["allowed"] > 0)
     installed = placed | (data["fleet"].isel({T: 0}) > 0)
     found = choices.possible(data, bought, installed) | {
-        "draw": (data["fits_stack"] > 0) & bought,
+        "draw": (data["fits_stack"] > 0) & bought & (data["undrawable"] == 0),
         "bought": bought,
         "waiting": ready,
         "placed": placed,
@@ -211,38 +211,28 @@ def _outlives(data: Values) -> NDArray[np.bool_]:
 
 def costs(data: Values) -> dict[str, Named]:
     """USD of the month for one unit of each decision."""
-    power = watt_month(data)
-    return choices.costs(data, power) | {
-        "draw": data["stack_price"],
-        "stock": data["stack_holding"],
-        "bought": data["accelerator_price"],
-        "fitout": data["fitout_price"],
-        "installed": data["upkeep"] + data["power_idle"] * power,
-        "run": _running(data) / data["peak_to_mean"] * power,
-    }
-
-
-def watt_month(data: Values) -> Named:
-    """USD for a watt of mean IT power over the month, (site, month)."""
-    found: Named = (
-        data["pue"] * data["seconds"] * (data["electricity_price"] + data["carbon_price"] * data["grid_carbon"])
+    return (
+        choices.costs(data)
+        | grid.costs(data)
+        | {
+            "draw": data["stack_price"],
+            "stock": data["stack_holding"],
+            "bought": data["accelerator_price"],
+            "fitout": data["fitout_price"],
+            "waiting": data["waiting_holding"],
+            "installed": data["upkeep"],
+        }
     )
-    return found
 
 
 def residuals(data: Values) -> dict[str, Named]:
     """USD at the end of the horizon that is left of one unit of each decision."""
-    return {
+    return grid.residuals(data) | {
         "draw": data["accelerator_residual"] * data["stack_value"],
         "bought": data["accelerator_residual"] * data["accelerator_price"],
         "fitout": data["fitout_residual"] * data["fitout_price"],
         "chosen": data["option_left"],
     }
-
-
-def _running(data: Values) -> Named:
-    """Watts that running adds to an installed accelerator."""
-    return data["power_busy"] - data["power_idle"]
 
 
 def steering(data: Values) -> dict[str, Named]:
@@ -309,22 +299,6 @@ def _working(data: Values, x: Columns) -> Terms:
     return [(1.0, x["run"]), (1.0, x["train"]), (-data["availability"], x["installed"])]
 
 
-def _energised(data: Values, x: Columns) -> Terms:
-    return [
-        (data["power_idle"] * data["pue"], x["installed"]),
-        (_running(data) * data["pue"], x["run"]),
-        (choices.training(data) * data["pue"], x["train"]),
-    ]
-
-
-def _power(data: Values, x: Columns) -> Terms:
-    return [*_energised(data, x), (-1.0, x["fitted"])]
-
-
-def _site_power(data: Values, x: Columns) -> Terms:
-    return [*_energised(data, x), (-data["option_power"], x["chosen"])]
-
-
 def _fitout(data: Values, x: Columns) -> Terms:
     return [(1.0, x["fitted"]), (-1.0, before(x["fitted"])), (-1.0, x["fitout"])]
 
@@ -351,12 +325,11 @@ FAMILIES: dict[str, Family] = {
     "installed": Family(_installed, "=", lambda d: opening(d, d["fleet"].isel({T: 0})), "price_installed"),
     "life": Family(_life, "<=", lambda d: d["fleet"], "price_life"),
     "working": Family(_working, "<=", None, "price_working"),
-    "power": Family(_power, "<=", None, "price_fitted"),
-    "energised": Family(_site_power, "<=", lambda d: d["site_power"], "price_power"),
-    "fitout": Family(_fitout, "=", lambda d: opening(d, d["fitted_start"]), "price_fitout"),
+    "fitout": Family(_fitout, "<=", lambda d: opening(d, d["fitted_start"]), "price_fitout"),
     "service": Family(_service, "=", None, "price_service"),
     "demand": Family(_demand, "=", lambda d: d["demand"], "price_demand"),
     "budget": Family(_budget, "<=", lambda d: d["budget"], "price_budget"),
+    **grid.FAMILIES,
     **choices.FAMILIES,
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
-from stackyard.plan.problem import SITE, A, K, O, Problem, S, T, V, Y
+from stackyard.plan.problem import SITE, A, K, O, P, Problem, S, T, V, Y
 from stackyard.quantity import DAY
 
 NOISE = 1e-6  # of what the month spends and serves: a smaller rent is the solver's, not a limit's
@@ -35,6 +35,7 @@ RESOURCES: dict[str, Resource] = {
     "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
     "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
     "power": Resource("Power", "site_power", "price_power", SITE, "W"),
+    "sources": Resource("Power beside the grid", "source_most", "price_source", P, "W"),
     "money": Resource("Money", "budget", "price_budget", None, "USD"),
 }
 

@@ -25,6 +25,7 @@ NEXT: dict[str, tuple[float, str]] = {  # the amount of each limit that people t
     "packaging": (100.0, "100 wafers a month"),
     "orders": (1000.0, "1,000 accelerators a month"),
     "power": (100e6, "100 MW"),
+    "sources": (100e6, "100 MW"),
     "money": (1e9, "USD 1 bn"),
 }
 
@@ -110,7 +111,7 @@ def chains(
         else:
             rented = rent(problem, plan, key).transpose(resource.axis, T)
             member = in_year(d).sel({Y: year}, drop=True).values > 0
-            lead = 0 if key == "power" else int(d["lead_months"].min())
+            lead = 0 if key in ("power", "sources") else int(d["lead_months"].min())
             last = int(np.flatnonzero(member)[-1])
             inside = np.arange(member.size) <= last - lead
             inside &= np.arange(member.size) > last - lead - 12
@@ -138,6 +139,7 @@ CHAINS = {
     "packaging": "tokens are short because accelerators are short, because packaging is: {place}, due {due}",
     "orders": "tokens are short because accelerators are short, because fewer can be had: {place}, started {due}",
     "power": "tokens are short because halls are short of power: {place}, {due}",
+    "sources": "tokens are short because halls are short of power, and of power beside the grid: {place}, {due}",
     "money": "tokens are short because accelerators are short, because money is: {place}",
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, Problem, R, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, Y
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -21,7 +21,12 @@ DECISIONS: dict[str, Column] = {
     "installed": Column((A, SITE, T), "package", "accelerators in place during the month"),
     "run": Column((A, SITE, V, T), "package", "accelerators that serve this service"),
     "fitout": Column((SITE, T), "W", "site power fitted out in the month"),
-    "fitted": Column((SITE, T), "W", "site power fitted out so far"),
+    "fitted": Column((SITE, T), "W", "site power fitted out and kept running"),
+    "grid_peak": Column((SITE, T), "W", "highest power drawn from the grid in the month"),
+    "grid": Column((SITE, T), "W", "mean power drawn from the grid"),
+    "built": Column((P, T), "W", "capacity of power sources built in the month"),
+    "capacity": Column((P, T), "W", "capacity of power sources so far"),
+    "output": Column((P, T), "W", "mean power put out by sources"),
     "served": Column((V, T), "token/day", "mean tokens served"),
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
     "deep": Column((V, R, T), "token/day", "mean tokens not served above the start of a dearer tier"),
@@ -50,6 +55,11 @@ PRICES: dict[str, Column] = {
     "price_working": Column((A, SITE, T), "USD/package", "rent of one more working accelerator this month"),
     "price_fitted": Column((SITE, T), "USD/W", "rent of one more fitted-out watt this month"),
     "price_power": Column((SITE, T), "USD/W", "worth of one more energised watt in this month alone"),
+    "price_peak": Column((SITE, T), "USD/W", "worth of one watt less at the month's peak"),
+    "price_energy": Column((SITE, T), "USD/W", "worth of one more watt all month"),
+    "price_output": Column((P, T), "USD/W", "worth of one more watt that a source could put out all month"),
+    "price_capacity": Column((P, T), "USD/W", "worth of one more watt of a source from this month"),
+    "price_source": Column((P, T), "USD/W", "worth of being allowed one more watt of a source in this month"),
     "price_fitout": Column((SITE, T), "USD/W", "worth of one more watt fitted out from this month"),
     "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),
     "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
@@ -74,7 +84,8 @@ FLOWS: dict[str, Column] = {
     "cost_accelerators": Column((T,), "USD", "systems and network without HBM"),
     "cost_fitout": Column((T,), "USD", "buildings, power and cooling"),
     "cost_upkeep": Column((T,), "USD", "maintenance"),
-    "cost_energy": Column((T,), "USD", "electricity"),
+    "cost_energy": Column((T,), "USD", "electricity, demand charges, fuel and purchased energy"),
+    "cost_sources": Column((T,), "USD", "power sources beside the grid, and their upkeep"),
     "cost_carbon": Column((T,), "USD", "priced CO2e"),
     "cost_contracts": Column((T,), "USD", "stacks taken under contracts, minimums not taken, fees of what is chosen"),
     "cost_unserved": Column((T,), "USD", "tokens not served at their price"),
@@ -83,7 +94,11 @@ FLOWS: dict[str, Column] = {
     "it_power_mean": Column((SITE, T), "W", "IT power, mean of the month"),
     "site_power_peak": Column((SITE, T), "W", "site power at the day's peak"),
     "energy": Column((SITE, T), "J", "site energy over the month"),
-    "carbon": Column((SITE, T), "kg", "CO2e over the month"),
+    "on_site": Column((SITE, T), "J", "energy made at the site over the month"),
+    "carbon": Column((SITE, T), "kg", "CO2e over the month, location-based"),
+    "carbon_market": Column((SITE, T), "kg", "CO2e over the month, market-based"),
+    "carbon_embodied": Column((T,), "kg", "CO2e embodied in accelerators started, where a figure is stated"),
+    "ddr5_displaced": Column((S, T), "B", "DDR5 that the wafers of the stacks drawn would have been"),
     "water_used": Column((SITE, T), "m^3", "water over the month"),
 }
 

@@ -25,6 +25,7 @@ class Column(NamedTuple):
 
 A, S, K, SITE, V, T, Y = "accelerator", "supply", "packaging", "site", "service", "month", "year"
 R, O, N, G, C = "tier", "option", "needed option", "group", "campaign"  # noqa: E741 - as short as the others
+P = "source"  # of power beside the grid, at one site
 
 SCHEMA: dict[str, Column] = {
     # demand
@@ -43,6 +44,8 @@ SCHEMA: dict[str, Column] = {
     "stack_value": Column((S, T), "USD/stack", "price of a stack, whenever it is paid"),
     "stack_holding": Column((S, T), "USD/stack", "cost of keeping a stack in stock over the month"),
     "fits_stack": Column((S, A), "", "1 where the accelerator takes this product"),
+    "undrawable": Column((S, A, T), "", "1 in months before the maker's product is qualified for the accelerator"),
+    "ddr5_per_stack": Column((S,), "B/stack", "bytes of DDR5 that the wafers of a stack would have been"),
     "stacks_per_package": Column((A,), "stack/package", "HBM stacks in one accelerator"),
     "packaging_wafers": Column((K, T), "wafer", "advanced-packaging wafers for the alliance in the month"),
     "wafers_per_package": Column((K, A), "wafer/package", "packaging wafers in one accelerator; 0 = not on this line"),
@@ -53,6 +56,8 @@ SCHEMA: dict[str, Column] = {
     "availability": Column((A,), "", "share of installed accelerators that work (the rest are spares or in repair)"),
     "accelerator_price": Column((A, T), "USD/package", "system and network for one accelerator, without its HBM"),
     "accelerator_residual": Column((A, T), "", "share of price and HBM still in life at the horizon's end"),
+    "waiting_holding": Column((A, T), "USD/package", "cost of keeping an accelerator that is ready and not installed"),
+    "embodied": Column((A,), "kg/package", "CO2e embodied in one accelerator; 0 where no figure is stated"),
     "upkeep": Column((A, T), "USD/package", "maintenance of one installed accelerator over the month"),
     "fleet": Column((A, SITE, T), "package", "accelerators installed before the horizon that are still in life"),
     "lot": Column((A,), "package", "accelerators of a system, if only whole ones can be started; 0 = any number"),
@@ -61,14 +66,19 @@ SCHEMA: dict[str, Column] = {
     "fitted_start": Column((SITE,), "W", "site power fitted out before the first month"),
     "fitout_price": Column((SITE, T), "USD/W", "building and fitting out one watt of site power"),
     "fitout_residual": Column((SITE, T), "", "share of the fit-out still in life at the horizon's end"),
-    "pue": Column((SITE, T), "", "site power over IT power, mean of the month"),
+    "pue": Column((SITE, T), "", "site power that a watt of IT power adds, mean of the month"),
+    "pue_peak": Column((SITE, T), "", "site power that a watt of IT power adds in the worst hour of the month"),
+    "pue_design": Column((SITE,), "", "site power over IT power at full load in the worst hour of the year"),
+    "overhead": Column((SITE, T), "", "site power drawn for each watt fitted out whatever runs, mean of the month"),
+    "overhead_peak": Column((SITE, T), "", "site power drawn for each watt fitted out in the worst hour of the month"),
     "allowed": Column((A, SITE), "", "1 where rack density and cooling let the accelerator be installed"),
     "power_busy": Column(
         (A, V), "W/package", "IT power of one accelerator at full load, its share of host and network in"
     ),
     "power_idle": Column((A,), "W/package", "IT power of one installed accelerator that serves nothing"),
     "electricity_price": Column((SITE, T), "USD/J", "price of site energy"),
-    "grid_carbon": Column((SITE, T), "kg/J", "CO2e of site energy"),
+    "demand_charge": Column((SITE, T), "USD/W", "price of the month's highest power from the grid"),
+    "grid_carbon": Column((SITE, T), "kg/J", "CO2e of energy from the grid"),
     "water": Column((SITE, T), "m^3/J", "water used per joule of IT energy"),
     # contracts on supplies
     "take_price": Column((S, T), "USD/stack", "paid when a stack is taken under a contract"),
@@ -92,6 +102,18 @@ SCHEMA: dict[str, Column] = {
     "cluster_most": Column((A, SITE, C), "package", "most accelerators it could use there; 0 = it cannot run"),
     "train_rate": Column((A, C), "FLOP/s/package", "what one accelerator computes, failures and overheads taken off"),
     "train_power": Column((A, C), "W/package", "IT power of one that trains, its share of host and network in"),
+    # power beside the grid
+    "source_site": Column((P, SITE), "", "1 where the source stands at the site"),
+    "source_most": Column((P, T), "W", "most capacity that there can be; 0 before it can be had"),
+    "source_price": Column((P, T), "USD/W", "building one watt of capacity"),
+    "source_residual": Column((P, T), "", "share of the price still in life at the horizon's end"),
+    "source_upkeep": Column((P, T), "USD/W", "upkeep of one watt of capacity over the month"),
+    "source_yield": Column((P, T), "", "mean output at most, over capacity"),
+    "source_firm": Column((P, T), "", "share of capacity that the day's peak can count on"),
+    "source_loss": Column((P, T), "", "mean power drawn for each watt of capacity: what storage loses"),
+    "source_energy_price": Column((P, T), "USD/J", "fuel, or the contract's price, for a joule of output"),
+    "source_carbon": Column((P,), "kg/J", "CO2e emitted for a joule of output"),
+    "source_wheeled": Column((P,), "", "1 where its energy comes over the grid: a purchase contract"),
     # money and time
     "seconds": Column((T,), "s", "length of the month"),
     "discount": Column((T,), "", "present value of one USD of the month"),
@@ -99,7 +121,7 @@ SCHEMA: dict[str, Column] = {
     "budget": Column((Y,), "USD", "most that may be spent in the year; inf = no limit"),
 }
 
-AXES: tuple[str, ...] = (V, R, S, K, A, SITE, O, N, G, C, T, Y)
+AXES: tuple[str, ...] = (V, R, S, K, A, SITE, P, O, N, G, C, T, Y)
 
 
 @dataclass(frozen=True)
@@ -152,7 +174,7 @@ def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:
 
 def with_nothing_to_choose(data: xr.Dataset) -> xr.Dataset:
     """The same coefficients, and of everything that is left out there is none: tiers, contracts, choices, training."""
-    rare = {dim: np.zeros(0, dtype=str) for dim in (R, O, N, G, C) if dim not in data.dims}
+    rare = {dim: np.zeros(0, dtype=str) for dim in (R, O, N, G, C, P) if dim not in data.dims}
     data = data.assign_coords(rare)
     missing = {name: column for name, column in SCHEMA.items() if name not in data}
     none = {n: array(n, np.zeros([data.sizes[dim] for dim in column.dims])) for n, column in missing.items()}

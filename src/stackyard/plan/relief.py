@@ -105,7 +105,8 @@ def _needed(d: xr.Dataset) -> dict[str, float]:
         "hbm": packages * float(d["stacks_per_package"].max()),
         "packaging": packages * float(d["wafers_per_package"].max()),
         "orders": packages,
-        "power": packages * float(d["power_busy"].max() * d["pue"].max()),
+        "power": packages * float(d["power_busy"].max() * d["pue_design"].max()),
+        "sources": packages * float(d["power_busy"].max() * d["pue_design"].max()),
         "money": packages * float(d["accelerator_price"].max() + d["fitout_price"].max() * d["power_busy"].max()),
     }
 

@@ -71,7 +71,9 @@ def why_not_place(problem: Problem, solved: Solved, accelerator: str, site: str)
     a, i = list(d[A].values).index(accelerator), list(d[SITE].values).index(site)
     columns = formulation.program.columns["installed"][a, i]
     most = (d["site_power"][i] + (d["option_power"] * solved.plan.decisions["chosen"]).sum(O)[i]).values
-    amount = np.minimum.accumulate((most / (d["pue"][i].values * float(d["power_busy"][a].max())))[::-1])[::-1] * PART
+    amount = (
+        np.minimum.accumulate((most / (d["pue_peak"][i].values * float(d["power_busy"][a].max())))[::-1])[::-1] * PART
+    )
     since = _first(problem, a, most)
     told = f"{names.get(accelerator, accelerator)} at {names.get(site, site)}"
     if not bool(d["allowed"][a, i]) or since is None:

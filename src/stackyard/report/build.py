@@ -88,12 +88,13 @@ def key_figures(view: View) -> KeyFigures:
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
     used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.array("site_power").sum(axis=0)[-1]
     drawn, delivered = view.array("draw").sum(), view.delivered.sum()
-    end = view.months[-1]
+    end, firm = view.months[-1], view.array("capacity").any()
+    room = f"of {say(float(energised), 'W')} energised{' from the grid' if firm else ''}"
     items = (
         _key("Tokens served", float(served[-1]), "tokens/day", f"in {end}, of {say(float(asked[-1]), 'tokens/day')}"),
         KeyFigure("Share of demand served", share(total), "", f"of all tokens asked for in {view.span}"),
         _key("Accelerators in place", float(view.installed[:, -1].sum()), "accelerators", f"in {end}"),
-        _key("Site power in use", float(used), "W", f"at peak in {end}, of {say(float(energised), 'W')} energised"),
+        _key("Site power in use", float(used), "W", f"at peak in {end}, {room}"),
         _key("HBM stacks drawn", float(drawn), "stacks", f"of {say(float(delivered), 'stacks')} delivered"),
         _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; USD of today: {say(_present(view), 'USD')}"),
     )

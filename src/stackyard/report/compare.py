@@ -22,8 +22,8 @@ def document(
         table(found),
         *(waterfall(found, headline) for headline in changed if headline.name in _SHOWN),
         Note(
-            "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one after "
-            f"another, of what the figure changes by at its turn; {found.plans} plans were made. The shares of a figure "
+            "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
+            f"after another, of what the figure changes by at its turn; {found.plans} plans were made. The shares "
             f"add up to its change; the largest remainder is {_residual(found):.0e} of it (rounding of floats). "
             "Where plans cost the same, figures other than the cost may differ between them."
         ),

@@ -168,7 +168,27 @@ class Map:
     unit: str
 
 
-Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map | Waterfall | Fan | Tornado
+@dataclass(frozen=True)
+class Cloud:
+    """Points of one group on a parity plot: measured, predicted, and what is told of each."""
+
+    id: str
+    name: str
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Predicted over measured, both axes logarithmic: on the diagonal they agree; `band` is the factor of the lines."""
+
+    clouds: tuple[Cloud, ...]
+    unit: str
+    band: float = 1.25
+
+
+Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map | Parity | Waterfall | Fan | Tornado
 
 
 @dataclass(frozen=True)
@@ -296,6 +316,13 @@ def numbers(figure: Figure) -> Table:
     elif isinstance(data, Map):
         columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
         rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
+    elif isinstance(data, Parity):
+        columns = (Column("Group"), Column("Measured", data.unit, 4), Column("Predicted", data.unit, 4), Column("Run"))
+        rows = [
+            (cloud.name, *point)
+            for cloud in data.clouds
+            for point in zip(cloud.measured, cloud.predicted, cloud.texts, strict=True)
+        ]
     else:
         shown = data.series + data.limits
         columns = (

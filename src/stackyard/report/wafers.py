@@ -26,6 +26,16 @@ def wafers(view: View) -> tuple[Block, ...]:
     return Paragraph(told), _figure(view, months, needed, promised), _table(view, months, needed, promised)
 
 
+def displaced(view: View) -> tuple[Block, ...]:
+    """What the wafers of the stacks drawn would have been as DDR5, of all supplies."""
+    total, stacks = float(view.array("ddr5_displaced").sum()), float(view.array("draw").sum())
+    if total <= 0 or stacks <= 0:
+        return ()
+    each = total / stacks
+    told = f"The wafers of the stacks drawn would have been {say(total, 'B')} of DDR5, {say(each, 'B')} for each stack."
+    return (Paragraph(told),)
+
+
 def started(view: View, stacks: Array) -> tuple[tuple[str, ...], Array]:
     """DRAM wafers by (supply, month of start) for stacks by (supply, month of delivery), with the months from the
     earliest start to the last that still becomes a stack within the horizon."""

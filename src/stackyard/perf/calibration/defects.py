@@ -11,7 +11,6 @@ from dataclasses import replace
 from stackyard.perf.calibration.rows import Row
 
 REPRINTED = "the same figure is printed in the documentation of v1.1"
-SAME_RUN = "the same run is in the InferenceX part of the table"
 SLOW = (
     "two to three times slower than the same engine, model and layout disaggregated on the slower H100 (11 ms a token "
     "with 24 requests): a setting that the source does not state"
@@ -25,14 +24,11 @@ HELD_BACK = (
 def marked(rows: Sequence[Row]) -> list[Row]:
     """The rows with `excluded` filled in where a row beside them, or a stated comparison, speaks against them."""
     printed = {_case(row) for row in rows if row.source == "trtllm_v1.1"}
-    runs = {_run(row) for row in rows if row.source == "ix_aic"}
     found = []
     for row in rows:
         reason = row.excluded
         if row.source == "trtllm_v1.2pre" and _case(row) in printed:
             reason = reason or REPRINTED
-        elif row.source == "nv_aic" and _run(row) in runs:
-            reason = reason or SAME_RUN
         elif row.framework == "vLLM 0.12.0" and row.model == "qwen3-235b-a22b" and row.chip == "h200-sxm":
             reason = reason or SLOW
         elif _held_back(row):
@@ -44,11 +40,6 @@ def marked(rows: Sequence[Row]) -> list[Row]:
 def _case(row: Row) -> tuple[object, ...]:
     sizes = row.tensor, row.pipeline, row.data, row.expert, row.prompt, row.output
     return row.model, row.chip, row.weights, row.cache, *sizes, row.metric, row.value
-
-
-def _run(row: Row) -> tuple[object, ...]:
-    """A run of concurrency by what it measured: two tables do not agree in four digits by chance."""
-    return row.model, row.chip, row.weights, row.tensor, row.batch, row.metric, f"{row.value:.4g}"
 
 
 def _held_back(row: Row) -> bool:

@@ -24,10 +24,10 @@ from stackyard.perf.calibration.predict import Group, Vector, answer, groups
 from stackyard.perf.calibration.published import quantiles, write, write_held_out
 from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.rows import rows as measured_rows
-from stackyard.perf.estimate import lowered
 from stackyard.perf.layout import Layout
 from stackyard.perf.op import Op
 from stackyard.perf.provider import kernel, reach, transfer
+from stackyard.perf.solve import lowered
 
 # |log error| at which a row pulls hardest: beyond it, it is rather another case than a large error of this one.
 SCALE = {"ttft": 0.3}
@@ -162,7 +162,8 @@ class Problem:
             host = schedule.host_seconds(group.layout, cut, values)
             mixed, decode = stage[2 * group.index] + host, stage[2 * group.index + 1] + host
             served = schedule.serve(group.layout, cut, batch, group.prompt, group.output, mixed, decode, group.regime)
-            first = np.asarray(served.ttft) + values["overhead.request"]
+            front = 0.0 if group.regime == "fixed batch" else values["overhead.request"]
+            first = np.asarray(served.ttft) + front
             rates = np.asarray(served.tpot), np.asarray(served.output_rate), np.asarray(served.token_rate)
             found[group.index] = answer(group, batch, first, *rates, cut.group / cut.prompts * mixed)
         return found

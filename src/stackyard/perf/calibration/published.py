@@ -47,7 +47,9 @@ def _cuts(keys: NDArray[np.str_], ratios: Vector) -> tuple[float, float]:
 
 
 def write(
-    values: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, tuple[float, float]]], chips: list[str]
+    values: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
+    chips: list[str],
 ) -> None:
     """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there."""
     data = constants.fitted()
