@@ -15,21 +15,31 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackyard.api_serving import (
+    capacity,
+    capacity_row,
+    load_of,
+    promise,
+    service,
+    simulate,
+    simulation_row,
+    validate_serving,
+    write_simulation,
+)
+from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective, positive
 from stackyard.source import Fact, Grade
-from stackyard.what_ifs import compare, why_not, write_mps
+from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
-    from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
     from stackyard.perf.calibration.power import PowerLine
     from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
-    from stackyard.perf.cost import Prices
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
     from stackyard.perf.whatif import Variant
@@ -48,11 +58,10 @@ Progress = Callable[[str], None]
 ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
+    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
-LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -312,15 +321,6 @@ def workload(
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
-def _prices(part: Accelerator) -> Prices:
-    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
-    from stackyard.perf.cost import Prices
-
-    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
-    price = [part.facts["price"]] if "price" in part.facts else []
-    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
-
-
 def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
     """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`."""
     from stackyard.reach import reach
@@ -420,11 +420,11 @@ def plan(
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
-    tell("Formulating the linear program")
+    tell("Formulating the program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
     except SolveError as error:
-        raise _saved(error, built, save_to) from None
+        raise _saved(explained_conflict(error, read, built.problem), built, save_to) from None
     tell("Auditing the plan")
     violations = audited(built.problem, solved.plan)
     if violations:
@@ -538,6 +538,8 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
 __all__ = [
     "Result",
     "audit",
+    "capacity",
+    "capacity_row",
     "catalog",
     "compare",
     "disaggregate",
@@ -545,25 +547,34 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "fan",
     "is_training",
+    "load_of",
     "memory",
     "nearest_fact",
     "nearest_fit",
     "nearest_training",
     "plan",
     "problem",
+    "promise",
+    "robust",
     "scenario",
     "search",
+    "service",
+    "simulate",
+    "simulation_row",
     "site",
     "supply",
     "supply_checks",
     "train",
     "training_choices",
     "validate",
+    "validate_serving",
     "validate_training",
     "what_if",
     "why_not",
     "workload",
     "write_map",
     "write_mps",
+    "write_simulation",
 ]

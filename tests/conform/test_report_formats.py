@@ -19,6 +19,8 @@ from stackyard.report.document import (
     Block,
     Cloud,
     Column,
+    Curves,
+    Fan,
     Figure,
     KeyFigure,
     KeyFigures,
@@ -37,6 +39,8 @@ from stackyard.report.document import (
     StackedArea,
     Strip,
     Table,
+    Tornado,
+    Waterfall,
 )
 from stackyard.report.formats import FORMATS, summary
 from stackyard.source import Fact, Grade, Source
@@ -54,8 +58,12 @@ def every_element(text: str = NASTY) -> Report:
     two = Series("service/b", "b", (3.0, 0.0, float("nan")))
     limit = Series("limit/x", text, (5.0, float("inf"), 5.0))
     drawn = (
+        Waterfall(("before", text, "after"), (3.0, -1.0, 2.0), text, "USD bn"),
+        Fan(MONTHS, ((text, (1.0, 1.0, 1.0), (3.0, 4.0, 5.0)),), (2.0, 2.0, 2.0), (limit,), text, "GW"),
+        Tornado(((text, 1.0, 3.0),), 2.0, text, "USD bn"),
         Lines(MONTHS, (one, two), (limit,), text, text),
         StackedArea(MONTHS, (one, two), (limit,), "y", "GW", steps=True),
+        Curves(("1", "2", "3"), (one, two), (limit,), text, "s", False, text, ((1.5, text),)),
         Bars(("2026", "2027", "2028"), (one, two), (limit,), "y", "USD bn"),
         Strip(MONTHS, (text, "power"), ((0.0, 0.5, 1.0), (0.0, 0.0, 0.0)), ((text, "b", "c"), ("", "", "")), "share"),
         Sankey((Node("supply/s", text, 0), Node("site/t", "t", 1)), (("supply/s", "site/t", 2.0),), "stacks"),
