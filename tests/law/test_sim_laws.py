@@ -257,3 +257,31 @@ def test_workers_and_batches_do_not_change_the_answer() -> None:
     one = np.sort(serve.run(fixed, whole).left, order="id")
     many = np.sort(np.concatenate([left for _, left in serve.stream(fixed, iter(parts), whole.duration)]), order="id")
     np.testing.assert_array_equal(one["last"], many["last"])
+
+
+def test_models_on_one_host_take_turns() -> None:
+    """Two models on one host: the host is never busier than time, each request is served by its own model."""
+    of = Deployment(
+        policy=Policy(tokens=512, sequences=16),
+        tables=(linear(0.01, 1e-5), linear(0.02, 1e-5)),
+        engines=(SMALL, SMALL),
+        blocks=5000,
+        overhead=(0.0, 0.0),
+    )
+    requests = traffic.synthetic(3.0, 500, Lengths(200), Lengths(20), seed=8)
+    requests = replace(requests, model=np.arange(500) % 2)
+    found = serve.run(of, requests)
+    left, engines = np.sort(found.left, order="id"), found.world["engines"]
+    assert (left["model"] == requests.model).all()
+    assert (engines["model"][left["engine"]] == requests.model).all()
+    assert engines["busy"].sum() <= found.seconds * (1 + 1e-9)
+    assert (engines["busy"] > 0).all()
+
+
+def test_measured_runs_stay_within_the_targets() -> None:
+    """As fitted, on the package's own rows: 7% end to end and between tokens, 15% and 30% to the first token."""
+    from stackyard.sim.calibration.validate import TARGETS, validate
+
+    lines = {line.metric: line for line in validate().lines()}
+    assert lines["e2e_mean"].rows == 60
+    assert all(lines[name].mean <= target for name, target in TARGETS.items())

@@ -15,7 +15,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
+from stackyard.plan.causes import (
+    COST,
+    HALL,
+    LAUNCH,
+    LEAD,
+    MISSING,
+    NOTHING,
+    QUALIFIED,
+    RATE,
+    SERVED,
+    SEVERAL,
+    SHORT,
+    left,
+    needed,
+)
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.marginal import Marginal, Next, chains, marginals
 from stackyard.plan.plan import Plan, in_year, reported
@@ -32,6 +46,7 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     SERVED: "All demand is served",
     LEAD: "Lead time",
     LAUNCH: "Date of sale",
+    QUALIFIED: "Qualification",
     HALL: "Rack power",
     RATE: "Accelerator speed",
     MISSING: "More than one thing missing",

@@ -117,15 +117,23 @@ def _within(figure: Figure) -> str:
     return f" [{figure.low:.3g} to {figure.high:.3g}]" if math.isfinite(figure.low) else ""
 
 
+def _short(id_: str) -> str:
+    """A run's name without what all of them begin with."""
+    return id_.removeprefix("blis-").removeprefix("llmservingsim-")
+
+
 def serving(found: Comparison, written: Path | None) -> None:
     """Errors row by row, then by metric beside targets and other simulators."""
     screen = console()
     table = Table(title="Predicted over measured, less one", title_justify="left", box=None, pad_edge=False)
     for name in ("run", *SHORT.values()):
-        table.add_column(name, justify="left" if name == "run" else "right", no_wrap=True)
+        fold = name == "run"
+        table.add_column(
+            name, justify="left" if fold else "right", no_wrap=not fold, overflow="fold" if fold else "ignore"
+        )
     for row, each in zip(found.rows, found.errors, strict=True):
         cells = [f"{each[name]:+.1%}" if name in each else "-" for name in SHORT]
-        table.add_row(row.id, *cells) if not row.why else table.add_row(f"{row.id}: {row.why}")
+        table.add_row(_short(row.id), *cells) if not row.why else table.add_row(f"{_short(row.id)}: {row.why}")
     screen.print(table)
     table = Table(title="Mean absolute errors", title_justify="left", box=None, pad_edge=False)
     for name in ("metric", "rows", "mean", "median", "bias", "left out", "target"):

@@ -204,11 +204,18 @@ def simulate(
     built = deployment(of, longest)
 
     def one(i: int) -> serve.Outcome:
-        return serve.run(built, requests(seed + i), seed + i)
+        return serve.run(built, shared_out(requests(seed + i), len(of.models), seed + i), seed + i)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         outcomes = list(pool.map(one, range(replications)))
     return priced(gathered(outcomes, objective, of.chip.bandwidth, accelerators(built)), built, prices)
+
+
+def shared_out(requests: Requests, models: int, seed: int) -> Requests:
+    """The requests dealt at random to the models of a shared host, evenly; as they are where there is one."""
+    if models == 1 or requests.model is not None:
+        return requests
+    return replace(requests, model=np.random.default_rng(seed).integers(0, models, len(requests)))
 
 
 def accelerators(of: Deployment) -> int:
@@ -269,7 +276,7 @@ def sweep(
         return list(pool.map(at, rates.tolist()))
 
 
-def usable_share(
+def service_capacity(
     model: Model,
     chip: Accelerator,
     layout: Layout,
@@ -283,10 +290,12 @@ def usable_share(
     cv: float = 1.0,
     spread: float = 1.0,
     requests: int = 2000,
-) -> float:
-    """The share of its full rate at which a service's replica keeps its objective: what a planner multiplies a rate by.
+) -> Capacity:
+    """Requests a second at which one replica of a service keeps its objective; what a planner divides a demand by.
 
-    Lengths are log-normal with a CV of `spread` around prompt and output tokens; arrivals are gamma with `cv`.
+    An average-rate plan divides by the rate of perf.estimate instead; rate.value over that is the share of it that may
+    be used. From disk where it was asked before. Lengths are log-normal with a CV of `spread` around prompt and output
+    tokens; arrivals are gamma with `cv`.
     """
     of = Service(
         (model,), chip, None, int(layout.tensor), int(layout.pipeline), int(layout.expert), precision, engine, 1
@@ -296,4 +305,4 @@ def usable_share(
     def made(seed: int) -> Requests:
         return traffic.synthetic(1.0, requests, *lengths, seed, "gamma", cv)
 
-    return capacity(of, made, Objective(ttft, tpot, percentile=percentile), replications=2).utilisation
+    return capacity(of, made, Objective(ttft, tpot, percentile=percentile), replications=2)

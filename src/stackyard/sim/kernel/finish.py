@@ -160,9 +160,9 @@ def account(w: Record, h: int) -> None:
     width, at = w["width"], host["start"]
     while at < host["end"]:
         i = int(min(at / width, w["many_moments"] - 1.0))
-        stop = min((i + 1) * width, host["end"])
-        if stop <= at or i == w["many_moments"] - 1:
-            stop = host["end"]
+        if (i + 1) * width <= at and i < w["many_moments"] - 1:
+            i += 1  # `at` is the very end of interval i
+        stop = host["end"] if i == w["many_moments"] - 1 else min((i + 1) * width, host["end"])
         part = stop - at
         moments(w, i)["running"] += engine["running"] * part
         moments(w, i)["waiting"] += engine["waiting"] * part
