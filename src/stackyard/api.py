@@ -15,6 +15,18 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackyard.api_serving import (
+    capacity,
+    capacity_row,
+    load_of,
+    promise,
+    service,
+    simulate,
+    simulation_row,
+    validate_serving,
+    write_simulation,
+)
+from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
@@ -24,12 +36,10 @@ from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
-    from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
     from stackyard.perf.calibration.power import PowerLine
     from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
-    from stackyard.perf.cost import Prices
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
     from stackyard.perf.whatif import Variant
@@ -52,7 +62,6 @@ ABSENT = (
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
-LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -312,15 +321,6 @@ def workload(
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
-def _prices(part: Accelerator) -> Prices:
-    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
-    from stackyard.perf.cost import Prices
-
-    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
-    price = [part.facts["price"]] if "price" in part.facts else []
-    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
-
-
 def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
     """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`."""
     from stackyard.reach import reach
@@ -538,6 +538,8 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
 __all__ = [
     "Result",
     "audit",
+    "capacity",
+    "capacity_row",
     "catalog",
     "compare",
     "disaggregate",
@@ -547,25 +549,32 @@ __all__ = [
     "facts",
     "fan",
     "is_training",
+    "load_of",
     "memory",
     "nearest_fact",
     "nearest_fit",
     "nearest_training",
     "plan",
     "problem",
+    "promise",
     "robust",
     "scenario",
     "search",
+    "service",
+    "simulate",
+    "simulation_row",
     "site",
     "supply",
     "supply_checks",
     "train",
     "training_choices",
     "validate",
+    "validate_serving",
     "validate_training",
     "what_if",
     "why_not",
     "workload",
     "write_map",
     "write_mps",
+    "write_simulation",
 ]

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from stackyard.report import spread
 from stackyard.report.document import (
     Bars,
+    Curves,
     Fan,
     Figure,
     Lines,
@@ -79,7 +80,9 @@ def _ids(figure: Figure) -> list[str]:
 def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
-    if isinstance(data, Sankey | Strip | Waterfall | Fan | Tornado):
+    if isinstance(data, Fan | Tornado):
+        return spread.legend(data)
+    if isinstance(data, Sankey | Strip | Waterfall):
         return []
     if isinstance(data, Map):
         return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]
@@ -119,6 +122,23 @@ def _lines(data: Lines, palette: Colours) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)
     return _axes(drawn, data)
+
+
+def _curves(data: Curves, palette: Colours) -> go.Figure:
+    """Lines over numbers; the marks as upright dashed lines with their words."""
+    drawn = _lines(data, palette)
+    drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
+    drawn.update_xaxes(title={"text": html(data.x_title), "font": {"color": QUIET, "size": 12}})
+    for at, words in data.marks:
+        label = {
+            "text": html(words),
+            "font": {"color": INK, "size": 12},
+            "textangle": 0,
+            "textposition": "end",
+            "xanchor": "left",
+        }
+        drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
+    return drawn
 
 
 def _areas(data: StackedArea, palette: Colours) -> go.Figure:
@@ -406,6 +426,7 @@ def _wrapped(text: str, width: int) -> str:
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Lines: _lines,
     StackedArea: _areas,
+    Curves: _curves,
     Bars: _bars,
     Strip: _strip,
     Sankey: _sankey,

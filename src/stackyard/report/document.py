@@ -80,6 +80,14 @@ class Bars(Lines):
 
 
 @dataclass(frozen=True)
+class Curves(Lines):
+    """Values over numbers, written as texts: load or seconds. `marks` are upright lines, (where, what they say)."""
+
+    x_title: str = ""
+    marks: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Strip:
     """How strongly each row binds in each month: `share` in 0 to 1 colours, `text` tells, `binding` marks one row."""
 
@@ -326,7 +334,7 @@ def numbers(figure: Figure) -> Table:
     else:
         shown = data.series + data.limits
         columns = (
-            Column("Year" if isinstance(data, Bars) else "Month"),
+            Column(data.x_title if isinstance(data, Curves) else "Year" if isinstance(data, Bars) else "Month"),
             *(Column(s.name, data.unit, 2) for s in shown),
         )
         rows = [(x, *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]

@@ -185,9 +185,10 @@ def matters(found: Sequence[Sensitivity], swings: tuple[float, Sequence[Swing]])
             Column("With all others", "%", 1),
             Column("±", "%", 1),
         )
+        said = say(each.error, "tokens" if each.figure.startswith("Tokens") else "USD")
         note = (
             f"Sobol indices, in percent of the variance, on a surrogate of {each.samples:,} plans that misses "
-            f"{each.unexplained:.1%} of the variance of plans that it was not fitted to ({each.error:.3g}): "
+            f"{each.unexplained:.1%} of the variance of plans that it was not fitted to ({said}): "
             f"what is below "
             "that is not known. Inputs that are correlated count together."
         )

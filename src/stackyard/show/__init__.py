@@ -5,11 +5,13 @@ from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, pools, validation
 from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.serving import capacity, serving, simulation
 from stackyard.show.site import site
 from stackyard.show.supply import checks, supply
 from stackyard.show.training import training, validated_training
 
 __all__ = [
+    "capacity",
     "checks",
     "console",
     "document",
@@ -26,6 +28,8 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "serving",
+    "simulation",
     "site",
     "supply",
     "training",
