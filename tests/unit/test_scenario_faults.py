@@ -50,6 +50,8 @@ def line_of(text: str) -> int:
         ("end: 2027-12", "end: 2025-12", "before it starts", ""),
         ("value: 200 Gtoken/day", "value: 0 token/day", "zero in every month", ""),
         ("electricity: 120 USD/MWh", "electricity: 120000 KRW/MWh", "no exchange rate", "krw_per_usd"),
+        ("value: 200 Gtoken/day", "value: 1e-9 token/day", "below one token a day", "200 Gtoken/day"),
+        ("unserved_price: 1 USD/Mtoken", "unserved_price: 1e12 USD/Mtoken", "1e+06 USD for each", "1000 USD/Mtoken"),
         ("power: 8 MW", "power: 2 MW", "power falls", "cumulative"),
         ("{fact: hbm.hbm3e.price}", "{fact: hbm.prices.hbm3e.pric}", "no fact", "hbm.hbm3e.price"),
         ("height: 8", "height: 0", "'0' is below 1", "1 or more"),
