@@ -73,7 +73,7 @@ def line_of(text: str) -> int:
         ("electricity: 120 USD/MWh", "electricity: 120 €/MWh", "not in a currency", "USD"),
         ("electricity: 120 USD/MWh", "electricity: $120/MWh", "currency sign", "120 USD/MWh"),
         ("electricity: 120 USD/MWh", "electricity: {fact: costs.electricity.korea}", "no fact", "korea-for-planning"),
-        ("chip: h200", "chip: gb300-pod", "has no accelerator", "'gb300'?"),
+        ("chip: h200", "chip: gbx300", "has no accelerator", "'gb300'?"),
         ("growth: 4}", "growth: 400%}", "two ways", "1.5"),
         ("    tpot: 50 ms", "    tpot: {value: 50 ms, grade: gold}", "'gold' is not a grade", "known: assumed"),
         ("horizon: {start", "money: {discount_rate: 8}\nhorizon: {start", "is 800% a year", "8%"),
