@@ -219,7 +219,15 @@ def simulate(
         return serve.run(built, shared_out(requests(seed + i), len(of.models), seed + i), seed + i)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        outcomes = list(pool.map(one, range(replications)))
+        asked = [pool.submit(one, i) for i in range(replications)]
+        try:
+            outcomes = [each.result() for each in asked]
+        except KeyboardInterrupt:  # what is finished is not lost
+            for each in asked:
+                each.cancel()
+            outcomes = [each.result() for each in asked if each.done() and not each.cancelled()]
+            if not outcomes:
+                raise
     return priced(gathered(outcomes, objective, of.chip.bandwidth, accelerators(built)), built, prices)
 
 
