@@ -176,7 +176,7 @@ def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
 
     Load generators space requests of a constant-rate stage exponentially and scale them to the stage's duration
     (inference-perf, load_timer.py), so a stage is a Poisson stream of a known number. The shared system prompt is in
-    the cache. Other runs that name a known trace as workload get log-normal lengths with the trace's CVs, and gamma gaps
+    the cache. Other runs that name a known trace as workload get log-normal lengths with its CVs, and gamma gaps
     with its CV where the arrivals are the trace's.
     """
     rate, prompt, output = (float(cells[name]) for name in ("rate_rps", "input_tokens", "output_tokens"))
