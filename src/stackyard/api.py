@@ -32,7 +32,7 @@ from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective, positive
 from stackyard.source import Fact, Grade
-from stackyard.what_ifs import compare, why_not, write_mps
+from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
@@ -58,7 +58,7 @@ Progress = Callable[[str], None]
 ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
+    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
@@ -420,11 +420,11 @@ def plan(
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
-    tell("Formulating the linear program")
+    tell("Formulating the program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
     except SolveError as error:
-        raise _saved(error, built, save_to) from None
+        raise _saved(explained_conflict(error, read, built.problem), built, save_to) from None
     tell("Auditing the plan")
     violations = audited(built.problem, solved.plan)
     if violations:
@@ -547,6 +547,7 @@ __all__ = [
     "explained",
     "fact_row",
     "facts",
+    "fan",
     "is_training",
     "load_of",
     "memory",
@@ -556,6 +557,7 @@ __all__ = [
     "plan",
     "problem",
     "promise",
+    "robust",
     "scenario",
     "search",
     "service",

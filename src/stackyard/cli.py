@@ -9,9 +9,28 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard import cli_serving
+from stackyard import cli_plans, cli_serving
 from stackyard.cli_serving import print_json
-from stackyard.errors import InputErrors, SolveError
+from stackyard.errors import Fault, InputErrors, SolveError
+from stackyard.options import (
+    Acceptance,
+    Batch,
+    Data,
+    DecodePool,
+    Draft,
+    DraftModel,
+    EngineName,
+    Expert,
+    Formats,
+    Pipeline,
+    PowerCap,
+    PrefillPool,
+    PrefixHits,
+    Regime,
+    Store,
+    Tensor,
+    TwoPools,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,7 +39,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-HOW, POOLS = "How requests are served", "Two pools"  # panels of the options of an estimate
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
 
@@ -28,13 +46,6 @@ def _whole(text: str | int) -> int:
     """A whole number of at least 1, or a refusal in our words; typer passes defaults through here too."""
     if not str(text).isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"'{text}' is not a whole number of at least 1, such as 8")
-    return int(text)
-
-
-def _size(text: str | int) -> int:
-    """A whole number that is not negative: a size of 0 is answered with the reason why it cannot be."""
-    if not str(text).isdecimal():
-        raise typer.BadParameter(f"'{text}' is not a whole number such as 8")
     return int(text)
 
 
@@ -46,22 +57,6 @@ Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="St
 Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
 Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
 HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
-Draft = Annotated[
-    int, typer.Option(parser=_size, metavar="K", help="Tokens guessed before each step.", rich_help_panel=HOW)
-]
-Acceptance = Annotated[
-    str | None,
-    typer.Option(
-        help="Share of guesses that hold, each given those before it: 0.7; published if left out.", rich_help_panel=HOW
-    ),
-]
-DraftModel = Annotated[
-    str | None,
-    typer.Option(help="Model that guesses; the model's own next-token layer if left out.", rich_help_panel=HOW),
-]
-PrefixHits = Annotated[
-    str | None, typer.Option(help="Share of a prompt found in the cache: 0.5 or 50%.", rich_help_panel=HOW)
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
@@ -130,64 +125,29 @@ def estimate(
     output: Annotated[
         int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
     ] = 1000,
-    tensor: Annotated[
-        int | None, typer.Option("--tp", parser=_size, metavar="N", help="Tensor-parallel width; found when left out.")
-    ] = None,
-    pipeline: Annotated[
-        int | None,
-        typer.Option("--pp", parser=_size, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
-    ] = None,
-    data: Annotated[
-        int | None,
-        typer.Option("--dp", parser=_size, metavar="N", help="Tensor groups with their own requests (attention DP)."),
-    ] = None,
-    expert: Annotated[
-        int | None,
-        typer.Option(
-            "--ep", parser=_size, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(parser=_size, metavar="N", help="Requests at once; the best is found when left out.")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
+    tensor: Tensor = None,
+    pipeline: Pipeline = None,
+    data: Data = None,
+    expert: Expert = None,
+    batch: Batch = None,
+    precision: Formats = "bf16",
     ttft: Annotated[
         str | None, typer.Option(help="Objective: time to first token; 2 s unless --tp and --batch are stated.")
     ] = None,
     tpot: Annotated[
         str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
     ] = None,
-    regime: Annotated[
-        str,
-        typer.Option(help="closed-loop (N requests at once), max-load (offline) or fixed-batch.", rich_help_panel=HOW),
-    ] = "closed-loop",
+    regime: Regime = "closed-loop",
     draft: Draft = 0,
     acceptance: Acceptance = None,
     draft_model: DraftModel = None,
     prefix_hits: PrefixHits = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Where cache goes that memory cannot hold: host, or '240 GB at 225 GB/s' an accelerator.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    power_cap: Annotated[
-        str | None, typer.Option(help="Most power of an accelerator: '700 W'.", rich_help_panel=HOW)
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(help="Engine whose constants count: vllm-2026; the newest if left out.", rich_help_panel=HOW)
-    ] = "",
-    pools: Annotated[
-        bool,
-        typer.Option("--disaggregated", help="Prefill and decode on pools of their own.", rich_help_panel=POOLS),
-    ] = False,
-    prefill_pool: Annotated[
-        str | None, typer.Option(help="Prefill workers: 2xTP4EP4; found if left out.", rich_help_panel=POOLS)
-    ] = None,
-    decode_pool: Annotated[
-        str | None, typer.Option(help="Decode workers: 3xTP8EP8, 1xDEP32; found if left out.", rich_help_panel=POOLS)
-    ] = None,
+    store: Store = None,
+    power_cap: PowerCap = None,
+    engine: EngineName = "",
+    pools: TwoPools = False,
+    prefill_pool: PrefillPool = None,
+    decode_pool: DecodePool = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -208,10 +168,21 @@ def estimate(
     ways: dict[str, Any] = {"draft": draft, "acceptance": acceptance, "draft_model": draft_model}
     ways["prefix_hits"] = prefix_hits
     if pools or prefill_pool or decode_pool:
+        one = {
+            "--tp": tensor,
+            "--pp": pipeline,
+            "--dp": data,
+            "--ep": expert,
+            "--store": store,
+            "--power-cap": power_cap,
+        }
+        one["--regime"] = None if regime == "closed-loop" else regime
+        _apart([option for option, value in one.items() if value is not None])
         chosen = api.disaggregate(
             model, part, prefill_pool=prefill_pool, decode_pool=decode_pool, within=chip, **sizes, **ways
         )
         told = chosen.found.summary() if chosen.found else {"fits": False, "why": list(chosen.why)}
+        told |= {"what_if": list(part.notes)} if part.notes else {}
         print_json(told) if as_json else show.pools(chosen, part.notes)
         if chosen.found is None or not chosen.found.fits:
             raise typer.Exit(DOES_NOT_FIT)
@@ -227,6 +198,13 @@ def estimate(
         show.estimate(answer, verbose, part.notes, near)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
+
+
+def _apart(options: list[str]) -> None:
+    """Refuses options of one pool beside those of two."""
+    if options:
+        hint = "leave them out; a pool's widths are stated as 2xTP4EP4"
+        raise InputErrors([Fault("command line", 0, ", ".join(options), "is of one pool, and two are asked for", hint)])
 
 
 @app.command()
@@ -485,39 +463,6 @@ def explain(
 
 
 @app.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
-    second: Annotated[Path, typer.Argument(help="Another one over the same months, or a file of changes to it.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the comparison.")] = Path("out"),
-) -> None:
-    """Compare two plans: what each changed input does to cost, tokens, power, exactly; one table and one waterfall."""
-    from stackyard import api, show
-    from stackyard.files import require_folder
-
-    require_folder(out)
-    with show.progress() as progress:
-        _, document = api.compare(first, second, progress)
-        written = document.write(out)
-    show.document(document.report, written)
-
-
-@app.command(name="why-not")
-def why_not(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
-    what: Annotated[str, typer.Argument(help="An option, such as phase/ulsan/2029-02, or an accelerator with --at.")],
-    at: Annotated[str | None, typer.Option(help="The site at which the accelerator is to stand.")] = None,
-) -> None:
-    """Force what the plan did not choose, plan again, and tell the difference."""
-    from stackyard import api, show
-
-    with show.progress() as progress:
-        found = api.why_not(scenario, what, at, progress)
-    show.why_not(found)
-    if found.plan is None:
-        raise typer.Exit(DOES_NOT_FIT)
-
-
-@app.command()
 def validate(
     table: Annotated[
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
@@ -569,6 +514,9 @@ def fail(code: int, text: str) -> NoReturn:
     """Tells a person what went wrong and leaves with the code."""
     sys.stderr.write(text.rstrip() + "\n")
     raise SystemExit(code)
+
+
+cli_plans.offer(app)
 
 
 def main() -> None:

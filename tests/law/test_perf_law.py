@@ -260,3 +260,17 @@ def test_a_looser_objective_never_lowers_the_best_rate(model, ttft, tpot, ease):
         assert not tight.why
     else:
         assert tight.why
+
+
+@given(flop=sizes, moved=sizes, width=st.floats(16, 1e5), by=st.floats(1, 100), rows=st.floats(1, 1e4))
+def test_narrower_experts_are_never_faster_and_padding_never_exceeds_its_limit(flop, moved, width, by, rows):
+    def seconds(narrow, edge):
+        op = Op("experts", "experts", "fp8", "fp8", flop, moved, edge=edge, narrow=narrow, groups=1.0)
+        return Roofline().terms(op, H200)
+
+    wide, thin = seconds(1 / width, 0.0), seconds(by / width, 0.0)
+    assert thin.compute >= wide.compute
+    assert thin.memory >= wide.memory
+    padded = seconds(1 / width, flop / rows)
+    most = constants.values(H200)["padding.experts"] * flop / rows / (H200.flops["fp8"] * 0.01)
+    assert 0.0 <= padded.compute - wide.compute <= most

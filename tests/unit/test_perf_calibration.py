@@ -11,6 +11,7 @@ from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
+from stackyard.perf.calibration.defects import HELD_BACK, REPRINTED, marked
 from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
 from stackyard.perf.calibration.validate import compare
 from stackyard.perf.calibration.ways import Way, ways
@@ -147,7 +148,7 @@ def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
         ("TensorRT-LLM", "2025-10-29", "b200", "trtllm-2025-09"),
         ("vLLM (ROCm)", "2025-01-24; ROCm 6.3.1, vLLM 0.6.6", "mi300x", "vllm-rocm-2025-01"),
         ("SGLang 0.5.9", "2026-02-01", "h200", "sglang-2026"),
-        ("something new", "2027-01-01", "h200", "sglang-2026"),
+        ("something new", "2027-01-01", "h200", "software"),
     ],
 )
 def test_an_engine_is_found_by_its_version_or_its_date(framework, date, chip, engine):
@@ -160,6 +161,35 @@ def test_a_chip_nobody_measured_has_a_relative_and_a_wider_interval():
     told = [compare([replace(rows()[0], chip=chip.id, compute="fp8", weights="fp8")]) for chip in (seen, unseen)]
     widths = [float(np.log(one.high / one.low)[0]) for one in told]
     assert widths[0] <= widths[1]
+
+
+def test_an_engine_nobody_measured_takes_the_mean_and_a_wider_interval():
+    row = rows()[0]
+    known, unknown = compare([row]), compare([replace(row, framework="something new")])
+    assert np.log(known.high / known.low)[0] <= np.log(unknown.high / unknown.low)[0]
+    assert constants.engines()[constants.SOFTWARE].values == constants.means(constants.SOFTWARE)
+
+
+def test_a_chip_without_relatives_takes_the_mean_of_all_chips():
+    strange = replace(KNOWN.accelerator("h200"), id="strange", vendor="Strange")
+    assert constants.generation(strange).values == constants.means(constants.CHIPS)
+
+
+def test_what_is_printed_twice_counts_once():
+    row = replace(rows()[0], source="trtllm_v1.1", excluded="")
+    again, other = replace(row, source="trtllm_v1.2pre"), replace(row, source="trtllm_v1.2pre", value=2 * row.value)
+    assert [each.excluded for each in marked([row, again, other])] == ["", REPRINTED, ""]
+
+
+def test_the_committed_table_is_marked_and_marking_again_changes_nothing():
+    assert tuple(marked(rows())) == rows()
+    assert any(row.excluded == HELD_BACK for row in rows())
+
+
+def test_medians_leave_the_first_wave_out():
+    cells = CELLS | {"source_id": "ix_x#1", "metric": "ttft_ms_mean", "value": "100"}
+    mean, median = (door.translated(cells | {"metric": f"ttft_ms_{of}"}) for of in ("mean", "median"))
+    assert (mean.requests, median.requests) == (160.0, 0.0)
 
 
 def test_excluded_rows_count_in_no_figure():

@@ -33,7 +33,7 @@ def test_the_options_of_the_page_exist():
 
 
 def test_the_errors_of_the_page_are_those_of_today():
-    told = compare(ways())
+    told = compare([way for way in ways() if not way.arrivals])
     assert f"{int(told.counts.sum()):,} published" in TEXT
     lines = {line.name: line for line in told.lines("scenario", "metric")}
     for title, scenario in (("next-token layer", "speculative"), ("two pools", "disaggregated")):
@@ -43,4 +43,5 @@ def test_the_errors_of_the_page_are_those_of_today():
         assert int(cells[0]) == line.rows
         mean = float(cells[1].split("%")[0]) / 100
         assert line.mean == pytest.approx(mean, abs=0.02)
-    assert np.isfinite(told.predicted).all()
+    closed = [row.scenario != "open loop" for row in told.rows]  # an open loop may be offered more than it serves
+    assert np.isfinite(told.predicted[closed]).all()

@@ -130,6 +130,8 @@ def serving(
     >>> serving(known, model, chip, draft=3, prefix="40%", store="host").acceptance
     0.7
     """
+    if not draft and (acceptance is not None or drafter is not None):
+        raise _refused("--draft", "no tokens are guessed, so that nothing can hold", "for example --draft 3")
     small = None if drafter is None else known.model(drafter)
     stated = stated_acceptance(model) if small is None else None
     if draft and acceptance is None and stated is None:

@@ -118,19 +118,19 @@ class Estimate:
 
     def interval(self, metric: str = "output_rate") -> tuple[Numeric, Numeric]:
         """Where 80% of measurements of a metric lie, by those left out of the fit; rates, 'tpot' or 'ttft'."""
-        low, high = factors(self.chip, metric, self.serving.scenario)
+        low, high = factors(self.chip, metric, self.serving.scenario, self.engine)
         value: Numeric = getattr(self, metric)
         return value * low, value * high
 
     @property
     def low(self) -> float:
         """Factor on the rates below which one measurement in ten lies."""
-        return factors(self.chip, "output_rate", self.serving.scenario)[0]
+        return factors(self.chip, "output_rate", self.serving.scenario, self.engine)[0]
 
     @property
     def high(self) -> float:
         """Factor on the rates above which one measurement in ten lies."""
-        return factors(self.chip, "output_rate", self.serving.scenario)[1]
+        return factors(self.chip, "output_rate", self.serving.scenario, self.engine)[1]
 
     @property
     def why(self) -> Any:

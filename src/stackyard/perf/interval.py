@@ -21,12 +21,13 @@ def _ways() -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
-def factors(chip: Accelerator, metric: str, scenario: str = "") -> tuple[float, float]:
+def factors(chip: Accelerator, metric: str, scenario: str = "", engine: str = "") -> tuple[float, float]:
     """(low, high) factors on a prediction of this metric: the 10% and 90% quantiles of measured over predicted.
 
-    For a chip that was measured, those of models left out of the fit. For one that was not, the wider of these and
-    those of chips left out of the fit, on either side; the wider still where requests are served in a `scenario`,
-    'speculative', 'disaggregated' or both, by the runs of it.
+    For a chip and an engine that were measured, those of models left out of the fit. For a chip that was not, the wider
+    of these and those of chips left out of the fit, on either side; for an engine that was not, also those of engines;
+    wider still where requests are served in a `scenario`, 'speculative', 'disaggregated' or both, by the runs of it;
+    any other scenario is taken as plain.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -36,11 +37,8 @@ def factors(chip: Accelerator, metric: str, scenario: str = "") -> tuple[float, 
     """
     found = constants.fitted()["intervals"]
     name = METRICS[metric]
-    low, high = found["model"][name]
-    if not constants.measured(chip):
-        other_low, other_high = found["chip"][name]
-        low, high = min(low, other_low), max(high, other_high)
-    if scenario:
-        other_low, other_high = _ways()[scenario][name]
-        low, high = min(low, other_low), max(high, other_high)
-    return float(low), float(high)
+    pairs = [found["model"][name]]
+    pairs += [] if constants.measured(chip) else [found["chip"][name]]
+    pairs += [found["engine"][name]] if engine == constants.SOFTWARE else []
+    pairs += [_ways()[scenario][name]] if scenario in _ways() else []
+    return min(float(low) for low, _ in pairs), max(float(high) for _, high in pairs)

@@ -124,7 +124,7 @@ def _attention(
         width: Numeric = span.width / least(t, span.kv_heads)  # a latent cache is held whole
         key_dim, value_dim = span.head_dim, span.head_dim
         if latent:
-            whole = context is not None  # decode in absorbed form
+            whole = context is not None or span.top < np.inf  # absorbed in decode, and where sparse attention picks
             key_dim, value_dim = (span.width, float(a.latent)) if whole else (span.head_dim, float(a.value_dim))
         stride, window = span.stride, min(span.window, span.top)
         if context is None:

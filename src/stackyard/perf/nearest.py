@@ -91,7 +91,9 @@ def changes(asked: Estimate, found: Estimate) -> str:
     if (found.prompt, found.output) != (asked.prompt, asked.output):
         said.append(f"--in {found.prompt:g} --out {found.output:g}")
     if found.precision != asked.precision:
-        said.append("--precision " + next(name for name, each in PRESETS.items() if each == found.precision))
+        named = [name for name, each in PRESETS.items() if each == found.precision]
+        formats = (found.precision.weights, found.precision.cache, found.precision.compute)
+        said.append(f"--precision {named[0] if named else '/'.join(formats)}")
     return " ".join(said)
 
 

@@ -24,8 +24,9 @@ class Op:
     `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
     `precision` is that of the arithmetic, `stored` that of the weights or cache read. `edge` is the FLOP that one more
     row in each group of a (grouped) matmul would add, `wave` the FLOP of one element of output: what padding to whole
-    tiles and whole waves of tiles costs; `groups` is how many experts are reached, `uneven` 0 where every accelerator
-    has a part of each and up to 1 where each has few experts whole. `sent` bytes leave the accelerator, in one
+    tiles and whole waves of tiles costs; `narrow` is one over the width of an expert as one accelerator holds it, 0 for
+    all else; `groups` is how many experts are reached, `uneven` 0 where every accelerator has a part of each and up to
+    1 where each has few experts whole. `sent` bytes leave the accelerator, in one
     direction, inside a group of accelerators that is `peers` wide.
     """
 
@@ -37,6 +38,7 @@ class Op:
     bytes: Byte = 0.0
     edge: Flop = 0.0
     wave: Flop = 0.0
+    narrow: Numeric = 0.0
     groups: Count = 0.0
     uneven: Numeric = 0.0
     sent: Byte = 0.0
@@ -235,6 +237,7 @@ def experts(
         moved,
         groups * each,
         groups=groups,
+        narrow=np.maximum(tensor / dealt, 1.0) / width,
         uneven=1.0 - 1.0 / dealt,
         count=count,
     )

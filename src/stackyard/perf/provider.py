@@ -60,25 +60,38 @@ class Reach(NamedTuple):
 
     compute: Fraction
     memory: Fraction
-    padding: Numeric  # rows of padding in each group of a matmul
-    wave: Numeric  # elements of output that the last, half-empty wave of tiles costs
-    load: Numeric  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
     overhead: Second
-    group: Second  # that each group of a grouped matmul adds: its tiles start cold
+    padding: Numeric = 0.0  # rows of padding in each group of a matmul with many rows
+    wave: Numeric = 0.0  # elements of output that the last, half-empty wave of tiles costs
+    narrow: Numeric = 0.0  # width of an expert at which its arithmetic takes twice that of the same work in wide ones
+    thin: Numeric = 0.0  # the same for reading its weights
+    load: Numeric = 0.0  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
+    group: Second = 0.0  # that each group of a grouped matmul adds: its tiles start cold
+
+
+_NONE = 1e-300  # FLOP: where there are no rows nothing is padded
 
 
 def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach) -> Terms:
     """Terms of a kernel: arithmetic with its padding, and memory traffic.
 
-    compute = count (flop (1 + load uneven) + padding edge + elements wave) / (F c), memory = count bytes / (B m): F, B
-    are the chip's printed rates, c, m the shares of them that kernels of this kind reach. Padding to whole tiles of
-    rows costs half a tile in the mean; the last wave of tiles leaves part of the chip idle; the accelerator with the
-    busiest experts is waited for.
+    compute = count (flop (1 + load uneven) (1 + n / width) + pad + elements wave) / (F c) and
+    memory = count bytes (1 + t / width) / (B m): F, B are the chip's printed rates, c, m the shares of them that
+    kernels of this kind reach, and width that of an expert's part. Matmuls pad each group to whole tiles of rows: half
+    a tile in the mean, of a tile that libraries choose to suit the rows: pad = P flop / (P + flop), P = padding edge.
+    The last wave of tiles leaves part of the chip idle; the accelerator with the busiest experts is waited for; narrow
+    experts have short inner loops and short rows.
     """
-    work = op.flop * (1.0 + reach.load * op.uneven) + reach.padding * op.edge + reach.wave * op.wave
+    work, moved = op.flop, op.bytes
+    if op.kind == "experts":
+        work = work * (1.0 + reach.load * op.uneven) * (1.0 + reach.narrow * op.narrow)
+        moved = moved * (1.0 + reach.thin * op.narrow)
+    if op.kind in ("matmul", "experts"):
+        padding = reach.padding * op.edge
+        work = work + padding * op.flop / (padding + op.flop + _NONE) + reach.wave * op.wave
     return Terms(
         op.count * work / (flops * reach.compute),
-        op.count * op.bytes / (bandwidth * reach.memory),
+        op.count * moved / (bandwidth * reach.memory),
         0.0,
         op.count * (reach.overhead + op.groups * reach.group),
     )
@@ -99,20 +112,22 @@ def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
 def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     """What this kind of operation reaches by the constants; None for a precision that they do not have."""
     engine, launch = values["engine.kernels"], values[f"overhead.{op.kind}"] * values["overhead.scale"]
-    if op.kind in ("matmul", "experts"):
-        best = values.get(f"compute.{op.precision}")
-        if best is None:
-            return None
-        grouped = values["compute.experts"] if op.kind == "experts" else 1.0
-        engine = engine * values["engine.experts"] if op.kind == "experts" else engine
-        if op.stored in FOUR_BIT and op.precision != "fp4":
-            best = best * values["compute.dequantise"]
-        read = values[f"memory.{op.kind}"] * values[f"format.{op.stored}"]
-        tiles = values[f"padding.{op.kind}"], values["compute.wave"], values["load.experts"]
-        return Reach(best * grouped * engine, read * engine, *tiles, launch, values["overhead.group"])
-    read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
-    plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
-    return Reach(plain * engine, read * engine, 0.0, 0.0, 0.0, launch, 0.0)
+    if op.kind not in ("matmul", "experts"):
+        read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
+        plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
+        return Reach(plain * engine, read * engine, launch)
+    best = values.get(f"compute.{op.precision}")
+    if best is None:
+        return None
+    if op.stored in FOUR_BIT and op.precision != "fp4":
+        best = best * values["compute.dequantise"]
+    best, read = best * engine, values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine
+    tiles = values[f"padding.{op.kind}"], values["compute.wave"]
+    if op.kind == "matmul":
+        return Reach(best, read, launch, *tiles)
+    width = values["compute.narrow"], values["memory.narrow"]
+    cold = values["load.experts"], values["overhead.group"]
+    return Reach(best * values["compute.experts"], read, launch, *tiles, *width, *cold)
 
 
 def _known(op: Op, values: Mapping[str, float]) -> Reach | None:

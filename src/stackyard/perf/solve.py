@@ -143,10 +143,11 @@ def _solve(
     served = schedule.serve(layout, cut, batch, prompt, output, mixed, step, query.regime)
     share = served.prefill_share
     drawn = share * mixed_power.watts + (1.0 - share) * step_power.watts
+    front = 0.0 if query.regime == "fixed batch" else values["overhead.request"]  # a batch is given, not sent for
     numbers: Numbers = {
         "prefill_seconds": mixed * layout.pipeline,
         "step_seconds": step * layout.pipeline,
-        "ttft": served.ttft + values["overhead.request"],
+        "ttft": served.ttft + front,
         "tpot": served.tpot,
         "output_rate": served.output_rate,
         "token_rate": served.token_rate,

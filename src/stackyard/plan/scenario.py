@@ -24,6 +24,7 @@ from stackyard.months import show_month
 from stackyard.plan import commitment_checks
 from stackyard.plan.amounts import Door
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -39,6 +40,7 @@ from stackyard.plan.inputs import (
 from stackyard.plan.overlay import is_overlay, overlaid
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
+from stackyard.plan.uncertainty import unknown
 from stackyard.quantity import DAY
 from stackyard.source import Fact
 
@@ -101,6 +103,7 @@ def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
         faults.extend(_references(located))
     if inputs is not None:
         faults.extend(_cross_checks(inputs, located, catalog))
+        faults.extend(unknown.check(located, inputs.uncertainty, catalog))
         if not faults:
             inputs = _with_paths(inputs, located)
     faults.raise_any()
@@ -174,6 +177,10 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "alternatives": Way,
     "halls": Hall,
     "campaigns": Campaign,
+    "uncertainty": Doubt,
+    "inputs": Input,
+    "correlations": Correlated,
+    "branches": Branch,
 }
 
 

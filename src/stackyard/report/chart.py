@@ -80,7 +80,9 @@ def _ids(figure: Figure) -> list[str]:
 def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
-    if isinstance(data, Sankey | Strip | Waterfall | Fan | Tornado):
+    if isinstance(data, Fan | Tornado):
+        return spread.legend(data)
+    if isinstance(data, Sankey | Strip | Waterfall):
         return []
     if isinstance(data, Map):
         return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]

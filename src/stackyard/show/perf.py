@@ -269,10 +269,10 @@ def _left_out_of_the_fit(screen: Console, found: Comparison) -> None:
     """Errors on rows whose model, chip or engine the fit has not seen."""
     held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
     table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
-    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%"):
+    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%", "in interval"):
         table.add_column(name, justify="left" if name in ("without its", "what") else "right")
     for cells in held:
-        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90")]
+        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90", "inside")]
         table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
     screen.print(table)
     screen.print(

@@ -383,7 +383,12 @@ def _batch(cells: Mapping[str, str]) -> float:
 
 
 def _requests(cells: Mapping[str, str], scale: float) -> float:
-    """Requests of the whole run: stated in the row, or by the source's procedure; 0 where not known."""
+    """Requests of the whole run: stated in the row, or by the source's procedure.
+
+    0 where not known, and for medians: the crowd of the first wave does not move them.
+    """
+    if cells["metric"].endswith("_median"):
+        return 0.0
     if scale < 1.0:
         return _WAVES * float(cells["batch_or_concurrency"])
     told = re.match(r"(\d+) (?:\S+ )?requests", cells["notes"])
@@ -435,11 +440,12 @@ def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
 
 
 def newest(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """One row for each configuration, engine and metric: the latest; InferenceX repeats them for months."""
+    """One row for each configuration, engine and metric: the latest; InferenceX repeats them."""
     found: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        key = replace(row, id="", date="", framework=row.framework.split()[0], value=0.0)
+        key = replace(row, id="", date="", framework=row.framework.split()[0], value=0.0, requests=0.0)
         at = tuple(vars(key).values())
-        if at not in found or row.date >= found[at].date:
+        old = found.get(at)  # of one date the median, which most dates have, before the mean
+        if old is None or (row.date, -row.requests) >= (old.date, -old.requests):
             found[at] = row
     return tuple(found.values())

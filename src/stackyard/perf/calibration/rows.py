@@ -127,5 +127,5 @@ def left_out() -> tuple[tuple[str, str, int], ...]:
 
 @lru_cache(maxsize=1)
 def held_out() -> tuple[dict[str, str], ...]:
-    """Errors of rows predicted by constants fitted without their model or their chip, as the last fit wrote them."""
+    """Errors of rows predicted by constants fitted without their model, chip or engine, as the last fit wrote them."""
     return tuple(dict(cells) for cells in _read(HELD_OUT))

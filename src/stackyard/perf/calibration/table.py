@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackyard.perf.calibration import ways
+from stackyard.perf.calibration.defects import marked
 from stackyard.perf.calibration.door import newest, read
 from stackyard.perf.calibration.rows import FILE, LEFT_OUT, Row, write
 from stackyard.perf.calibration.ways import Way
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         kept += [row for row in rows if not isinstance(row, Way)]
         apart += [row for row in rows if isinstance(row, Way)]
         gone += reading.left_out
-    kept = _once(kept)
+    kept = marked(_once(kept))
     write(FILE, kept)
     ways.write(ways.FILE, apart)
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:

@@ -79,7 +79,7 @@ class Comparison:
         return [self.line((name,), plain & mask) for name, mask in met.items()]
 
     def held_out(self) -> tuple[dict[str, str], ...]:
-        """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
+        """Errors of the package's rows predicted without their model, chip or engine, as the last fit wrote them."""
         return held_out()
 
     def excluded(self) -> list[tuple[str, str, int]]:
@@ -92,8 +92,13 @@ def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) ->
     """The comparison of these rows."""
     predicted = predict(some)
     known = catalog.load()
-    both = np.array([factors(known.accelerator(row.chip), row.metric, row.scenario) for row in some]).reshape(-1, 2)
-    return Comparison(tuple(some), predicted, predicted * both[:, 0], predicted * both[:, 1], gone)
+    both = []
+    for row in some:
+        chip = known.accelerator(row.chip)
+        engine = constants.engine_of(row.framework, row.date, chip).id
+        both.append(factors(chip, row.metric, row.scenario, engine))
+    edges = np.array(both).reshape(-1, 2)
+    return Comparison(tuple(some), predicted, predicted * edges[:, 0], predicted * edges[:, 1], gone)
 
 
 def validate(path: Path | None = None) -> Comparison:
