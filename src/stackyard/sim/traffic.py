@@ -6,9 +6,11 @@ coefficient of variation (CV); a daily shape or a mixture of clients is laid ove
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from stackyard.sim.trace import Requests, Whole
 
 Vector = NDArray[np.float64]
+DATA = Path(__file__).parent / "data"
 FAMILIES = ("poisson", "gamma", "weibull", "even")
 
 
@@ -108,6 +111,33 @@ class Client:
     cv: float
     prompt: Lengths
     output: Lengths
+
+
+def client_sets(name: str) -> list[Client]:
+    """The clients of a ServeGen workload (m-large, m-mid, m-small, deepseek-r1): the 24 largest of known lengths.
+
+    Rates and CVs are means over the recording, weighted by rate; lengths have the mean and the CV of the client's
+    histogram, as log-normal laws. From github alibaba/ServeGen at f891d11 (Apache-2.0). Raises ValueError for another
+    name.
+
+    >>> len(client_sets("m-large"))
+    24
+    """
+    with (DATA / "clients.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    found = [row for row in rows if row["set"] == name]
+    if not found:
+        raise ValueError(f"'{name}' is not a set of clients: {', '.join(dict.fromkeys(row['set'] for row in rows))}")
+    return [
+        Client(
+            float(row["rate"]),
+            row["family"],
+            max(float(row["cv"]), 0.05),
+            Lengths(float(row["prompt_mean"]), float(row["prompt_cv"]), 100_000),
+            Lengths(float(row["output_mean"]), float(row["output_cv"]), 32_768),
+        )
+        for row in found
+    ]
 
 
 def mixture(rate: float, seconds: float, clients: Sequence[Client], seed: int = 0) -> Requests:
