@@ -233,7 +233,8 @@ def priced(found: Simulation, of: Deployment, prices: Prices | None) -> Simulati
     asked = of.engines[0]
     values = asked.values
     best = values.get(f"compute.{asked.precision.compute}", 1.0)
-    each = energy.watts(asked.chip, min(found.used.compute_busy / best, 1.0), found.used.traffic, values)
+    busy = min(found.used.compute_busy / best, 1.0)
+    each = energy.watts(asked.chip, busy, found.used.traffic, values, awake=found.used.busy)
     share = found.replica_seconds / max(found.replica_seconds, 1e-12)
     watts = float(each) * found.accelerators * share
     cost = math.nan
