@@ -32,6 +32,11 @@ Spread = Annotated[float, typer.Option(min=0, help="CV of both lengths (log-norm
 Arrivals = Annotated[str, typer.Option(help="poisson, gamma, weibull or even.")]
 Burst = Annotated[float, typer.Option("--cv", help="CV of the gaps between arrivals: 1 is Poisson.")]
 Shared = Annotated[int, typer.Option("--shared-prefix", min=0, help="Tokens of a system prompt that all share.")]
+Clients = Annotated[str, typer.Option(help="A mixture of clients: m-large, m-mid, m-small or deepseek-r1 of ServeGen.")]
+Turns = Annotated[float, typer.Option(min=1, help="Conversations of so many turns, whose context grows.")]
+Swing = Annotated[
+    float, typer.Option("--daily", min=0, max=0.99, help="How far the rate swings over a day, as a share.")
+]
 Ttft = Annotated[str | None, typer.Option(help="Objective: time to first token, '2 s'.")]
 Tpot = Annotated[str | None, typer.Option(help="Objective: time per output token, '50 ms'.")]
 Percentile = Annotated[float, typer.Option(min=0, max=100, help="Of the requests, how many keep the objective.")]
@@ -60,6 +65,9 @@ def simulate(
     arrivals: Arrivals = "poisson",
     cv: Burst = 1.0,
     shared: Shared = 0,
+    clients: Clients = "",
+    turns: Turns = 1.0,
+    swing: Swing = 0.0,
     ttft: Ttft = None,
     tpot: Tpot = None,
     percentile: Percentile = 99.0,
@@ -118,7 +126,19 @@ def simulate(
         steps=steps,
     )
     load = api.load_of(
-        trace, rate, requests or (0 if trace else 1000), prompt, output, spread, arrivals, cv, shared, skip_bad
+        trace,
+        rate,
+        requests or (0 if trace else 1000),
+        prompt,
+        output,
+        spread,
+        arrivals,
+        cv,
+        shared,
+        skip_bad,
+        clients,
+        turns,
+        swing,
     )
     objective = api.promise(ttft, tpot, percentile)
     many = replications or (1 if load.fixed else 5)
@@ -147,6 +167,9 @@ def capacity(
     arrivals: Arrivals = "poisson",
     cv: Burst = 1.0,
     shared: Shared = 0,
+    clients: Clients = "",
+    turns: Turns = 1.0,
+    swing: Swing = 0.0,
     ttft: Ttft = "2 s",
     tpot: Tpot = "50 ms",
     percentile: Percentile = 99.0,
@@ -171,7 +194,21 @@ def capacity(
         replicas=replicas,
         router=router,
     )
-    load = api.load_of(trace, "1x" if trace else "1", requests, prompt, output, spread, arrivals, cv, shared, skip_bad)
+    load = api.load_of(
+        trace,
+        "1x" if trace else "1",
+        requests,
+        prompt,
+        output,
+        spread,
+        arrivals,
+        cv,
+        shared,
+        skip_bad,
+        clients,
+        turns,
+        swing,
+    )
     objective = api.promise(ttft, tpot, percentile)
     found = api.capacity(of, load, objective, seed=seed, replications=replications, workers=workers)
     if as_json:

@@ -139,6 +139,8 @@ def test_a_campaign_is_done_in_time_in_one_place_on_its_least_cluster(make: Make
     assert float(cluster.where(cluster > 0).min()) >= 64 - 1e-6
     assert float(plan.decisions["undone"].sel(month="2026-12").sum()) == pytest.approx(0, abs=1e14)
     assert float(cluster.sel(month=slice(None, "2026-05")).sum()) == 0
+    done = plan.decisions["undone"][0].shift(month=1) <= 1e-6 * 1e23
+    assert float(cluster.where(done, 0.0).sum()) == 0  # nobody trains what is trained
 
 
 def test_a_campaign_that_no_site_can_hold_is_told_and_left_undone(make: Make, tmp_path: Path) -> None:

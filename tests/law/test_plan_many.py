@@ -78,6 +78,10 @@ def test_a_comparison_adds_up_whatever_changed(tmp_path: Path) -> None:
     found = compare(first, second, catalog.load())
     assert [change.name for change in found.changes] == ["services.assistant", "supplies.memory", "sites.frankfurt"]
     assert found.plans == 8
+    assert [change.told for change in found.changes][1:] == [
+        "price: 300 USD/stack to 900 USD/stack",
+        "phases[1].month: 2027-01 to 2027-06",
+    ]
     for headline, before in found.before.items():
         size = max(abs(before), abs(found.after[headline]), 1.0)
         assert abs(found.residual(headline)) <= 1e-9 * size, headline

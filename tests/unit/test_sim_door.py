@@ -96,6 +96,20 @@ def test_presets_cite_every_setting() -> None:
     assert preset("sglang", chip).policy == "prefill-first"
 
 
+def test_compiled_code_finds_a_folder_it_can_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stackyard.sim.kernel import compile as kernel
+
+    taken = file(tmp_path, "not a folder", "taken")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(taken / "x"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kernel.folder.cache_clear()
+    assert kernel.folder() == tmp_path / "cache" / "stackyard"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(taken / "y"))
+    kernel.folder.cache_clear()
+    assert kernel.folder().name.startswith("stackyard-")
+    kernel.folder.cache_clear()
+
+
 def test_rates() -> None:
     assert ask.rate_of("2x", 3.0) == 6.0
     assert ask.rate_of("5/s", 3.0) == 5.0

@@ -32,7 +32,7 @@ NOTHING: dict[str, str] = {
     LAUNCH: "no accelerator that could serve it is on sale early enough",
     QUALIFIED: "no maker is qualified yet for an accelerator that could serve it",
     HALL: "no site with power takes the racks that could serve it: rack power or cooling",
-    RATE: "no accelerator of the scenario can serve it within its latency and memory",
+    RATE: "no accelerator of the scenario can run it: number format, memory or latency",
     MISSING: "more than one thing is missing that every accelerator for it needs",
     SEVERAL: "several limits hold at once",
     COST: "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them",

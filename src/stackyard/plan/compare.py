@@ -241,7 +241,8 @@ def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
             yield from _lines(getattr(one, key), getattr(two, key), f"{path}.{key}".lstrip("."))
     elif isinstance(one, Mapping) and isinstance(two, Mapping):
         for key in [*one, *(key for key in two if key not in one)]:
-            yield from _lines(one.get(key), two.get(key), f"{path}.{_named(key)}".lstrip("."))
+            inside = path.removesuffix(".points") if key == 0 else f"{path}.{_named(key)}".lstrip(".")
+            yield from _lines(one.get(key), two.get(key), inside)
     elif isinstance(one, tuple) and isinstance(two, tuple) and len(one) == len(two):
         for i, (left, right) in enumerate(zip(one, two, strict=True)):
             yield from _lines(left, right, f"{path}[{i}]")
@@ -250,10 +251,12 @@ def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
 
 
 def _named(key: Any) -> str:
-    return show_month(key) if isinstance(key, int) and key > 12 * 1900 else str(key)
+    return show_month(key) if isinstance(key, int) and 12 * 1900 < key < 12 * 2200 else str(key)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, Fact):
         return "a table" if isinstance(value.value, tuple) else f"{value.value:g} {value.unit}".strip()
-    return str(len(value)) + " entries" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return f"{len(value)} entries"
+    return _named(value)

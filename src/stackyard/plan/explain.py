@@ -48,7 +48,7 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     LAUNCH: "Date of sale",
     QUALIFIED: "Qualification",
     HALL: "Rack power",
-    RATE: "Accelerator speed",
+    RATE: "Accelerators that can run it",
     MISSING: "More than one thing missing",
     SEVERAL: "Several limits at once",
     COST: "Cost of serving",

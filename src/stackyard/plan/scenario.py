@@ -184,7 +184,9 @@ _SECTIONS: Mapping[str, type[Door]] = {
 }
 
 
-MOST_TOKENS = 1e20  # a day: beyond it the program's numbers differ too much in size to be solved
+# Beyond these the program's numbers differ too much in size to be solved.
+LEAST_TOKENS, MOST_TOKENS = 1.0, 1e20  # a day
+MOST_PRICE = 1.0  # USD of a token that is not served
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 _NAMED = (
     "services",
@@ -273,6 +275,13 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
         add(("services", key, "demand"), told, "end the horizon earlier, or state a lower growth: a factor per year")
     elif not any(demand > 0):
         add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
+    elif demand.max() * DAY < LEAST_TOKENS:
+        add(("services", key, "demand"), "stays below one token a day", "write the unit: 200 Gtoken/day")
+    rate = inputs.money.krw_per_usd
+    price = service.unserved_price.by_month(inputs.horizon.months, rate.si if rate is not None else np.nan)
+    if np.nanmax(price, initial=0.0) > MOST_PRICE:
+        hint = "any price far above the cost of serving means the same: 1000 USD/Mtoken"
+        add(("services", key, "unserved_price"), f"comes to {np.nanmax(price):.3g} USD for each token", hint)
     if not 0 < service.usable.si <= 1:
         add(("services", key, "usable"), "is not between 0 and 1", "for example 50%")
     if service.peak_to_mean.si < 1:

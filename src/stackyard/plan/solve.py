@@ -18,7 +18,7 @@ from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
 from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
-from stackyard.plan.problem import Problem
+from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
 
 Progress = Callable[[str], None]
@@ -123,7 +123,7 @@ def solve_warm(
     elif program.whole.any():
         choice = best_choice(formulation, time_limit, gap)
         tell(f"{int(program.whole.sum()):,} choices made to a gap of {choice.gap:.1e}; solving for the prices")
-        made = formulation.decisions(choice.values)
+        made = _without_idle_runs(problem, formulation.decisions(choice.values))
         program = program.fixed({name: _solver_values(made, name, formulation) for name in WHOLE})
     highs = solver(program, solver=METHOD, time_limit=np.inf if time_limit is None else time_limit)
     run(highs)
@@ -133,6 +133,13 @@ def solve_warm(
         return Solved(plan, formulation)
     put(highs, time_limit=np.inf, solver="simplex")
     return Solved(plan, formulation, [highs, program, highs.getBasis()])
+
+
+def _without_idle_runs(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
+    """The decisions without months in which a campaign runs that was done before: a gap leaves some, none is needed."""
+    flop = problem.data["campaign_flop"]
+    todo = decisions["undone"].shift({T: 1}).fillna(flop) > 1e-6 * flop
+    return decisions.assign(active=decisions["active"].where(todo.transpose(*decisions["active"].dims), 0.0))
 
 
 def best_choice(formulation: Formulation, time_limit: float | None, gap: float) -> Reached:

@@ -160,10 +160,15 @@ def offered(
     cv: float = 1.0,
     shared: int = 0,
     skip_bad: bool = False,
+    clients: str = "",
+    turns: float = 1.0,
+    swing: float = 0.0,
 ) -> tuple[Callable[[int], Requests], int]:
     """Requests by seed, and how many bad lines were skipped: a trace at a rate, or synthetic ones.
 
-    A trace with times is the same for every seed; lengths without times come as a Poisson stream.
+    Synthetic ones are of one law, of a mixture of `clients` (traffic.client_sets), or conversations of `turns` turns;
+    the rate swings over a day by the share `swing`. A trace with times is the same for every seed; lengths without
+    times come as a Poisson stream.
     """
     if path is None:
         wanted = rate_of(rate or "1", 1.0)
@@ -171,7 +176,14 @@ def offered(
             raise fault("--rate", "2x is twice a trace's rate, and there is no trace", "write 5/s, or name a --trace")
 
         def made(seed: int) -> Requests:
-            return traffic.shared_prefix(traffic.synthetic(wanted, many, prompt, output, seed, family, cv), shared)
+            if clients:
+                of = traffic.mixture(wanted, many / wanted, traffic.client_sets(clients), seed)
+            elif turns > 1:
+                of = traffic.conversations(wanted, many, turns, prompt, output, seed, system=shared)
+            else:
+                of = traffic.synthetic(wanted, many, prompt, output, seed, family, cv)
+            of = traffic.daily(of, swing) if swing else of
+            return of if turns > 1 and not clients else traffic.shared_prefix(of, shared)
 
         made(0)
         return made, 0
@@ -207,7 +219,15 @@ def simulate(
         return serve.run(built, shared_out(requests(seed + i), len(of.models), seed + i), seed + i)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        outcomes = list(pool.map(one, range(replications)))
+        asked = [pool.submit(one, i) for i in range(replications)]
+        try:
+            outcomes = [each.result() for each in asked]
+        except KeyboardInterrupt:  # what is finished is not lost
+            for each in asked:
+                each.cancel()
+            outcomes = [each.result() for each in asked if each.done() and not each.cancelled()]
+            if not outcomes:
+                raise
     return priced(gathered(outcomes, objective, of.chip.bandwidth, accelerators(built)), built, prices)
 
 
@@ -235,11 +255,11 @@ def priced(found: Simulation, of: Deployment, prices: Prices | None) -> Simulati
     best = values.get(f"compute.{asked.precision.compute}", 1.0)
     busy = min(found.used.compute_busy / best, 1.0)
     each = energy.watts(asked.chip, busy, found.used.traffic, values, awake=found.used.busy)
-    share = found.replica_seconds / max(found.replica_seconds, 1e-12)
-    watts = float(each) * found.accelerators * share
+    paid = found.accelerators * found.paid
+    watts = float(each) * paid
     cost = math.nan
     if prices is not None and found.output_rate:
-        one = found.output_rate / found.accelerators
+        one = found.output_rate / paid
         cost = float(cost_per_token(prices, float(each), one)) * found.output_rate
     return replace(found, watts=watts, cost=cost)
 

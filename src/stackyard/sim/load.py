@@ -35,11 +35,16 @@ def load(
     cv: float,
     shared: int,
     skip_bad: bool,
+    clients: str = "",
+    turns: float = 1.0,
+    swing: float = 0.0,
 ) -> Load:
     """A trace at a rate, or synthetic requests. Raises InputErrors for what cannot be."""
     sizes = Lengths(prompt, spread), Lengths(output, spread)
     try:
-        made, skipped = ask.offered(trace, rate, requests, *sizes, arrivals, cv, shared, skip_bad)
+        made, skipped = ask.offered(
+            trace, rate, requests, *sizes, arrivals, cv, shared, skip_bad, clients, turns, swing
+        )
     except ValueError as error:
         raise ask.fault("simulate", str(error), "see: stackyard simulate --help") from None
     fixed = trace is not None and made(0).arrival is made(1).arrival

@@ -193,7 +193,7 @@ class Simulation:
     growth: float  # of the queue, requests a second; 0 where it is stable
     used: Utilisation
     accelerators: float
-    replica_seconds: float
+    paid: float  # share of the time for which replicas were paid: below 1 under an autoscaler
     watts: float = math.nan  # of all accelerators
     cost: float = math.nan  # USD a second of all accelerators
     series: dict[str, list[float]] = field(default_factory=dict, repr=False)
@@ -241,7 +241,7 @@ def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float
         growth=max(growth(one) for one in outcomes),
         used=utilisation(first, bandwidth),
         accelerators=accelerators,
-        replica_seconds=first.replica_seconds,
+        paid=first.replica_seconds / max(first.seconds * len(np.unique(first.world["engines"]["host"])), 1e-12),
         series=over_time(first),
     )
 

@@ -143,7 +143,7 @@ def _block(values: Mapping[str, float]) -> str:
 _HEAD = """
 # Constants fitted to measured serving (perf/calibration/data/inference.csv), in SI, by
 # python -m stackyard.perf.calibration.fit. They stand over those of efficiency.yaml for a chip generation and an engine
-# as of its release; `stated` is what an engine's documentation says, or what a generation's process makes of energy.path
+# as of its release; `stated` is what an engine's documentation says, or what a chip's process makes of energy.path
 # as efficiency.yaml has it. Do not edit `values`, `measured` or `intervals`:
 # edit the table, the priors or the model, and run the fit again. perf/calibration/README.md says how.
 """

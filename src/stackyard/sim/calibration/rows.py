@@ -17,11 +17,12 @@ from stackyard.errors import Fault, InputErrors
 from stackyard.perf import constants
 from stackyard.perf.layout import Layout
 from stackyard.perf.precision import PRESETS, Precision
+from stackyard.sim import traffic
 from stackyard.sim.policy import Deployment, Policy
 from stackyard.sim.presets import preset_of
 from stackyard.sim.steps import Asked
 from stackyard.sim.trace import Requests
-from stackyard.sim.traffic import sessions, shared_prefix
+from stackyard.sim.traffic import Lengths, sessions, shared_prefix
 
 DATA = Path(__file__).parent.parent / "data"
 METRICS = tuple(
@@ -166,7 +167,8 @@ def deployed(cells: Mapping[str, str]) -> Deployment:
     layout = Layout(tensor=tensor, data=groups if experts > 1 else 1, expert=experts)
     asked = Asked(model, chip, layout, precision, engine)
     blocks = int(_number(cells.get("kv_blocks_16", ""), 0) * 16 // policy.block)
-    return Deployment((asked,), policy, 1 if experts > 1 else groups, blocks=blocks)
+    closed = int(_number(cells.get("concurrency", ""), 0))
+    return Deployment((asked,), policy, 1 if experts > 1 else groups, blocks=blocks, closed=closed)
 
 
 def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
@@ -174,7 +176,8 @@ def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
 
     Load generators space requests of a constant-rate stage exponentially and scale them to the stage's duration
     (inference-perf, load_timer.py), so a stage is a Poisson stream of a known number. The shared system prompt is in
-    the cache.
+    the cache. Other runs that name a known trace as workload get log-normal lengths with its CVs, and gamma gaps
+    with its CV where the arrivals are the trace's.
     """
     rate, prompt, output = (float(cells[name]) for name in ("rate_rps", "input_tokens", "output_tokens"))
     if "sharegpt300" in cells.get("workload", ""):
@@ -182,16 +185,30 @@ def offered(cells: Mapping[str, str], seed: int = 1) -> Requests:
     seconds = _number(cells.get("duration_s", ""), 0.0)
     many = int(_number(cells.get("n_requests", ""), rate * seconds if seconds else 2000))
     many = max(min(many, 20000), 1)
-    gaps = np.random.default_rng(seed).exponential(1 / rate, many)
+    rng, known = np.random.default_rng(seed), _workload(cells.get("workload", ""))
+    gap_cv = (
+        known["gap_cv"] if "trace" in cells.get("arrival", "") and "poisson" not in cells["arrival"].lower() else 1.0
+    )
+    gaps = traffic.gaps(rng, many, "gamma" if gap_cv != 1.0 else "poisson", gap_cv)
     arrival = np.cumsum(gaps) * (many / rate / gaps.sum())
-    sizes = [np.full(many, max(round(value), 1), np.int64) for value in (prompt, output)]
-    plain = Requests(arrival, sizes[0], sizes[1])
+    sizes = Lengths(prompt, known["prompt_cv"]), Lengths(output, known["output_cv"])
+    plain = Requests(arrival, sizes[0].draw(rng, many), sizes[1].draw(rng, many))
     shared = int(_number(cells.get("shared_prefix_tokens", ""), 0))
     if shared and "inference-perf" in cells.get("arrival", ""):
         warm = not cells.get("point_id", "").endswith("s0")
         serial = not cells.get("workload", "").startswith("reasoning")
         return sessions(plain, SESSIONS, warm, serial)
     return shared_prefix(plain, shared)
+
+
+def _workload(name: str) -> dict[str, float]:
+    """CVs of prompt and output lengths and of gaps, of a trace whose name has all parts of a known one's; else none."""
+    plain = name.lower().replace("conversation", "conv")
+    with (DATA / "workloads.csv").open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if all(part in plain for part in row["name"].split("-")):
+                return {key: float(row[key]) for key in ("prompt_cv", "output_cv", "gap_cv")}
+    return {"prompt_cv": 0.0, "output_cv": 0.0, "gap_cv": 1.0}
 
 
 def sharegpt(model: str, rate: float) -> Requests:
