@@ -203,7 +203,8 @@ def newest_engine(chip: Accelerator) -> Engine:
 def engine_named(name: str) -> Engine:
     """The engine of this id; ValueError with the nearest known one otherwise."""
     if name not in engines():
-        raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}")
+        hint = f"'{SOFTWARE}' is the mean of all, for one that nobody measured"
+        raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}; {hint}")
     return engines()[name]
 
 

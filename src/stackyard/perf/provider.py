@@ -116,7 +116,7 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     """
     engine, launch = values["engine.kernels"], values[f"overhead.{op.kind}"] * values["overhead.scale"]
     if op.kind not in ("matmul", "experts"):
-        read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
+        read: Fraction = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
         plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
         return Reach(_share(plain * engine), _share(read * engine), launch)
     best = values.get(f"compute.{op.precision}")
@@ -124,7 +124,8 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
         return None
     if op.stored in FOUR_BIT and op.precision != "fp4":
         best = best * values["compute.dequantise"]
-    best, read = best * engine, _share(values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine)
+    best = best * engine
+    read = _share(values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine)
     tiles = values[f"padding.{op.kind}"], values["compute.wave"]
     if op.kind == "matmul":
         return Reach(_share(best), read, launch, *tiles)
