@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from stackyard.cli_ledger import account_app, ledger_app
 from stackyard.errors import InputErrors, SolveError
 
 app = typer.Typer(
@@ -17,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(account_app, name="account")
 
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
@@ -325,6 +329,22 @@ def explain(
     from stackyard import api, show
 
     show.explanation(*api.explained(folder), month)
+
+
+@app.command()
+def web(
+    scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("examples/openai-sk"),
+    ledger: Annotated[str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs accounts.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
+    certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+) -> None:
+    """Open the alliance's page: promises, meetings, the plan, what-ifs. For one person on loopback it needs no account."""
+    from importlib import import_module
+
+    serve = import_module("stackyard.web.serve").serve  # by name: cli and web stand beside each other
+    serve(scenario, ledger, host=host, port=port, certificate=certificate, key=key)
 
 
 @app.command()

@@ -1,0 +1,166 @@
+"""The joint plan: a scenario with the accepted commitments, solved, audited and explained; and solved again, warm.
+
+A what-if or a changed promise moves amounts on right-hand sides, so that the plan is solved again from the basis that
+is there, in about a second for the example. What moves a coefficient elsewhere is solved from the start.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.alliance.picture import Picture, headlines, picture
+from stackyard.alliance.revise import WhatIf, changed, overlaid
+from stackyard.alliance.state import Commitment
+from stackyard.catalog import load as catalogue
+from stackyard.errors import SolveError
+from stackyard.plan.build import Built, build
+from stackyard.plan.check import audit
+from stackyard.plan.explain import Explanation, explain
+from stackyard.plan.plan import Plan
+from stackyard.plan.problem import Problem
+from stackyard.plan.scenario import Scenario
+from stackyard.plan.scenario import load as read
+from stackyard.plan.solve import Solved, solve_warm
+
+Progress = Callable[[str], None]
+Array = NDArray[np.float64]
+
+
+class Stopped(Exception):
+    """A run was stopped by whom it was started for; nothing of it is recorded."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A solved and audited plan with the scenario it is of."""
+
+    scenario: Scenario
+    problem: Problem
+    plan: Plan
+    figures: Mapping[str, float]
+
+    @property
+    def digest(self) -> str:
+        return self.scenario.digest
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The plan of the alliance with what it was made from: all of it, as only the host may see it."""
+
+    planned: Planned
+    built: Built
+    explanation: Explanation | None
+    picture: Picture
+    names: Mapping[str, str]
+
+
+class Desk:
+    """Solves one scenario with changing commitments and what-ifs. Safe to ask from several threads: one at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.base = read(self.path, catalogue())
+        self._lock = threading.RLock()
+        self._solved: Solved | None = None
+        self._problem: Problem | None = None
+        self._derived: dict[str, Array] = {}
+
+    def overlaid(self, commitments: Iterable[Commitment]) -> Scenario:
+        """The scenario with commitments laid over it."""
+        every = list(commitments)
+        if every and not self._derived:
+            self._prepare()
+        return overlaid(self.base, every, self._derived)
+
+    def tried(self, scenario: Scenario, what_ifs: Iterable[WhatIf]) -> Scenario:
+        """A scenario with what-ifs made."""
+        if not self._derived:
+            self._prepare()
+        return changed(scenario, what_ifs, self._derived)
+
+    def _prepare(self) -> None:
+        data = build(self.base, catalogue()).problem.data["stacks_delivered"]
+        self._derived = {str(key): np.asarray(data.sel(supply=key).values) for key in data["supply"].values}
+
+    def plan(self, scenario: Scenario, progress: Progress | None = None) -> Planned:
+        """The plan of a scenario, from the last basis where only right-hand sides differ; audited. SolveError."""
+        tell = progress or (lambda text: None)
+        problem = build(scenario, catalogue(), tell).problem
+        with self._lock:
+            plan = self._again(problem) or self._fresh(problem, tell)
+        violations = audit(problem, plan)
+        if violations:
+            raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))
+        return Planned(scenario, problem, plan, headlines(problem, plan))
+
+    def _again(self, problem: Problem) -> Plan | None:
+        """The plan by a warm re-solve; None where something other than right-hand sides differs."""
+        if self._solved is None or self._problem is None:
+            return None
+        old, new = self._problem.data, problem.data
+        if any(not old[dim].equals(new[dim]) for dim in old.dims):
+            return None
+        differs = [str(n) for n in new.data_vars if not np.array_equal(old[n].values, new[n].values)]
+        differs = [name for name in differs if name not in ("wafers_per_stack", "stack_lead")]  # in no row and no cost
+        try:
+            return replace(self._solved.resolve({n: new[n] for n in differs}), problem_digest=problem.digest)
+        except (ValueError, SolveError):
+            return None
+
+    def _fresh(self, problem: Problem, tell: Progress) -> Plan:
+        solved = solve_warm(problem, progress=tell)
+        self._solved, self._problem = solved, problem
+        return solved.plan
+
+    def joint(self, scenario: Scenario, *, causes: bool = True, progress: Progress | None = None) -> Joint:
+        """The whole joint plan of a scenario, solved from the start, with what limits it where `causes` are wanted."""
+        tell = progress or (lambda text: None)
+        built = build(scenario, catalogue(), tell)
+        with self._lock:
+            plan = self._fresh(built.problem, tell)
+            tell("Auditing the plan")
+            violations = audit(built.problem, plan)
+            if violations:
+                raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))
+            explanation = None
+            if causes:
+                assert self._solved is not None
+                tell("Explaining what binds")
+                explanation = explain(built.problem, plan, self._solved.resolve, steps=False, progress=tell)
+        planned = Planned(scenario, built.problem, plan, headlines(built.problem, plan))
+        return joint_of(planned, built, explanation)
+
+    def waterfall(
+        self, before: Iterable[Commitment], after: Iterable[Commitment], progress: Progress | None = None
+    ) -> tuple[dict[str, float], list[tuple[str, dict[str, float]]]]:
+        """Headlines with the promises before, and what each changed promise adds to them, one after another by id."""
+        tell = progress or (lambda text: None)
+        old, new = {c.id: c for c in before}, {c.id: c for c in after}
+        at = dict(old)
+        start = last = dict(self.plan(self.overlaid(at.values())).figures)
+        steps: list[tuple[str, dict[str, float]]] = []
+        for id_ in sorted(old.keys() | new.keys()):
+            if id_ in old and id_ in new and old[id_].terms.amounts == new[id_].terms.amounts:
+                continue
+            at = {**at, id_: new[id_]} if id_ in new else {key: c for key, c in at.items() if key != id_}
+            tell(f"Solving with the promise {id_} changed")
+            now = dict(self.plan(self.overlaid(at.values())).figures)
+            steps.append((id_, {key: now[key] - last[key] for key in now}))
+            last = now
+        return start, steps
+
+
+def joint_of(planned: Planned, built: Built, explanation: Explanation | None) -> Joint:
+    """A Joint of what was solved."""
+    seen = picture(planned.scenario, planned.problem, planned.plan, explanation)
+    inputs = planned.scenario.inputs
+    groups = (inputs.services, inputs.supplies, inputs.packaging, inputs.accelerators, inputs.sites)
+    names = {key: entry.name for group in groups for key, entry in group.items()}  # type: ignore[attr-defined]
+    return Joint(planned, built, explanation, seen, names)
