@@ -225,7 +225,9 @@ def commitments() -> dict[str, list[Any]]:
                 amounts={"2027-12": 2.0},
                 meeting="2026-03-06-oracle",
             ),
-            CommitmentMoved(commitment="abilene-expansion", status="withdrawn", meeting="2026-03-06-oracle", note="dropped"),
+            CommitmentMoved(
+                commitment="abilene-expansion", status="withdrawn", meeting="2026-03-06-oracle", note="dropped"
+            ),
         ],
         "2026-03-19-samsung-electronics": [
             said(
@@ -296,7 +298,12 @@ def records() -> list[Record]:
     for topic, about in DIFFERENCES.items():
         claims = tuple(Claim(text=claim) for claim in caveats[topic].claims)
         said = ClaimsDiffer(
-            difference=slug(topic), topic=topic, claims=claims, kept=caveats[topic].kept, commitments=about, visibility="public"
+            difference=slug(topic),
+            topic=topic,
+            claims=claims,
+            kept=caveats[topic].kept,
+            commitments=about,
+            visibility="public",
         )
         writer.add(events[-1].date, said)
     return writer.records

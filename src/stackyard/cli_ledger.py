@@ -121,7 +121,8 @@ def add(
     role: Annotated[str, typer.Option(help="host, member, or reader.")] = "member",
     subject: Annotated[str, typer.Option(help="For OpenID Connect: 'issuer|subject' instead of a password.")] = "",
     password: Annotated[
-        str, typer.Option(
+        str,
+        typer.Option(
             prompt="Password (empty for OpenID Connect)",
             hide_input=True,
             confirmation_prompt=True,

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, ScenarioRevised
-from stackyard.alliance.picture import Picture, Result, figure_items
+from stackyard.alliance.result import Picture, Result, figure_items
 from stackyard.alliance.state import Commitment, Meeting, State, Terms
-from stackyard.plan.inputs import Inputs
-from stackyard.plan.scenario import facts_of
 from stackyard.source import Fact
+
+if TYPE_CHECKING:
+    from stackyard.plan.inputs import Inputs
 
 Level = Literal["value", "range", "none"]
 GUEST = "guest"
@@ -128,7 +129,9 @@ def item_row(state: State, viewer: Viewer, item: str) -> Row:
 
 def result_row(state: State, viewer: Viewer, result: Result, items: Mapping[str, Row]) -> Row:
     """The decision on a row of the joint plan."""
-    return _revealing(state, viewer, result.id, (*result.shows, *((result.owner,) if result.owner else ())), result.sums, items)
+    return _revealing(
+        state, viewer, result.id, (*result.shows, *((result.owner,) if result.owner else ())), result.sums, items
+    )
 
 
 def _revealing(
@@ -197,7 +200,9 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
     meetings = {id_: _next_only_if_seen(meeting, meetings) for id_, meeting in meetings.items()}
     differences = {}
     for difference in state.differences.values():
-        row = Row(f"differences.{difference.difference}", *sight(state, viewer, difference.partner, difference.visibility))
+        row = Row(
+            f"differences.{difference.difference}", *sight(state, viewer, difference.partner, difference.visibility)
+        )
         if any(id_ in state.commitments and id_ not in full for id_ in difference.commitments):
             row = Row(row.item, "none", "it is about a commitment that the viewer may not see")
         rows.append(row)
@@ -206,7 +211,9 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
     known = _partners(state, viewer, meetings)
     runs = tuple(_run(run, figures_seen, viewer) for run in state.runs)
     shares = {
-        item: _share(share, known) for item, share in state.shares.items() if item_row(state, viewer, item).allowed != "none"
+        item: _share(share, known)
+        for item, share in state.shares.items()
+        if item_row(state, viewer, item).allowed != "none"
     }
     return (
         replace(
@@ -303,6 +310,8 @@ def _names(inputs: Inputs) -> dict[str, str]:
 
 
 def _inputs(inputs: Inputs, items: Mapping[str, Row]) -> Iterable[Input]:
+    from stackyard.plan.scenario import facts_of
+
     for path, fact in facts_of(inputs):
         section, _, rest = path.partition(".")
         item = section if section in ("money", "horizon") else f"{section}.{rest.split('.')[0].split('[')[0]}"

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,7 +24,12 @@ SHORTEST = 10
 ROLES = ("host", "member", "reader")
 SCOPES = ("read", "write")
 _HASHER = PasswordHasher()
-_NOBODY = _HASHER.hash(secrets.token_hex(16))  # checked for names that do not exist, so that they take as long
+
+
+@cache
+def _nobody() -> str:
+    """A hash that is checked for names that do not exist, so that they take as long."""
+    return _HASHER.hash(secrets.token_hex(16))
 
 
 @dataclass(frozen=True)
@@ -109,12 +115,15 @@ class Accounts:
         """A new session and its secret, or why not: the same words whether the name or the password is wrong."""
         since = _stamp(datetime.now(UTC) - WINDOW)
         tried = self.ledger.find("attempts", since=since)
-        if sum(row["account"] == name for row in tried) >= MOST or sum(row["origin"] == origin for row in tried) >= 4 * MOST:
+        if (
+            sum(row["account"] == name for row in tried) >= MOST
+            or sum(row["origin"] == origin for row in tried) >= 4 * MOST
+        ):
             minutes = int(WINDOW.total_seconds() // 60)
             return Refused((f"too many failed sign-ins: wait {minutes} minutes",))
         rows = self.ledger.find("accounts", name=name, closed="")
         try:
-            _HASHER.verify(rows[0]["secret"] if rows and rows[0]["secret"] else _NOBODY, password)
+            _HASHER.verify(rows[0]["secret"] if rows and rows[0]["secret"] else _nobody(), password)
             good = bool(rows and rows[0]["secret"])
         except (VerificationError, InvalidHashError):
             good = False

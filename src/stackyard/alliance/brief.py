@@ -8,7 +8,7 @@ import numpy as np
 
 from stackyard.alliance.access import Input, Seen
 from stackyard.alliance.minutes import FIGURES, cause, open_promises, plan_changes, slipping, slips
-from stackyard.alliance.picture import Result
+from stackyard.alliance.result import Result
 from stackyard.alliance.words import Words
 from stackyard.report.document import (
     Block,
@@ -41,7 +41,9 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def report_of(seen: Seen, words: Words, id_: str, sections: Iterable[Section], title: str, subtitle: str = "") -> Report:
+def report_of(
+    seen: Seen, words: Words, id_: str, sections: Iterable[Section], title: str, subtitle: str = ""
+) -> Report:
     """A report of some sections, with the sources of the inputs that the viewer may see."""
     cited = {s.id + s.title: s for i in seen.inputs if i.fact is not None for s in i.fact.sources}
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
@@ -76,14 +78,35 @@ def overview(
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks) or _none(words))]
     demand = stacked(
-        seen, words, "services", "served.", ("demand.total",), "demand", words("Tokens served, under what is asked for"), grade
+        seen,
+        words,
+        "services",
+        "served.",
+        ("demand.total",),
+        "demand",
+        words("Tokens served, under what is asked for"),
+        grade,
     )
     sections.append(Section("demand", words("Demand and service"), "", demand or _none(words)))
     power = stacked(
-        seen, words, "sites", "used.", ("energised.total",), "power", words("Site power in use, under what is energised"), grade
+        seen,
+        words,
+        "sites",
+        "used.",
+        ("energised.total",),
+        "power",
+        words("Site power in use, under what is energised"),
+        grade,
     )
     memory = stacked(
-        seen, words, "supply", "drawn.", ("delivered.total",), "stacks", words("HBM stacks drawn, under what is delivered"), grade
+        seen,
+        words,
+        "supply",
+        "drawn.",
+        ("delivered.total",),
+        "stacks",
+        words("HBM stacks drawn, under what is delivered"),
+        grade,
     )
     sections.append(Section("supply", words("Memory"), "", memory or _none(words)))
     sections.append(Section("power", words("Power"), "", power or _none(words)))
@@ -109,10 +132,14 @@ def _key(seen: Seen, words: Words, grade: Grade | None) -> tuple[Block, ...]:
         if key not in seen.figures:
             continue
         name, unit = FIGURES[key]
-        number, _, rest = words.amount(seen.figures[key], unit).partition(" ") if unit != "USD" else (
-            words.amount(seen.figures[key], unit),
-            "",
-            "",
+        number, _, rest = (
+            words.amount(seen.figures[key], unit).partition(" ")
+            if unit != "USD"
+            else (
+                words.amount(seen.figures[key], unit),
+                "",
+                "",
+            )
         )
         other = beside.get(key, "")
         of = seen.figures.get(other)
@@ -160,7 +187,9 @@ def stacked(
     return (Figure(id_, title, data, alt, grade=grade),)
 
 
-def yearly(seen: Seen, words: Words, group: str, prefix: str, title: str, grade: Grade | None, last: bool = False) -> tuple[Block, ...]:
+def yearly(
+    seen: Seen, words: Words, group: str, prefix: str, title: str, grade: Grade | None, last: bool = False
+) -> tuple[Block, ...]:
     """A table with a column for each year: sums over the year, or values of its last month."""
     rows = [r for r in seen.results(group, prefix) if r.values and any(r.values)]
     if not rows or seen.picture is None:
@@ -171,7 +200,9 @@ def yearly(seen: Seen, words: Words, group: str, prefix: str, title: str, grade:
     for r in rows:
         values = np.asarray(r.values)
         found[r.id] = (
-            np.array([values[max(i for i, inside in enumerate(year) if inside)] for year in member]) if last else member @ values
+            np.array([values[max(i for i, inside in enumerate(year) if inside)] for year in member])
+            if last
+            else member @ values
         )
     unit = scale(np.concatenate(list(found.values())), UNITS.get(rows[0].unit, rows[0].unit))
     top = max(float(np.max(v)) for v in found.values()) / unit.factor
@@ -184,24 +215,42 @@ def supply(seen: Seen, words: Words) -> Report:
     """Memory: drawn and delivered, what is built with it, inputs with their ranges and sources, what limits are worth."""
     grade = _grade(seen)
     blocks = [
-        *stacked(seen, words, "supply", "drawn.", ("delivered.total",), "drawn", words("HBM stacks drawn, under what is delivered"), grade),
+        *stacked(
+            seen,
+            words,
+            "supply",
+            "drawn.",
+            ("delivered.total",),
+            "drawn",
+            words("HBM stacks drawn, under what is delivered"),
+            grade,
+        ),
         *yearly(seen, words, "supply", "delivered.", words("HBM stacks delivered by year"), grade),
         *yearly(seen, words, "supply", "drawn.", words("HBM stacks drawn by year"), grade),
         *yearly(seen, words, "supply", "stock.", words("HBM stacks in stock at the end of the year"), grade, last=True),
     ]
     built = [
         *stacked(seen, words, "supply", "installed.", (), "installed", words("Accelerators in place"), grade),
-        *yearly(seen, words, "supply", "installed.", words("Accelerators in place at the end of the year"), grade, last=True),
+        *yearly(
+            seen, words, "supply", "installed.", words("Accelerators in place at the end of the year"), grade, last=True
+        ),
     ]
     worth = [
-        *yearly(seen, words, "prices", "worth.hbm.", words("What each supply's deliveries are worth by their price"), grade),
+        *yearly(
+            seen, words, "prices", "worth.hbm.", words("What each supply's deliveries are worth by their price"), grade
+        ),
         *yearly(seen, words, "prices", "worth.packaging.", words("What packaging is worth by its price"), grade),
     ]
     sections = [
         Section("stacks", words("Memory"), "", tuple(blocks) + hidden_note(seen, words) or _none(words)),
         Section("built", words("What is built"), "", tuple(built) or _none(words)),
         Section("worth", words("What more of it is worth"), _WORTH(words), tuple(worth) or _none(words)),
-        Section("inputs", words("Inputs"), "", inputs(seen, words, ("supplies", "packaging", "accelerators")) or _none(words)),
+        Section(
+            "inputs",
+            words("Inputs"),
+            "",
+            inputs(seen, words, ("supplies", "packaging", "accelerators")) or _none(words),
+        ),
     ]
     return report_of(seen, words, "supply", sections, words("Supply"))
 
@@ -214,7 +263,16 @@ def sites(seen: Seen, words: Words) -> Report:
     """Power: in use and energised, energy, carbon and water, and the sites' inputs."""
     grade = _grade(seen)
     blocks = [
-        *stacked(seen, words, "sites", "used.", ("energised.total",), "used", words("Site power in use, under what is energised"), grade),
+        *stacked(
+            seen,
+            words,
+            "sites",
+            "used.",
+            ("energised.total",),
+            "used",
+            words("Site power in use, under what is energised"),
+            grade,
+        ),
         *yearly(seen, words, "sites", "energised.", words("Power energised at the end of the year"), grade, last=True),
         *yearly(seen, words, "sites", "used.", words("Power in use at the end of the year"), grade, last=True),
         *yearly(seen, words, "sites", "placed.", words("Accelerators at the end of the year"), grade, last=True),
@@ -235,12 +293,23 @@ def services(seen: Seen, words: Words) -> Report:
     """Demand: asked for and served, by service, and the services' inputs."""
     grade = _grade(seen)
     blocks = [
-        *stacked(seen, words, "services", "served.", ("demand.total",), "served", words("Tokens served, under what is asked for"), grade),
+        *stacked(
+            seen,
+            words,
+            "services",
+            "served.",
+            ("demand.total",),
+            "served",
+            words("Tokens served, under what is asked for"),
+            grade,
+        ),
         *yearly(seen, words, "services", "demand.", words("Asked for, in December"), grade, last=True),
         *yearly(seen, words, "services", "served.", words("Served, in December"), grade, last=True),
     ]
     why = [(r.title, r.text) for r in seen.results("limits", "year.why.")]
-    told = Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
+    told = (
+        Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
+    )
     sections = [
         Section("served", words("Demand and service"), "", tuple(blocks) + hidden_note(seen, words) or _none(words)),
         Section("why", words("What limits each year"), "", (told,) if told else _none(words)),

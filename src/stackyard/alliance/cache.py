@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from stackyard.alliance.picture import Picture
+from stackyard.alliance.result import Picture
 from stackyard.files import write_all
 
 

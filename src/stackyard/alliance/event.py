@@ -26,7 +26,9 @@ GradeLabel: TypeAlias = Literal["measured", "published", "reported", "estimated"
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True)]
 Month: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d\d-(0[1-9]|1[0-2])$")]
-Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^((19|20|21)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$")]
+Day: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^((19|20|21)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$")
+]
 Amount: TypeAlias = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 Amounts: TypeAlias = Annotated[Mapping[Month, Amount], Field(max_length=600)]
 Texts: TypeAlias = Annotated[tuple[Text, ...], Field(max_length=200)]

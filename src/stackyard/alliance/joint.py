@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.alliance.picture import Picture, headlines, picture
-from stackyard.alliance.revise import WhatIf, changed, overlaid
+from stackyard.alliance.change import WhatIf
+from stackyard.alliance.picture import headlines, picture
+from stackyard.alliance.result import Picture
+from stackyard.alliance.revise import changed, overlaid
 from stackyard.alliance.state import Commitment
 from stackyard.catalog import load as catalogue
 from stackyard.errors import SolveError
@@ -30,10 +32,6 @@ from stackyard.plan.solve import Solved, solve_warm
 
 Progress = Callable[[str], None]
 Array = NDArray[np.float64]
-
-
-class Stopped(Exception):
-    """A run was stopped by whom it was started for; nothing of it is recorded."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ class Ledger:
             raise InputErrors([Fault(str(where), 0, "", "there is no ledger", hint)])
         self.where = make_url(url).render_as_string(hide_password=True)
         self._lock = threading.RLock()
-        self._kept = State()
+        self._kept, self._looked = State(), 0.0
         try:
             self.engine = _engine(url)
             self.dialect = self.engine.dialect.name
@@ -114,7 +115,9 @@ class Ledger:
     def lines(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Every record after a number, as plain values, in order."""
         with self._reading() as connection:
-            rows = connection.execute(text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after})
+            rows = connection.execute(
+                text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after}
+            )
             for seq, at, who, body, previous, digest in rows:
                 yield {"seq": seq, "at": at, "by": who, "event": json.loads(body), "previous": previous, "hash": digest}
 
@@ -133,6 +136,7 @@ class Ledger:
     def _state(self, connection: Connection) -> State:
         """The state now: what was kept, or the last snapshot, and the events after it. Holds the lock."""
         seq, digest = connection.execute(text("SELECT seq, hash FROM head")).one()
+        self._looked = time.monotonic()
         if (seq, digest) == (self._kept.seq, self._kept.head):
             return self._kept
         state = self._kept
@@ -148,6 +152,12 @@ class Ledger:
         with _uncollected():
             self._kept = fold(_records(connection, state.seq), state)
         return self._kept
+
+    def head(self) -> str:
+        """The hash of the last record, at most a quarter of a second old: what a page is kept by."""
+        if time.monotonic() - self._looked > 0.25:
+            self.state()
+        return self._kept.head
 
     def snapshot(self) -> None:
         """Keeps the state as it is, so that the next start folds only what comes after."""
@@ -214,6 +224,14 @@ class Ledger:
                 text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), row
             )
 
+    def add_all(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Adds rows that have the same columns."""
+        assert table in _TABLES
+        names = list(rows[0])
+        with self._lock, self._writing() as connection:
+            said = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+            connection.execute(text(said), rows)
+
     def find(self, table: str, *, newest: int = 0, since: str = "", **where: Any) -> list[dict[str, Any]]:
         """Rows in which the named columns have these values; the newest only, or those since a time."""
         assert table in _TABLES
@@ -221,7 +239,10 @@ class Ledger:
         query = f"SELECT * FROM {table}" + (f" WHERE {' AND '.join(wanted)}" if wanted else "")
         query += f" ORDER BY id DESC LIMIT {int(newest)}" if newest else ""
         with self._reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(text(query), where | ({"since_": since} if since else {}))]
+            return [
+                dict(row._mapping)
+                for row in connection.execute(text(query), where | ({"since_": since} if since else {}))
+            ]
 
     def change(self, table: str, where: Mapping[str, Any], **values: Any) -> None:
         """Changes rows; `where` names them."""
@@ -238,7 +259,8 @@ class Ledger:
         wanted = [f"{name} = :{name}" for name in where] + ([f"{column} < :before_"] if before else [])
         with self._lock, self._writing() as connection:
             connection.execute(
-                text(f"DELETE FROM {table} WHERE {' AND '.join(wanted)}"), where | ({"before_": before} if before else {})
+                text(f"DELETE FROM {table} WHERE {' AND '.join(wanted)}"),
+                where | ({"before_": before} if before else {}),
             )
 
     # --- transactions ---
@@ -277,7 +299,8 @@ class Ledger:
                     for statement in statements(connection, self.dialect):
                         connection.exec_driver_sql(statement)
                     connection.execute(
-                        text("INSERT INTO migrations (number, at) VALUES (:number, :at)"), {"number": number, "at": now()}
+                        text("INSERT INTO migrations (number, at) VALUES (:number, :at)"),
+                        {"number": number, "at": now()},
                     )
 
 
@@ -344,5 +367,6 @@ def _insert(connection: Connection, entries: list[dict[str, Any]]) -> None:
         rows,
     )
     connection.execute(
-        text("UPDATE head SET seq = :seq, hash = :hash WHERE id = 1"), {"seq": rows[-1]["seq"], "hash": rows[-1]["hash"]}
+        text("UPDATE head SET seq = :seq, hash = :hash WHERE id = 1"),
+        {"seq": rows[-1]["seq"], "hash": rows[-1]["hash"]},
     )

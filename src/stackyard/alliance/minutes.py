@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackyard.alliance.access import Seen
-from stackyard.alliance.revise import months_of
+from stackyard.alliance.change import months_of
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.words import Words
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
@@ -78,7 +78,11 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
         for delivery in seen.state.deliveries.values():
             if delivery.commitment == commitment.id:
                 came[delivery.month] = came.get(delivery.month, 0.0) + delivery.amount
-        due = {m: a for m, a in commitment.terms.amounts.items() if m in came or (came and m <= max(came) and m < today[:7])}
+        due = {
+            m: a
+            for m, a in commitment.terms.amounts.items()
+            if m in came or (came and m <= max(came) and m < today[:7])
+        }
         promised, delivered = sum(due.values()), sum(came.get(m, 0.0) for m in due)
         if due and delivered < 0.999 * promised:
             found.append(Slip(commitment, promised, delivered, months_of(due), "delivered less"))
@@ -87,7 +91,11 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
             found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), "missed"))
         elif commitment.revised and _later(commitment):
             first = commitment.history[0].said.amounts
-            found.append(Slip(commitment, sum(first.values()), sum(commitment.terms.amounts.values()), months_of(first), "revised"))
+            found.append(
+                Slip(
+                    commitment, sum(first.values()), sum(commitment.terms.amounts.values()), months_of(first), "revised"
+                )
+            )
     return tuple(found)
 
 
@@ -169,7 +177,9 @@ def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
         given = action.given
         if given.meeting != meeting.id and action.done:
             continue
-        who = f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
+        who = (
+            f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
+        )
         rows.append((given.text, who, words.day(given.due), words("done") if action.done else words("open")))
     columns = tuple(Column(words(name)) for name in ("Action", "Owner", "Due", "Status"))
     return (Table(words("Actions"), columns, tuple(rows)),) if rows else ()
@@ -189,7 +199,9 @@ def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block,
     rows: list[tuple[Cell, ...]] = []
     for each in changes:
         c = each.commitment
-        status = words(c.status) if c.status == each.status_before else f"{words(each.status_before)} → {words(c.status)}"
+        status = (
+            words(c.status) if c.status == each.status_before else f"{words(each.status_before)} → {words(c.status)}"
+        )
         before = told(each.before, c.unit, words, c.measure) if each.before is not None else words("new")
         rows.append(
             (
@@ -234,7 +246,10 @@ def plan_changes(
         commitment = seen.state.commitments.get(id_)
         if commitment is not None and commitment.terms.amounts:
             effects.append(
-                (commitment.name, *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS))
+                (
+                    commitment.name,
+                    *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS),
+                )
             )
     if effects:
         columns = (Column(words("Promise")), *(Column(words(FIGURES[k][0])) for k in EFFECTS))

@@ -1,17 +1,13 @@
-"""What a joint plan says, as labelled rows: each knows whose numbers it would reveal.
-
-`shows` are items of which a reader learns the amount itself; `sums` are items that are added up in it; `owner` marks
-a price that stands for the worth of one item's limit. `access` decides by these, and by nothing else, who gets it.
-"""
+"""A solved plan as a Picture: every result that a page may show, with whose numbers it would reveal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stackyard.alliance.result import Picture, Result
 from stackyard.plan.explain import Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
@@ -23,30 +19,6 @@ from stackyard.report.view import View
 Array = NDArray[np.float64]
 SECTIONS: Mapping[str, str] = {V: "services", S: "supplies", K: "packaging", A: "accelerators", SITE: "sites"}
 MONEY = "money"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One series of the plan by month (or by year), or a sentence (`text`), with what it would reveal."""
-
-    id: str
-    group: str
-    title: str
-    unit: str
-    values: tuple[float, ...] = ()
-    shows: tuple[str, ...] = ()
-    sums: tuple[str, ...] = ()
-    owner: str = ""
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """All results of a plan, over months or (ids that begin with 'year.') years."""
-
-    months: tuple[str, ...]
-    years: tuple[str, ...]
-    results: tuple[Result, ...]
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
@@ -65,27 +37,6 @@ def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
         "spending": float(spend(view).sum()),
         "present_cost": float(plan.objective),
     }
-
-
-def figure_items(picture: Picture, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(shows, sums) of a headline: those of the rows that it is a sum or a share of."""
-    rows = {
-        "served_share": ("served.total", "demand.total"),
-        "served_end": ("served.total",),
-        "asked_end": ("demand.total",),
-        "accelerators_end": ("installed.total",),
-        "power_end": ("used.total",),
-        "energised_end": ("energised.total",),
-        "stacks_drawn": ("drawn.total",),
-        "stacks_delivered": ("delivered.total",),
-        "spending": ("spending.total",),
-        "present_cost": ("spending.total", "demand.total"),
-    }[key]
-    found = [result for result in picture.results if result.id in rows]
-    return (
-        tuple(dict.fromkeys(item for result in found for item in result.shows)),
-        tuple(dict.fromkeys(item for result in found for item in result.sums)),
-    )
 
 
 def picture(scenario: Scenario, problem: Problem, plan: Plan, explanation: Explanation | None) -> Picture:
@@ -140,9 +91,7 @@ def _installed(view: View) -> list[Result]:
         feeding = tuple(item for item, fit in zip(supplies, fits[:, i], strict=True) if fit)
         title = f"In place: {view.name(id_)}"
         shown = (f"accelerators.{id_}",)
-        rows.append(
-            Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, feeding)
-        )
+        rows.append(Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, feeding))
     total = _series(view.installed.sum(axis=0))
     return [*rows, Result("installed.total", "supply", "In place: all accelerators", "package", total, sums=supplies)]
 
@@ -196,7 +145,14 @@ def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
         values = rent(problem, plan, name)
         if resource.axis is None:
             rows.append(
-                Result(f"worth.{name}", "prices", f"Worth of {resource.name.lower()}", "USD", _series(values.values), owner=MONEY)
+                Result(
+                    f"worth.{name}",
+                    "prices",
+                    f"Worth of {resource.name.lower()}",
+                    "USD",
+                    _series(values.values),
+                    owner=MONEY,
+                )
             )
             continue
         values = values.transpose(resource.axis, T)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.event import canonical
 from stackyard.alliance.state import Commitment
-from stackyard.months import parse_month, show_month
+from stackyard.months import parse_month
 from stackyard.plan.amounts import Series
 from stackyard.plan.inputs import Inputs, SitePhase, SitePlan, Supply
 from stackyard.plan.scenario import Scenario
@@ -26,26 +27,6 @@ from stackyard.source import Fact, Grade, Source
 
 Array = NDArray[np.float64]
 UNITS: Mapping[str, str] = {"stacks": "stack/month", "wafers": "wafer/month", "demand": "token/day", "power": "W"}
-
-
-@dataclass(frozen=True)
-class WhatIf:
-    """One change to try: `item` of the scenario, and by how much.
-
-    - slip: a supply comes `value` months later (earlier where negative)
-    - scale: a supply's deliveries, or a service's demand, times `value`
-    - yield: the good share of a supply's dies is `value`
-    - phase: the phases of a site come `value` months later (earlier where negative)
-    - growth: the growth of a service's demand, a factor a year, times `value`
-    """
-
-    kind: Literal["slip", "scale", "yield", "phase", "growth"]
-    item: str
-    value: float
-
-
-class NotPossible(ValueError):
-    """A commitment or a what-if that the scenario has no place for: says why."""
 
 
 def overlaid(scenario: Scenario, commitments: Iterable[Commitment], derived: Mapping[str, Array]) -> Scenario:
@@ -59,16 +40,6 @@ def overlaid(scenario: Scenario, commitments: Iterable[Commitment], derived: Map
     for commitment in every:
         inputs = _laid(inputs, commitment, derived)
     return replace(scenario, inputs=inputs, digest=digest(scenario.digest, every))
-
-
-def digest(base: str, commitments: Iterable[Commitment]) -> str:
-    """Of a scenario with these commitments laid over it: twelve hex digits; the scenario's own where there are none.
-
-    >>> digest("0123456789ab", [])
-    '0123456789ab'
-    """
-    said = [[c.item, c.measure, c.unit, dict(c.terms.amounts)] for c in sorted(commitments, key=lambda c: c.id)]
-    return hashlib.sha256(f"{base}{canonical(said)}".encode()).hexdigest()[:12] if said else base
 
 
 def _laid(inputs: Inputs, commitment: Commitment, derived: Mapping[str, Array]) -> Inputs:
@@ -107,7 +78,12 @@ def _fact(values: Array | float, measure: str, commitment: Commitment | None, no
     said = commitment.terms
     sources = tuple(Source(commitment.id, s.title, s.url, s.date) for s in said.sources)
     return Fact(
-        f"commitments.{commitment.id}", shown, unit, Grade.named(said.grade), sources, note=f"promise: {commitment.name}"
+        f"commitments.{commitment.id}",
+        shown,
+        unit,
+        Grade.named(said.grade),
+        sources,
+        note=f"promise: {commitment.name}",
     )
 
 
@@ -115,7 +91,9 @@ def _table(values: Array, months: range, measure: str, commitment: Commitment | 
     return Series(table=_fact(values, measure, commitment, note), table_start=months.start)
 
 
-def _mended(series: Series, amounts: Mapping[int, float], inputs: Inputs, measure: str, commitment: Commitment) -> Series:
+def _mended(
+    series: Series, amounts: Mapping[int, float], inputs: Inputs, measure: str, commitment: Commitment
+) -> Series:
     """A series with other amounts (SI) in some months."""
     months = _clock(inputs)
     values = series.by_month(months, _krw(inputs)).copy()
@@ -269,7 +247,9 @@ def _growing(service: Any, key: str, factor: float, inputs: Inputs, derived: Map
     growth = service.demand.growth
     if not growth:
         raise NotPossible(f"the demand of {service.name} is stated by month: change it by a factor instead")
-    faster = {m: replace(f, value=f.value * factor, low=None, high=None, grade=Grade.ASSUMED) for m, f in growth.items()}
+    faster = {
+        m: replace(f, value=f.value * factor, low=None, high=None, grade=Grade.ASSUMED) for m, f in growth.items()
+    }
     return service.model_copy(update={"demand": service.demand.model_copy(update={"growth": faster})})
 
 
@@ -296,12 +276,3 @@ def described(inputs: Inputs, what_if: WhatIf) -> str:
         "phase": f"{name}: power comes {when}",
         "growth": f"{name}: growth times {what_if.value:g}",
     }[what_if.kind]
-
-
-def months_of(amounts: Mapping[str, float]) -> str:
-    """'2026-07 to 2026-12' of the months that a promise names."""
-    every = sorted(parse_month(month) for month in amounts)
-    if not every:
-        return ""
-    first, last = show_month(every[0]), show_month(every[-1])
-    return first if first == last else f"{first} to {last}"

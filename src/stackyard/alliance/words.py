@@ -89,7 +89,9 @@ class Words:
     def amount(self, value: float, unit: str) -> str:
         """An SI value as people say it: '1.2 GW', 'US$9.3 bn', '2.8 million stacks'."""
         if unit == "USD":
-            return self._signed(value, format_compact_currency(abs(value), "USD", locale=self.locale, fraction_digits=1))
+            return self._signed(
+                value, format_compact_currency(abs(value), "USD", locale=self.locale, fraction_digits=1)
+            )
         if unit in _SYMBOLS:
             factor, prefix = next((step for step in _PREFIXES if abs(value) >= 0.9995 * step[0]), _PREFIXES[-1])
             return f"{format_decimal(value / factor, format='#,##0.##', locale=self.locale)} {prefix}{unit}"
@@ -97,7 +99,14 @@ class Words:
             return self.share(value)
         many = abs(value) >= 1e6
         if many:
-            said = str(format_compact_decimal(abs(value), format_type="long", locale=self.locale, fraction_digits=1))
+            said = str(
+                format_compact_decimal(
+                    abs(value),
+                    format_type="short" if self.code == "ko" else "long",
+                    locale=self.locale,
+                    fraction_digits=1,
+                )
+            )
             said = self._signed(value, said)
         else:
             said = str(format_decimal(round(value, 0 if abs(value) >= 100 else 1), locale=self.locale))

@@ -12,25 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from stackyard.alliance import cache
-from stackyard.alliance.access import Seen, Viewer, view
+from stackyard.alliance.access import Row, Seen, Viewer, item_row, result_row, sight, view
 from stackyard.alliance.cache import Kept
+from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
-from stackyard.alliance.joint import Desk, Joint, Planned
 from stackyard.alliance.ledger import Ledger
-from stackyard.alliance.picture import picture
-from stackyard.alliance.revise import NotPossible, WhatIf, described, digest
 from stackyard.alliance.state import State
-from stackyard.catalog import load as catalogue
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
 
+if TYPE_CHECKING:
+    from stackyard.alliance.joint import Desk, Joint, Planned
+
 Progress = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """A run was stopped by whom it was started for; nothing of it is recorded."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Workspace:
         """The solver's desk; the scenario is read when it is first asked for. InputErrors where it cannot be."""
         with self._lock:
             if self._desk is None:
+                from stackyard.alliance.joint import Desk
+
                 self._desk = Desk(self.scenario)
             return self._desk
 
@@ -105,6 +109,31 @@ class Workspace:
                 self._views = {k: v for k, v in self._views.items() if k[2:] == key[2:]} | {key: found}
         return found if found.viewer == viewer else replace(found, viewer=viewer)
 
+    def decisions(self, host: Viewer, of: Viewer) -> tuple[Row, ...]:
+        """Every decision on what another viewer may see, what is hidden from them included: for the host alone."""
+        if not host.host:
+            return ()
+        own = {row.item: row for row in self.view(of).rows}
+        return tuple(
+            own.get(row.item) or Row(row.item, "none", self._why(row.item, of)) for row in self.view(host).rows
+        )
+
+    def _why(self, item: str, of: Viewer) -> str:
+        """Why something is hidden from a viewer."""
+        state, kept = self.ledger.state(), self.kept()
+        section, _, name = item.partition(".")
+        if section == "results" and kept is not None:
+            result = next(r for r in kept.picture.results if r.id == name)
+            return result_row(state, of, result, {}).reason
+        if section == "commitments":
+            c = state.commitments[name]
+            return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
+        if section == "meetings":
+            return sight(state, of, "", state.meetings[name].called.visibility)[1]
+        if section == "differences":
+            return "it is about something that the viewer may not see"
+        return item_row(state, of, item).reason
+
     def changes(self, seen: Seen) -> tuple[Mapping[str, float], tuple[tuple[str, Mapping[str, float]], ...]]:
         """Figures at the last meeting and what each changed promise adds since, of what may be seen.
 
@@ -114,7 +143,11 @@ class Workspace:
         if kept is None:
             return {}, ()
         before = {key: value for key, value in kept.before.items() if key in seen.figures}
-        full = [id_ for id_, _ in kept.changes if id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts]
+        full = [
+            id_
+            for id_, _ in kept.changes
+            if id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts
+        ]
         if len(full) == len(kept.changes):
             return before, kept.changes
         return before, ()
@@ -134,6 +167,20 @@ class Workspace:
             self.ledger.tidy()
         return made
 
+    def record_all(self, actor: Actor, events: Sequence[Any]) -> tuple[Record, ...] | Refused:
+        """Records several events, all of them or none."""
+
+        def wish(state: State) -> Any:
+            found: list[Any] = []
+            for event in events:
+                decided = decide(state, event, actor)
+                if isinstance(decided, Refused):
+                    return decided
+                found += decided
+            return tuple(found)
+
+        return self.ledger.record(wish, actor.name)
+
     # --- planning ---
 
     def current(self) -> Planned:
@@ -150,6 +197,9 @@ class Workspace:
 
     def what_if(self, viewer: Viewer, what_ifs: Sequence[WhatIf]) -> Tried:
         """The plan with changes tried, beside the plan as it is. NotPossible where an item is not to be changed."""
+        from stackyard.alliance.picture import picture
+        from stackyard.alliance.revise import described
+
         start = time.perf_counter()
         now = self.current()
         mine = self.view(viewer)
@@ -173,6 +223,8 @@ class Workspace:
 
     def proposal(self, viewer: Viewer, what_if: WhatIf, id_: str, note: str = "") -> CommitmentProposed:
         """A what-if as a commitment to propose: the months in which it differs. NotPossible where nothing does."""
+        from stackyard.alliance.revise import described
+
         now = self.current()
         if what_if.item not in self.view(viewer).items:
             raise NotPossible(f"there is no '{what_if.item}' that you may see")
@@ -255,6 +307,8 @@ def _value_seen(seen: Seen, item: str) -> bool:
 
 def _amounts(now: Planned, tried: Planned, section: str, key: str) -> tuple[str, str, dict[str, float]]:
     """(measure, unit, amounts by month) of what differs between two plans of an item."""
+    import numpy as np
+
     months = [show_month(month) for month in tried.scenario.months]
     if section == "sites":
         phases = tried.scenario.inputs.sites[key].phases
@@ -277,6 +331,7 @@ FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
 
 def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
     """The whole report of a joint plan in every format, by file name."""
+    from stackyard.catalog import load as catalogue
     from stackyard.report.build import build as document
     from stackyard.report.formats import FORMATS
 
@@ -295,7 +350,13 @@ def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
         reproduce=f"stackyard web {path}",
         digests=(("Scenario", planned.digest), ("Catalogue", catalogue().digest)),
     )
-    formats = {"report.html": "html", "plan.xlsx": "xlsx", "report.md": "md", "report.json": "json", "report.csv": "csv"}
+    formats = {
+        "report.html": "html",
+        "plan.xlsx": "xlsx",
+        "report.md": "md",
+        "report.json": "json",
+        "report.csv": "csv",
+    }
     return {name: FORMATS[form](report) for name, form in formats.items()}
 
 
