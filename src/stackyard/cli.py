@@ -334,7 +334,9 @@ def explain(
 @app.command()
 def web(
     scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("examples/openai-sk"),
-    ledger: Annotated[str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")] = "",
+    ledger: Annotated[
+        str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")
+    ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs accounts.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,

@@ -10,6 +10,7 @@ from stackyard.alliance.access import Input, Seen
 from stackyard.alliance.minutes import FIGURES, cause, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import Result
 from stackyard.alliance.words import Words
+from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (
     Block,
     Cell,
@@ -45,9 +46,11 @@ def report_of(
     seen: Seen, words: Words, id_: str, sections: Iterable[Section], title: str, subtitle: str = ""
 ) -> Report:
     """A report of some sections, with the sources of the inputs that the viewer may see."""
-    cited = {s.id + s.title: s for i in seen.inputs if i.fact is not None for s in i.fact.sources}
+    facts = distinct([i.fact for i in seen.inputs if i.fact is not None])
+    cited = sources(facts)
+    sure = (confidence(facts, len(cited)),) if facts else ()
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
-    return Report(title, subtitle, "", tuple(sections), tuple(cited.values()), made, language=words.code)
+    return Report(title, subtitle, "", (*sections, *sure), cited, made, language=words.code)
 
 
 def _grade(seen: Seen) -> Grade | None:
@@ -183,7 +186,8 @@ def stacked(
     form = LineFigure if lines else StackedArea
     names = ", ".join(series.name for series in drawn)
     alt = f"{title}, {seen.picture.months[0]} – {seen.picture.months[-1]}: {names}."
-    data = form(seen.picture.months, drawn, dashed, title, unit.unit, steps=prefix == "drawn.")
+    axis = words((rows or total or over)[0].title.partition(": ")[0])
+    data = form(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
 
 
@@ -207,8 +211,15 @@ def yearly(
     unit = scale(np.concatenate(list(found.values())), UNITS.get(rows[0].unit, rows[0].unit))
     top = max(float(np.max(v)) for v in found.values()) / unit.factor
     columns = (Column(unit.unit), *(Column(year, "", 0 if top >= 100 else 1 if top >= 10 else 2) for year in years))
-    listed = tuple((r.title.partition(": ")[2] or r.title, *unit.of(found[r.id])) for r in rows)
+    listed = tuple((_row_name(r, words), *unit.of(found[r.id])) for r in rows)
     return (Table(title, columns, listed, grade=grade),)
+
+
+def _row_name(result: Result, words: Words) -> str:
+    """What a row of a table is called: its place, or 'Total'."""
+    if result.id.endswith(".total"):
+        return words("Total")
+    return result.title.partition(": ")[2] or result.title
 
 
 def supply(seen: Seen, words: Words) -> Report:

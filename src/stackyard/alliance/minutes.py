@@ -192,7 +192,7 @@ def told(amounts: Mapping[str, float] | None, unit: str, words: Words, measure: 
     months = sorted(amounts)
     when = words.month(months[0]) if len(months) == 1 else f"{words.month(months[0])} – {words.month(months[-1])}"
     total = max(amounts.values()) if measure not in ("stacks",) else sum(amounts.values())
-    return f"{words.number(total, 2 if total < 100 else 0)} {unit}, {when}"
+    return f"{words.number(total, 2 if total < 100 else 0)} {words.unit(unit)}, {when}"
 
 
 def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block, ...]:
@@ -229,7 +229,10 @@ def plan_changes(
             by = words.change(now - old, unit) if old is not None else "–"
             rows.append((words(name), then, words.amount(now, unit), by))
     blocks: list[Block] = []
-    if rows:
+    same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
+    if rows and same:
+        blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
+    elif rows:
         columns = tuple(Column(words(name)) for name in ("Figure", "At the last meeting", "Now", "Change"))
         blocks.append(Table(words("The plan before and now"), columns, tuple(rows)))
     binds = seen.results("limits", "year.binds.")
@@ -262,10 +265,7 @@ EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost"
 
 def cause(text: str, words: Words) -> str:
     """The names of causes, each translated."""
-    whole = words(text)
-    if whole != text or words.code == "en":
-        return whole
-    return f" {words('and')} ".join(words(part[:1].upper() + part[1:]) for part in text.split(" and "))
+    return "; ".join(" + ".join(words(name) for name in part.split(" + ")) for part in text.split("; "))
 
 
 def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
@@ -289,8 +289,8 @@ def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
         (
             s.commitment.name,
             partner_name(seen, s.commitment.partner),
-            f"{words.number(s.promised)} {s.commitment.unit}",
-            f"{words.number(s.delivered)} {s.commitment.unit}",
+            f"{words.number(s.promised)} {words.unit(s.commitment.unit)}",
+            f"{words.number(s.delivered)} {words.unit(s.commitment.unit)}",
             s.month,
             words(s.reason),
         )

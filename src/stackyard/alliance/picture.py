@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.alliance.result import Picture, Result
-from stackyard.plan.explain import Explanation
+from stackyard.plan.causes import SEVERAL
+from stackyard.plan.explain import NAMES, Binding, Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V
@@ -163,13 +164,20 @@ def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
     return rows
 
 
+def _named(binding: Binding, cause: str) -> str:
+    """A cause by the names of its limits, 'HBM + Packaging' where they hold at once: each can be translated."""
+    if cause == SEVERAL and len(binding.together) > 1:
+        return " + ".join(NAMES[key] for key in binding.together[:3])
+    return binding.name(cause)
+
+
 def _limits(view: View, explanation: Explanation) -> list[Result]:
     """What limits each year: the names of the causes for all whose terms they are, the sentence for who sees them."""
     kinds = {"hbm": S, "packaging": K, "orders": A, "power": SITE}
     every = tuple(item for axis in (V, S, K, A, SITE) for item in _items(view, axis))
     rows = []
     for binding in explanation.years:
-        said = " and ".join(binding.name(cause) for cause in binding.main)
+        said = "; ".join(_named(binding, cause) for cause in binding.main)
         touched = [kinds[cause] for cause in binding.main if cause in kinds] or [V]
         sums = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
         named = "money" in binding.main or "money" in binding.together

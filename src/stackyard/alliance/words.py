@@ -86,6 +86,10 @@ class Words:
         """A share in per cent, with a decimal below ten."""
         return str(format_percent(value, format="#,##0.0 %" if self.code == "de" else "#,##0.0%", locale=self.locale))
 
+    def unit(self, unit: str) -> str:
+        """A unit as it is read: 'accelerators' of 'package'."""
+        return self(_COUNTED.get(unit, unit))
+
     def amount(self, value: float, unit: str) -> str:
         """An SI value as people say it: '1.2 GW', 'US$9.3 bn', '2.8 million stacks'."""
         if unit == "USD":
@@ -98,6 +102,8 @@ class Words:
         if unit == "":
             return self.share(value)
         many = abs(value) >= 1e6
+        if abs(value) >= 1e15 and self.code != "ko":  # these locales have no short word beyond a trillion
+            return f"{format_decimal(round(value / 1e12), locale=self.locale)} {self('trillion')} {self.unit(unit)}"
         if many:
             said = str(
                 format_compact_decimal(
@@ -110,7 +116,7 @@ class Words:
             said = self._signed(value, said)
         else:
             said = str(format_decimal(round(value, 0 if abs(value) >= 100 else 1), locale=self.locale))
-        return f"{said} {self(_COUNTED.get(unit, unit))}"
+        return f"{said} {self.unit(unit)}"
 
     def change(self, value: float, unit: str) -> str:
         """A difference with its sign."""

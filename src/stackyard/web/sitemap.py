@@ -70,7 +70,7 @@ def _frame(
         anchor, shift = ("end", -radius - 5) if left else ("start", radius + 5)
         marks.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{html.escape(_told(name, watts, words))}</title></circle>'
-            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{html.escape(name.partition(",")[0])}</text>'
+            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{html.escape(name.partition(" (")[0])}</text>'
         )
     alt = html.escape("; ".join(_told(name, watts, words) for name, _, watts in spots))
     return (
