@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from stackyard import catalog
 from stackyard.plan import amounts
 from stackyard.plan.amounts import Door, Series, Unit
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -28,8 +29,9 @@ from stackyard.plan.inputs import (
     SitePhase,
     SitePlan,
     Supply,
-    Wafers,
 )
+from stackyard.plan.powering import Source as PowerSource
+from stackyard.plan.supplying import BaseDies, Lead, Wafers
 from stackyard.source import Fact, Grade
 
 HEAD = """# The scenario file
@@ -39,8 +41,9 @@ lists every key. `stackyard check FILE` reads a file and tells every mistake at 
 `examples/first-plan.yaml` is the shortest whole plan. This page is generated from the types that read the file.
 
 Months are written `2026-09`. A key marked **required** has no default; an unknown key is refused. Keys right below
-`services`, `supplies`, `packaging`, `accelerators` and `sites` are names of your own, each used once, by which
-the parts name each other. What is used twice can be marked with `&name` and repeated with `*name`, as always in YAML.
+`services`, `supplies`, `packaging`, `accelerators`, `sites` and `campaigns` are names of your own, each used once,
+by which the parts name each other. What is used twice can be marked with `&name` and repeated with `*name`, as always
+in YAML.
 """
 
 UNITS = """## Units
@@ -87,13 +90,21 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("horizon", Horizon),
     ("money", Money),
     ("services", Service),
+    ("tiers of a service", Tier),
+    ("alternatives of a service", Way),
     ("supplies", Supply),
     ("wafers of a supply", Wafers),
+    ("base_dies of wafers", BaseDies),
+    ("a lead time", Lead),
+    ("contract of a supply", Contract),
     ("packaging", Packaging),
     ("accelerators", Chip),
     ("sites", SitePlan),
     ("phases of a site", SitePhase),
+    ("sources of a site", PowerSource),
     ("fleet of a site", Installed),
+    ("halls of a site", Hall),
+    ("campaigns", Campaign),
 )
 KEYS = "the keys below"
 
@@ -122,7 +133,7 @@ def _row(key: str, field: FieldInfo) -> str:
         what += f", {bounds[Ge].ge} to {bounds[Le].le}"
     elif Ge in bounds:
         what += f", at least {bounds[Ge].ge}"
-    return f"| `{key}` | {what} | {_default(field)} | {field.description or ''} |"
+    return f"| `{key}` | {what} | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -143,7 +154,8 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if origin is Mapping:
         what = _what(inner[1], [])
         if inner[0] is str:
-            return "names of your own, each with the keys below"
+            told = "each with the keys below" if what == KEYS else f"each {what}"
+            return f"names of your own, {told}"
         return f"{what} for each {'year' if inner[0] is int else _what(inner[0], [])}"
     if origin is tuple:
         what = _what(inner[0], [])
@@ -152,8 +164,11 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind in (Fact, Series) and unit is not None:
         told = {"": ", a share or factor", "1/year": ", a share a year"}.get(unit, f" in {unit}")
         return ("amount" if kind is Fact else "series") + told
+    if kind is Lead:
+        return "whole months, or a range"
     if kind is str:
-        return "id" if any(isinstance(mark, AfterValidator) for mark in marks) else "text"
+        known = any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
+        return "id" if known else "text"
     if kind is int:
         return "whole number" if all(isinstance(mark, Ge | Le) for mark in marks) else "month"
     return KEYS

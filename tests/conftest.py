@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import xarray as xr
 from hypothesis import settings
 
 from stackyard.months import parse_month, seconds_in, show_month
-from stackyard.plan.problem import SCHEMA, SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.problem import SCHEMA, SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
 from stackyard.plan.solve import Solved, solve_warm
 
 # In CI the same examples every time: a failure there is a fact about the change. At home the search goes on.
@@ -23,8 +24,13 @@ if os.environ.get("CI") == "true":
 SMALL = {A: (2, 3), S: (2, 3), K: (1, 2), SITE: (2, 3), V: (2, 3), T: (4, 8)}
 
 
-def random_problem(seed: int, sizes: dict[str, tuple[int, int]] = SMALL, life: tuple[int, int] = (3, 7)) -> Problem:
-    """A Problem of plausible magnitudes in which any of the limits may bind, or none; the same for the same seed."""
+def random_problem(
+    seed: int, sizes: dict[str, tuple[int, int]] = SMALL, life: tuple[int, int] = (3, 7), whole: bool = False
+) -> Problem:
+    """A Problem of plausible magnitudes in which any of the limits may bind, or none; the same for the same seed.
+
+    Tiers and signed contracts are in all; choices, whole systems and training only in those that are `whole`.
+    """
     draw = np.random.default_rng(seed)
     n = {dim: int(draw.integers(low, high + 1)) for dim, (low, high) in sizes.items()}
     first = parse_month("2026-01") + int(draw.integers(12))
@@ -98,7 +104,139 @@ def random_problem(seed: int, sizes: dict[str, tuple[int, int]] = SMALL, life: t
         "carbon_price": np.full(n[T], draw.choice([0.0, 0.1])),
         "budget": np.where(uniform(0, 1, T)[: len(years)] < 0.5, np.inf, spend * draw.uniform(0.1, 2, len(years))),
     }
+    values, powers = with_power(np.random.default_rng([seed, 11]), values, n, need, power)
+    values, more = with_choices(np.random.default_rng([seed, 7]), values, n, years, months, packages, whole)
+    coords |= more | powers
     return Problem(xr.Dataset({name: array(name, values[name]) for name in SCHEMA}, coords=coords))
+
+
+def with_power(
+    draw: np.random.Generator, values: dict[str, Any], n: dict[str, int], need: float, power: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same with plants that draw power at any load, demand charges, sources, qualification; and the new ids."""
+    values = dict(values)
+    size = (n[SITE], n[T])
+    values["pue_peak"] = values["pue"] * draw.uniform(1.0, 1.15, size)
+    values["overhead"] = draw.uniform(0, 0.1, (n[SITE], 1)) * np.ones(size)
+    values["overhead_peak"] = values["overhead"] * draw.uniform(1.0, 1.2, size)
+    values["pue_design"] = (values["pue_peak"] / (1 - values["overhead_peak"])).max(axis=1)
+    values["demand_charge"] = draw.uniform(0.0005, 0.01, (n[SITE], 1)) * np.ones(size)
+    sources = int(draw.integers(0, 4))
+    whole = (sources, n[T])
+    place = np.eye(n[SITE])[draw.integers(0, n[SITE], sources)]
+    begin = draw.integers(0, n[T], sources)
+    some = (np.arange(n[T]) >= begin[:, None]) * draw.uniform(0.1, 1, (sources, 1))
+    elapsed = np.arange(n[T])
+    left = np.clip(1 - (n[T] - elapsed) / draw.uniform(8, 240, (sources, 1)), 0, 1)
+    unit = np.ones(whole)
+    values |= {
+        "source_site": place.reshape(sources, n[SITE]),
+        "source_most": some * need / n[SITE],
+        "source_price": draw.uniform(0, 4, (sources, 1)) * unit,
+        "source_residual": left,
+        "source_upkeep": draw.uniform(0, 0.01, (sources, 1)) * unit,
+        "source_yield": draw.choice([0.0, 0.2, 0.9], (sources, 1)) * unit,
+        "source_firm": draw.choice([0.0, 0.5, 0.9], (sources, 1)) * unit,
+        "source_loss": draw.choice([0.0, 0.03], (sources, 1)) * unit,
+        "source_energy_price": draw.uniform(0, 4e-8, (sources, 1)) * unit,
+        "source_carbon": draw.choice([0.0, 1.2e-7], sources),
+        "source_wheeled": draw.choice([0.0, 1.0], sources),
+        "waiting_holding": draw.uniform(0, 300, (n[A], 1)) * np.ones((n[A], n[T])),
+        "embodied": draw.choice([0.0, 318.0], n[A]),
+        "ddr5_per_stack": np.full(n[S], 36e9 * 3.3),
+        "undrawable": np.arange(n[T]) < draw.integers(0, 3, (n[S], n[A], 1)) * (draw.random((n[S], n[A], 1)) < 0.3),
+    }
+    return values, {P: np.array([f"{P}-{i}" for i in range(sources)], dtype=str)}
+
+
+def with_choices(
+    draw: np.random.Generator,
+    values: dict[str, Any],
+    n: dict[str, int],
+    years: list[int],
+    months: range,
+    packages: float,
+    whole: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same with tiers, contracts, phases, whole systems and a campaign; and the ids of the new axes."""
+    values = dict(values)
+    tiers, price = int(draw.integers(0, 3)), values["unserved_price"]
+    start = np.sort(draw.uniform(0.1, 0.9, (n[V], tiers, 1)), axis=1) * values["demand"][:, None, :]
+    dearer = draw.uniform(0, 2, (n[V], tiers, 1)) * (draw.random((n[V], tiers, 1)) < 0.7) * price[:, None, :]
+    values |= {"tier_start": start, "tier_price": dearer, "stack_value": values["stack_price"].copy()}
+    signed = draw.random(n[S]) < 0.5
+    values["take_price"] = values["stack_price"] * draw.uniform(0.7, 1.1, (n[S], 1)) * signed[:, None]
+    values["short_price"] = 0.5 * values["take_price"]
+    values["short_price"][draw.random(n[S]) < 0.2] = np.inf
+    count, last = (
+        n[S] + 2 * n[SITE],
+        [t for t in range(n[T]) if t == n[T] - 1 or months[t] // 12 != months[t + 1] // 12],
+    )
+    option = {name: np.zeros((count, *size)) for name, size in OPTIONS(n).items()}
+    option["total"][:] = np.inf
+    for s in np.flatnonzero(signed):
+        offered = values["stacks_delivered"][s] * draw.uniform(0.5, 2)
+        option["stacks"][s, s] = offered
+        option["fee"][s, 0] = 0.02 * (values["take_price"][s] * offered).sum() * draw.random()
+        if draw.random() < 0.5:
+            option["total"][s, s] = 0.4 * offered.sum()
+        begin = 0
+        for t in last:
+            option["minimum"][s, s, t] = 0.3 * offered[begin : t + 1].sum() * (draw.random() < 0.7)
+            begin = t + 1
+        values["stacks_delivered"][s] = 0.0
+        values["stack_price"][s] = 0.0
+    for i in range(n[SITE]):
+        for k in (0, 1):
+            at, since = n[S] + 2 * i + k, int(draw.integers(0, n[T]))
+            size = values["site_power"][i].max() * draw.uniform(0.3, 1)
+            option["power"][at, i, since:] = size
+            option["fee"][at, since] = size * draw.uniform(0, 6)
+            option["left"][at] = 0.5 * option["fee"][at, since]
+        option["group"][n[S] + 2 * i, i % 2] = option["group"][n[S] + 2 * (i - 1) % (2 * n[SITE]), i % 2] = 1.0
+        option["needs"][n[S] + 2 * i + 1, n[S] + 2 * i] = 1.0
+    if whole:
+        option["most"][:] = 1.0
+        option["least"][: n[S]] = (draw.random(n[S]) < 0.3) & ~np.isinf(values["short_price"]).any(axis=1)
+    else:
+        option["most"][: n[S]] = option["least"][: n[S]] = ~np.isinf(values["short_price"]).any(axis=1)
+        option["most"][n[S] :: 2] = option["least"][n[S] :: 2] = np.arange(n[SITE]) == 0
+    values |= {f"option_{name}": value for name, value in option.items()}
+    campaigns = int(whole and draw.random() < 0.7)
+    rate = draw.uniform(3e14, 1e15, (n[A], campaigns))
+    flop = packages * 0.2 * 6e14 * 2.6e6 * draw.uniform(0.5, 2, campaigns)
+    opened = np.zeros((campaigns, n[T]))
+    opened[:, 1:] = 1.0
+    late = np.zeros((campaigns, n[T]))
+    late[:, n[T] // 2 :] = 0.3 * (values["accelerator_price"].mean() / (6e14 * 2.6e6)) / n[T]
+    values |= {
+        "lot": (draw.random(n[A]) < 0.5) * whole * np.round(packages / 30 + 1),
+        "campaign_flop": flop,
+        "campaign_least": packages * draw.uniform(0, 0.1, campaigns),
+        "campaign_open": opened,
+        "campaign_late": late,
+        "cluster_most": packages * 2 * np.ones((n[A], n[SITE], campaigns)) * (draw.random((n[A], 1, campaigns)) < 0.9),
+        "train_rate": rate,
+        "train_power": values["power_busy"].max(axis=1)[:, None] * np.ones((n[A], campaigns)),
+    }
+    ids = {R: tiers, O: count, N: count, G: 2, C: campaigns}
+    return values, {dim: np.array([f"{dim}-{i}" for i in range(size)], dtype=str) for dim, size in ids.items()}
+
+
+def OPTIONS(n: dict[str, int]) -> dict[str, tuple[int, ...]]:  # noqa: N802 - a table that needs the sizes
+    """Axes of the coefficients of options behind their own."""
+    return {
+        "least": (),
+        "most": (),
+        "fee": (n[T],),
+        "left": (),
+        "power": (n[SITE], n[T]),
+        "stacks": (n[S], n[T]),
+        "total": (n[S],),
+        "minimum": (n[S], n[T]),
+        "needs": (n[S] + 2 * n[SITE],),
+        "group": (2,),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +249,15 @@ def problem_of() -> Callable[[int], Problem]:
 def solved_of() -> Callable[[int], Solved]:
     """The same problems solved, each once a session."""
     return cache(lambda seed: solve_warm(random_problem(seed)))
+
+
+@pytest.fixture(scope="session")
+def whole_of() -> Callable[[int], Problem]:
+    """Small random problems in which something whole is to be chosen."""
+    return lambda seed: random_problem(seed, whole=True)
+
+
+@pytest.fixture(scope="session")
+def chosen_of() -> Callable[[int], Solved]:
+    """The same problems solved, all but exactly."""
+    return cache(lambda seed: solve_warm(random_problem(seed, whole=True), gap=1e-6))

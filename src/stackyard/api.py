@@ -20,10 +20,12 @@ from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
 from stackyard.source import Fact, Grade
+from stackyard.what_ifs import compare, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
+    from stackyard.hbm.calibration import Check
     from stackyard.perf.calibration.training_check import Compared
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.cost import Prices
@@ -37,17 +39,18 @@ if TYPE_CHECKING:
     from stackyard.plan.plan import Plan
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
+    from stackyard.reach import Reach
     from stackyard.report.document import Report
+    from stackyard.site.asked import Asked
 
 Progress = Callable[[str], None]
 
 ABSENT = (
-    "Training campaigns: the demand is inference only.",
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
-    "Whole racks, phases and contracts: decisions are continuous amounts; nothing is rounded to lots.",
+    "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
     "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
-    "Moving accelerators between sites, part-load losses of power and cooling, and demand charges.",
+    "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
 LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
@@ -346,6 +349,27 @@ def _prices(part: Accelerator) -> Prices:
     return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
 
 
+def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
+    """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`."""
+    from stackyard.reach import reach
+
+    return reach(catalog(), product, wafers, maker, **asked)
+
+
+def supply_checks() -> list[Check]:
+    """The memory chain beside the top-down figures of the record."""
+    from stackyard.hbm.calibration import checks
+
+    return list(checks(catalog()))
+
+
+def site(name: str | None = None, *, epw: Path | str | None = None, **asked: str) -> Asked:
+    """A site, a climate or a weather file through a year under a kind of cooling: see `site.asked.asked`."""
+    from stackyard.site.asked import asked as answered
+
+    return answered(catalog(), name, None if epw is None else Path(epw), **asked)
+
+
 def scenario(path: Path | str) -> Scenario:
     """A scenario file or folder, read and checked; raises InputErrors with every fault."""
     from stackyard.plan.scenario import load as read
@@ -523,6 +547,7 @@ __all__ = [
     "Result",
     "audit",
     "catalog",
+    "compare",
     "estimate",
     "explained",
     "fact_row",
@@ -534,10 +559,15 @@ __all__ = [
     "problem",
     "scenario",
     "search",
+    "site",
+    "supply",
+    "supply_checks",
     "train",
     "validate",
     "validate_training",
     "what_if",
+    "why_not",
     "workload",
     "write_map",
+    "write_mps",
 ]

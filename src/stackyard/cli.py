@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard.cli_ledger import account_app, ledger_app
+from stackyard.cli_ledger import account_app, ledger_app, web
 from stackyard.errors import InputErrors, SolveError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(account_app, name="account")
+app.command()(web)
 
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
@@ -292,6 +293,52 @@ def memory(
 
 
 @app.command()
+def supply(
+    product: Annotated[str | None, typer.Argument(help="A product: hbm4-12h; `facts hbm` lists them.")] = None,
+    maker: Annotated[str, typer.Option(help="sk-hynix, samsung or micron; the industry's yields if left out.")] = "",
+    wafers: Annotated[str, typer.Option(help="Wafers started: 10000, or each month: '900 kwafer/month'.")] = "1",
+    height: Height = None,
+    chip: Annotated[str | None, typer.Option(help="On to accelerators and power: rubin-vr200.")] = None,
+    model: Annotated[str | None, typer.Option(help="And to tokens a day, with --chip: deepseek-v3.")] = None,
+    precision: Annotated[str, typer.Option(help="Of that model: bf16, fp8, fp4.")] = "fp8",
+    made: Annotated[float, typer.Option(help="Made since the yield was reported, over what was made then: 2.")] = 1.0,
+    sources: Annotated[bool, typer.Option("--sources", help="Show every fact and where it was read.")] = False,
+    checks: Annotated[bool, typer.Option("--check", help="The chain against what shipped, instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What HBM wafers come to: dies, stacks, gigabytes, DDR5 displaced, accelerators, megawatts and tokens a day."""
+    from stackyard import api, show
+
+    if checks:
+        told = api.supply_checks()
+        print_json([vars(check) for check in told]) if as_json else show.checks(told)
+        return
+    if product is None:
+        raise typer.BadParameter("name a product, such as hbm4-12h, or --check", param_hint="PRODUCT")
+    found = api.supply(
+        product, wafers, maker, height=height, chip=chip, model=model, precision=precision.lower(), made=made
+    )
+    print_json(found.summary()) if as_json else show.supply(found, sources)
+
+
+@app.command()
+def site(
+    name: Annotated[str | None, typer.Argument(help="A site or climate of the catalogue: ulsan, frankfurt.")] = None,
+    epw: Annotated[Path | None, typer.Option(help="A file of hourly weather (EPW) instead.")] = None,
+    cooling: Annotated[str, typer.Option(help="air, outside-air, hybrid, liquid or legacy.")] = "liquid",
+    rejection: Annotated[str, typer.Option(help="dry, adiabatic or tower.")] = "dry",
+    load: Annotated[str, typer.Option(help="IT power over what the site is built for.")] = "75%",
+    sources: Annotated[bool, typer.Option("--sources", help="Show every constant and where it was read.")] = False,
+    as_json: Json = False,
+) -> None:
+    """PUE, water and modes of cooling of a site by month, from the hours of a year and the load."""
+    from stackyard import api, show
+
+    found = api.site(name, epw=epw, cooling=cooling, rejection=rejection, load=load)
+    print_json(found.summary()) if as_json else show.site(found, sources)
+
+
+@app.command()
 def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 
@@ -308,11 +355,15 @@ def plan(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the plan.")] = Path("out"),
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
+    mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
     from stackyard.files import require_folder
 
+    if mps is not None:
+        show.console().print(f"{api.write_mps(scenario, mps)}: the program, for any solver that reads MPS.")
+        return
     require_folder(out)
     with show.progress() as progress:
         result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
@@ -332,21 +383,36 @@ def explain(
 
 
 @app.command()
-def web(
-    scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("examples/openai-sk"),
-    ledger: Annotated[
-        str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")
-    ] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs accounts.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
-    certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+def compare(
+    first: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one over the same months, or a file of changes to it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the comparison.")] = Path("out"),
 ) -> None:
-    """Open the alliance's page: promises, meetings, the plan, what-ifs. For one person on loopback it needs no account."""
-    from importlib import import_module
+    """Compare two plans: what each changed input does to cost, tokens, power, exactly; one table and one waterfall."""
+    from stackyard import api, show
+    from stackyard.files import require_folder
 
-    serve = import_module("stackyard.web.serve").serve  # by name: cli and web stand beside each other
-    serve(scenario, ledger, host=host, port=port, certificate=certificate, key=key)
+    require_folder(out)
+    with show.progress() as progress:
+        _, document = api.compare(first, second, progress)
+        written = document.write(out)
+    show.document(document.report, written)
+
+
+@app.command(name="why-not")
+def why_not(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
+    what: Annotated[str, typer.Argument(help="An option, such as phase/ulsan/2029-02, or an accelerator with --at.")],
+    at: Annotated[str | None, typer.Option(help="The site at which the accelerator is to stand.")] = None,
+) -> None:
+    """Force what the plan did not choose, plan again, and tell the difference."""
+    from stackyard import api, show
+
+    with show.progress() as progress:
+        found = api.why_not(scenario, what, at, progress)
+    show.why_not(found)
+    if found.plan is None:
+        raise typer.Exit(DOES_NOT_FIT)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The verbs of the ledger and its accounts: `stackyard ledger`, `stackyard account`."""
+"""The verbs of the alliance: `stackyard ledger`, `stackyard account`, `stackyard web`."""
 
 from __future__ import annotations
 
@@ -159,3 +159,20 @@ def list_(where: Where) -> None:
     with _opened(where) as ledger:
         for account in Accounts(ledger).listed():
             typer.echo(f"{account.name}\t{account.role}\t{account.partner}")
+
+
+def web(
+    scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("examples/openai-sk"),
+    ledger: Annotated[
+        str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs accounts.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
+    certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+) -> None:
+    """Open the alliance's page: promises, meetings, the plan, what-ifs. For one person on loopback it needs no account."""
+    from importlib import import_module
+
+    serve = import_module("stackyard.web.serve").serve  # by name: cli and web stand beside each other
+    serve(scenario, ledger, host=host, port=port, certificate=certificate, key=key)

@@ -178,8 +178,12 @@ class Table:
     rows: tuple[tuple[int, Mapping[str, str]], ...]
 
 
-def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
-    """Reads a CSV file with a header; raises InputErrors when it is missing, empty, ragged or lacks a column."""
+def read_csv(path: Path, required: tuple[str, ...], name: str = "", ragged: Faults | None = None) -> Table:
+    """Reads a CSV file with a header; raises InputErrors when it is missing, empty, ragged or lacks a column.
+
+    With `ragged`, rows of another length than the header are added there and the others are returned, so that a reader
+    can tell them together with what is wrong in the cells.
+    """
     file = name or str(path)
     faults = Faults()
     rows: list[tuple[int, Mapping[str, str]]] = []
@@ -211,9 +215,8 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "") -> Table:
             if tuple(cells) == header and not rows:
                 continue
             if len(cells) != len(header):
-                faults.add(
-                    file, number, "", f"has {len(cells)} cells; the header has {len(header)}", "one cell a column"
-                )
+                message = f"has {len(cells)} cells; the header has {len(header)}"
+                (faults if ragged is None else ragged).add(file, number, "", message, "one cell a column")
                 continue
             rows.append((number, dict(zip(header, cells, strict=True))))
     if not rows and not faults:

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from stackyard.catalog.entries import Phase
 from stackyard.quantity import HOUR, KWH, MEGA, YEAR
 from stackyard.site.account import carbon, electricity_cost, fitout_cost, site_energy, water_volume
-from stackyard.site.climate import over_month, seconds_above, wet_bulb
+from stackyard.site.climate import wet_bulb
 from stackyard.site.cooling import Chiller, chiller_work, cooling_power, free_share, tower_water
 from stackyard.site.phases import power_by_month, residual
 from stackyard.site.plant import Cooling, Rejection, conditions, facts, plant
 from stackyard.site.power import fits_rack, it_power, pue, system_power
 from stackyard.source import Grade
 
-KINDS: list[Cooling] = ["air", "hybrid", "liquid", "legacy"]
-REJECTIONS: list[Rejection] = ["dry", "tower"]
+KINDS: list[Cooling] = ["air", "outside-air", "hybrid", "liquid", "legacy"]
+REJECTIONS: list[Rejection] = ["dry", "adiabatic", "tower"]
 kind = st.sampled_from(KINDS)
 rejection = st.sampled_from(REJECTIONS)
 celsius = st.floats(-25, 38)
@@ -39,11 +39,16 @@ def test_hotter_air_never_lowers_pue_or_the_chillers_share(
 
 @settings(max_examples=100, deadline=None)
 @given(kind, rejection, celsius, drier)
-def test_pue_is_above_one_and_only_towers_drink(cooling: Cooling, rejection: Rejection, dry: float, gap: float) -> None:
-    found = conditions(plant(cooling, rejection), [dry], [dry - gap])
+def test_pue_is_above_one_and_only_what_wets_drinks(
+    cooling: Cooling, rejection: Rejection, dry: float, gap: float
+) -> None:
+    here = plant(cooling, rejection)
+    found = conditions(here, [dry], [dry - gap])
     assert found.pue[0] > 1
     assert 0 <= found.mechanical[0] <= 1 + 1e-12
-    assert (found.water[0] > 0) == (rejection == "tower")
+    assert found.water[0] == 0 or here.wets
+    if here.rejection == "tower":
+        assert found.water[0] > 0
 
 
 @given(celsius, drier)
@@ -74,10 +79,13 @@ def test_a_wet_bulb_above_the_dry_bulb_is_refused() -> None:
         conditions(plant("air"), [10.0], [11.0])
 
 
-def test_only_a_tower_needs_the_wet_bulb() -> None:
+def test_only_what_wets_needs_the_wet_bulb() -> None:
     np.testing.assert_array_equal(conditions(plant("air"), [30.0]).pue, conditions(plant("air"), [30.0], [20.0]).pue)
-    with pytest.raises(ValueError, match="needs the wet bulb"):
-        conditions(plant("air", "tower"), [30.0])
+    for here in (plant("air", "tower"), plant("air", "adiabatic"), plant("outside-air")):
+        with pytest.raises(ValueError, match="needs the wet bulb"):
+            conditions(here, [30.0])
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        conditions(plant("air"), [30.0], load=0.0)
 
 
 @given(celsius, st.floats(1, 15), st.floats(5, 45), st.floats(1, 15), st.floats(0.1, 30))
@@ -182,14 +190,6 @@ def test_an_investment_costs_the_same_in_every_year_of_its_life(rate: float, lif
     assert left[0] == pytest.approx(1) and left[-1] == pytest.approx(0, abs=1e-12)
     age = data.draw(st.floats(0, 2)) * life * YEAR
     assert float(residual(age, life * YEAR, 1e-9)) == pytest.approx(float(residual(age, life * YEAR)), abs=1e-6)
-
-
-@given(celsius, st.floats(1, 6), st.floats(-40, 50))
-def test_a_month_has_its_time_above_or_below(mean: float, spread: float, threshold: float) -> None:
-    above = seconds_above(threshold, mean, spread, HOUR)
-    assert above + seconds_above(-threshold, -mean, spread, HOUR) == pytest.approx(HOUR)
-    assert over_month(lambda x: np.ones_like(x), spread) == pytest.approx(1.0)
-    assert over_month(lambda x: x**2, spread) == pytest.approx(spread**2)
 
 
 @given(st.floats(-10, 40), st.floats(0.05, 1.0))

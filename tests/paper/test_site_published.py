@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from stackyard.catalog.load import load
-from stackyard.quantity import DAY, HOUR, KWH, MEGA
+from stackyard.quantity import HOUR, KWH, MEGA
 from stackyard.site.account import carbon, site_energy
-from stackyard.site.climate import seconds_above, wet_bulb
-from stackyard.site.plant import Conditions, Cooling, Rejection, conditions, facts, plant
+from stackyard.site.climate import wet_bulb
+from stackyard.site.places import weather
+from stackyard.site.plant import Cooling, Rejection, conditions, facts, plant
 from stackyard.site.power import system_power
+from stackyard.site.year import Year, year
 
-DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 THRESHOLDS = np.array([18.0, 20.0, 22.0, 24.0, 26.0])
 
 # Monthly means of hourly weather files (EnergyPlus IWEC, 1982-1999); Abilene: means of published monthly maxima and
@@ -23,28 +24,40 @@ def published_hours(place: str, bulb: str) -> tuple[float, ...]:
     return load().fact(f"climates.{place}.hours_{bulb}_bulb_above_18_to_26").value  # type: ignore[return-value]
 
 
-def hours_above(means: tuple[float, ...], spread: float) -> np.ndarray:
-    seconds = seconds_above(THRESHOLDS, np.array(means)[:, None], spread, DAYS[:, None] * DAY)
-    return np.sum(seconds, axis=0) / HOUR
+YEARS = {place: weather(climate) for place, climate in CLIMATES.items()}
+HOURLY = ("ulsan", "incheon", "gwangju", "frankfurt")  # places with hourly files behind their means
 
 
 @pytest.mark.parametrize(
-    ("place", "tolerance"), [("ulsan", 120), ("incheon", 70), ("gwangju", 165), ("frankfurt", 115)]
+    ("place", "tolerance"), [("ulsan", 170), ("incheon", 95), ("gwangju", 150), ("frankfurt", 215)]
 )
-def test_mean_and_spread_give_the_hours_of_wet_bulb(place: str, tolerance: int) -> None:
-    """Within 2% of the year at every threshold of every place.
-
-    The real tail is shorter than the normal one: at Gwangju the model has 213 hours above 26 deg C, the file 62.
-    """
-    spread = facts()["plant.weather.wet_bulb_spread"].si
-    found = hours_above(CLIMATES[place].wet_bulb, spread)
+def test_hours_made_from_means_have_the_hours_of_wet_bulb(place: str, tolerance: int) -> None:
+    """Within 2.5% of the year at every threshold of every place."""
+    found = [(YEARS[place].wet > threshold).sum() for threshold in THRESHOLDS]
     np.testing.assert_allclose(found, published_hours(place, "wet"), atol=tolerance)
 
 
-def test_mean_and_spread_give_the_hours_of_dry_bulb_at_ulsan() -> None:
-    spread = facts()["plant.weather.dry_bulb_spread"].si
-    found = hours_above(CLIMATES["ulsan"].dry_bulb, spread)
-    np.testing.assert_allclose(found, published_hours("ulsan", "dry"), atol=60)
+def test_hours_made_from_means_have_the_hours_of_dry_bulb_at_ulsan() -> None:
+    found = [(YEARS["ulsan"].dry > threshold).sum() for threshold in THRESHOLDS]
+    np.testing.assert_allclose(found, published_hours("ulsan", "dry"), atol=80)
+
+
+@pytest.mark.parametrize("place", HOURLY)
+def test_design_points_of_hours_made_from_means(place: str) -> None:
+    """99.6% points of the files against ours: within 1.5 K, but Frankfurt's dry bulb 3.5 K too low.
+
+    One spread serves all months and places; a continental summer has hotter spells than the sea coast's.
+    """
+    dry, wet = YEARS[place].percentile(0.996)
+    known = [load().fact(f"climates.{place}.{bulb}_bulb_p99_6").value for bulb in ("dry", "wet")]
+    assert wet == pytest.approx(known[1], abs=1.5)
+    assert -3.5 < dry - known[0] < 1.5  # type: ignore[operator]
+
+
+def test_means_of_the_year_are_those_of_the_files() -> None:
+    for place in HOURLY:
+        for bulb, hours in (("dry", YEARS[place].dry), ("wet", YEARS[place].wet)):
+            assert hours.mean() == pytest.approx(load().fact(f"climates.{place}.{bulb}_bulb_mean").value, abs=0.15)
 
 
 def test_wet_bulb_of_the_monthly_means_lies_near_the_mean_of_wet_bulbs() -> None:
@@ -54,49 +67,57 @@ def test_wet_bulb_of_the_monthly_means_lies_near_the_mean_of_wet_bulbs() -> None
     np.testing.assert_allclose(found, CLIMATES["ulsan"].wet_bulb, atol=0.7)
 
 
-def year_at(place: str, cooling: Cooling, rejection: Rejection) -> Conditions:
-    return conditions(plant(cooling, rejection), CLIMATES[place].dry_bulb, CLIMATES[place].wet_bulb)
+def year_at(place: str, cooling: Cooling, rejection: Rejection, load_: float) -> Year:
+    return year(plant(cooling, rejection), YEARS[place], load_)
 
 
-def pue_of_year(place: str, cooling: Cooling, rejection: Rejection) -> float:
-    return float(np.average(year_at(place, cooling, rejection).pue, weights=DAYS))
+MODERN, OLD = facts()["plant.part_load.modern"].si, facts()["plant.part_load.legacy"].si
 
 
 @pytest.mark.parametrize(
-    ("published", "cooling", "rejection", "error"),
+    ("fact", "cooling", "rejection", "error"),
     [
-        (1.10, "air", "tower", 0.04),  # Google fleet; best site 1.06
-        (1.08, "air", "tower", 0.06),  # Meta fleet
-        (1.15, "air", "dry", 0.05),  # AWS fleet 2023 and 2024
-        (1.10, "liquid", "dry", 0.02),  # liquid-cooled AI halls, range 1.02 to 1.2
-        (1.10, "hybrid", "dry", 0.03),  # SK Telecom's liquid-cooling demonstration, "about"
+        ("google-fleet", "air", "tower", 0.03),
+        ("meta-fleet", "outside-air", "dry", 0.02),
+        ("aws-2024", "air", "dry", 0.03),
+        ("aws-new-design-target", "outside-air", "dry", 0.02),
+        ("microsoft-fy25", "air", "dry", 0.03),
+        ("liquid-cooled-ai", "liquid", "dry", 0.02),
+        ("skt-liquid-demo.after", "hybrid", "dry", 0.03),
     ],
 )
-def test_pue_of_modern_sites(published: float, cooling: Cooling, rejection: Rejection, error: float) -> None:
-    """Fleet means against our mean of a temperate (Frankfurt) and a hot (Abilene) climate; the tolerance is our error.
+def test_pue_of_modern_sites(fact: str, cooling: Cooling, rejection: Rejection, error: float) -> None:
+    """Fleet means against our mean of a temperate (Frankfurt) and a hot (Abilene) climate at 75% load.
 
-    Google and Meta cool much of their fleet with outside air, which we do not model: we are 0.02 to 0.04 above them.
+    Which plant a fleet has is our reading: Meta's halls take outside air, Google's have towers, the others are mixed.
+    The tolerance is our error; it is not tuned away.
     """
-    ours = (pue_of_year("frankfurt", cooling, rejection) + pue_of_year("abilene", cooling, rejection)) / 2
+    published = load().fact(f"facility.pue.{fact}").si
+    ours = (
+        year_at("frankfurt", cooling, rejection, MODERN).mean("pue")
+        + year_at("abilene", cooling, rejection, MODERN).mean("pue")
+    ) / 2
     assert ours == pytest.approx(published, abs=error)
 
 
-def test_pue_of_older_rooms_is_too_low_by_a_tenth() -> None:
-    """Older air-cooled rooms: 1.5 (1.4 to 1.6); industry mean 1.56 (Uptime 2024). Ours: 1.37 to 1.47.
+def test_pue_of_older_rooms_with_their_part_load() -> None:
+    """Industry mean 1.56 to 1.58 (Uptime 2024), older air-cooled rooms 1.5 (1.4 to 1.6): ours 1.50 to 1.62, mean 1.56.
 
-    The model is at design load; real rooms run part-loaded on fixed losses, which is most of what is missing.
+    At 60% load; at full load the same rooms would have 1.38 to 1.48, which is what a model without part load says.
     """
-    for place in CLIMATES:
-        for rejection in ("dry", "tower"):
-            ours = pue_of_year(place, "legacy", rejection)  # type: ignore[arg-type]
-            assert 1.35 < ours < 1.6
-            assert -0.20 < ours - 1.56 < -0.08
+    found = [year_at(place, "legacy", how, OLD).mean("pue") for place in CLIMATES for how in ("dry", "tower")]  # type: ignore[arg-type]
+    assert min(found) > 1.48 and max(found) < 1.63
+    assert np.mean(found) == pytest.approx(load().fact("facility.pue.industry-average").si, abs=0.03)
+    full = [year_at(place, "legacy", how, 1.0).mean("pue") for place in CLIMATES for how in ("dry", "tower")]  # type: ignore[arg-type]
+    assert np.mean(full) == pytest.approx(1.43, abs=0.02)
 
 
 def test_liquid_cooling_saves_most_of_the_cooling_power() -> None:
     """SK Telecom's demonstration: PUE from above 1.5 to about 1.1, 93% less cooling power; ours saves 85% or more."""
-    before, after = (year_at("ulsan", "legacy", "dry"), year_at("ulsan", "liquid", "dry"))
-    assert 0.85 < 1 - after.cooling.mean() / before.cooling.mean() < 0.95
+    at = [conditions(plant(how, "dry"), YEARS["ulsan"].dry, YEARS["ulsan"].wet, OLD) for how in ("legacy", "liquid")]  # type: ignore[arg-type]
+    assert 0.85 < 1 - at[1].cooling.mean() / at[0].cooling.mean() < 0.95
+    assert at[0].pue.mean() > 1.5
+    assert at[1].pue.mean() == pytest.approx(1.1, abs=0.02)
 
 
 @pytest.mark.parametrize("place", list(CLIMATES))
@@ -106,9 +127,21 @@ def test_water_of_towers(place: str, cooling: Cooling) -> None:
 
     Another page's 26 million litres a MW-year (3.0 a kWh) is more than all the heat can evaporate at these cycles.
     """
-    use = np.average(year_at(place, cooling, "tower").water, weights=DAYS)
-    assert use * KWH * 1e3 == pytest.approx(1.8, abs=0.5)
-    assert np.all(year_at(place, cooling, "dry").water == 0)
+    use = year_at(place, cooling, "tower", MODERN).mean("water")
+    assert use * KWH * 1e3 == pytest.approx(load().fact("facility.wue.evaporative-tower").value, abs=0.5)
+    assert np.all(year_at(place, cooling, "dry", MODERN).water == 0)
+
+
+def test_water_of_air_that_is_wetted_when_it_is_hot() -> None:
+    """AWS 0.15 and Microsoft 0.27 litres per IT kWh, fleets that wet air in hot hours: ours 0.01 to 0.41 by climate."""
+    found = [
+        year_at(place, kind, how, MODERN).mean("water") * KWH * 1e3
+        for place in CLIMATES
+        for kind, how in (("outside-air", "dry"), ("air", "adiabatic"))
+    ]  # type: ignore[arg-type]
+    aws, microsoft = (load().fact(f"facility.wue.{fleet}").value for fleet in ("aws-2024", "microsoft-fy25"))
+    assert min(found) < aws < microsoft < max(found)  # type: ignore[operator]
+    assert np.mean(found) == pytest.approx(aws, abs=0.05)
 
 
 def test_idle_and_busy_power_of_published_systems() -> None:

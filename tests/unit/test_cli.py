@@ -270,7 +270,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = "('numpy', 'pint', 'xarray', 'linopy', 'plotly', 'pydantic')"
+    heavy = "('numpy', 'pint', 'xarray', 'plotly', 'pydantic')"
     code = f"import sys, stackyard, stackyard.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

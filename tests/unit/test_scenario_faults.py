@@ -137,7 +137,6 @@ TABLE = (
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (None, "No such file"),
         ("month,m\n2026-01,1\n", "column is missing"),
         ("month,n\n", "has no rows"),
         ("month,n\n2026-01,1,2\n", "has 3 cells"),
@@ -156,6 +155,19 @@ def test_tables_are_held_to_the_same_standard(tmp_path: Path, rows: str | None, 
         (tmp_path / "d.csv").write_text(rows)
     found = faults(tmp_path, TABLE)
     assert any(message in str(fault) and fault.file == "d.csv" for fault in found), [str(fault) for fault in found]
+
+
+def test_a_table_that_is_not_there_is_told_where_the_scenario_names_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("nowhere.csv", "folder"):
+        (fault,) = faults(tmp_path, (TABLE[0], f"deliveries: {{csv: {name}, column: n}}"))
+        assert (fault.key, fault.message) == ("supplies.memory.deliveries", f"there is no file '{name}'")
+        assert fault.line == 25
+
+
+def test_all_faults_of_a_table_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("month,n\n2026-01\n2026-02,x\n2026-03,-1\n2026-03,1\n2031-01,1\n")
+    assert [fault.line for fault in faults(tmp_path, TABLE)] == [0, 2, 3, 4, 5, 6]
 
 
 def test_a_table_that_is_wrong_throughout_is_told_briefly(tmp_path: Path) -> None:

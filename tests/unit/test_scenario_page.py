@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stackyard import catalog
-from stackyard.plan import amounts, inputs
+from stackyard.plan import amounts, inputs, powering, supplying
 from stackyard.plan import scenario as scenarios
 from stackyard.quantity import KWH, MONTH
 from stackyard.source import Grade
@@ -35,7 +35,12 @@ def test_the_page_is_what_make_page_writes(writer: ModuleType) -> None:
 
 def test_every_part_of_a_scenario_is_on_the_page_and_every_key_has_its_meaning(writer: ModuleType) -> None:
     parts = {part for _, part in writer.PARTS}
-    doors = {kind for kind in vars(inputs).values() if isinstance(kind, type) and issubclass(kind, amounts.Door)}
+    doors = {
+        kind
+        for module in (inputs, supplying, powering)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, amounts.Door)
+    }
     assert doors - {amounts.Door, amounts.Series} == parts
     for part in parts - {inputs.Horizon}:
         for key, field in part.model_fields.items():

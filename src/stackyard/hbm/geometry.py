@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from stackyard.quantity import Fraction, Numeric, SquareMetre
@@ -66,3 +68,55 @@ def negative_binomial_yield(die_area: SquareMetre, defects: Numeric, clustering:
     """
     share: Fraction = np.power(1 + np.multiply(die_area, defects) / clustering, np.negative(clustering))[()]
     return share
+
+
+YIELD_MODELS: Mapping[str, Callable[[Numeric, Numeric, Numeric], Numeric]] = {
+    "poisson": lambda area, defects, clustering: poisson_yield(area, defects),
+    "murphy": lambda area, defects, clustering: murphy_yield(area, defects),
+    "negative-binomial": negative_binomial_yield,
+}
+
+
+def die_yield(model: str, die_area: SquareMetre, defects: Numeric, clustering: Numeric = 2.0) -> Fraction:
+    """Share of good dies by a named model: 'poisson', 'murphy' or 'negative-binomial', which alone uses `clustering`.
+
+    A in m2, D in defects per m2. Raises KeyError for another name.
+
+    >>> [f"{die_yield(name, 121e-6, 4000.0):.3f}" for name in YIELD_MODELS]
+    ['0.616', '0.628', '0.648']
+    """
+    return YIELD_MODELS[model](die_area, defects, clustering)
+
+
+def implied_defects(model: str, die_area: SquareMetre, share: Fraction, clustering: Numeric = 2.0) -> Numeric:
+    """Defects per m2 at which a share of the dies is good: the inverse of `die_yield`, by bisection of A D in 0..50.
+
+    Exact to 1e-12 of the range; a share of 1 gives 0 and one below what 50 faults a die leave gives their density.
+
+    >>> f"{implied_defects('murphy', 121e-6, murphy_yield(121e-6, 3000.0)):.1f}"
+    '3000.0'
+    """
+    low, high = np.zeros(np.shape(share)), np.full(np.shape(share), 50.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = YIELD_MODELS[model](1.0, middle, clustering) > share
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    faults: Numeric = (np.divide((low + high) / 2, die_area))[()]
+    return faults
+
+
+def known_good(good: Fraction, coverage: Fraction, repair: Fraction = 0.0) -> tuple[Fraction, Fraction]:
+    """What a wafer test with repair passes on: the share of dies kept, and the share of those that are really good.
+
+    y' = y + (1 - y) r after spare rows mend the share r of the bad; kept = y' + (1 - y')(1 - c), quality = y' / kept,
+    with c the share of bad dies that the test finds. Any shapes that broadcast, all in 0..1; a quality of 1 where
+    nothing is kept. Good dies are never thrown away by mistake. Source: the escape rate of T. W. Williams and
+    N. C. Brown, IEEE Trans. Computers C-30 (1981) 987, with faults that do not cluster in a die.
+
+    >>> [f"{share:.3f}" for share in known_good(0.70, coverage=0.98)]
+    ['0.706', '0.992']
+    """
+    mended = np.add(good, np.multiply(np.subtract(1.0, good), repair))
+    kept = mended + (1 - mended) * np.subtract(1.0, coverage)
+    quality = np.where(kept > 0, mended / np.where(kept > 0, kept, 1.0), 1.0)
+    return kept[()], quality[()]

@@ -7,17 +7,30 @@ import numpy as np
 from stackyard.quantity import Byte, Count, Fraction
 
 
-def stack_yield(height: Count, bond_yield: Fraction, test_yield: Fraction) -> Fraction:
-    """Share of assembled stacks that ship: Y = b^h t.
+def stack_yield(
+    height: Count,
+    bond_yield: Fraction,
+    test_yield: Fraction,
+    die_quality: Fraction = 1.0,
+    base_quality: Fraction = 1.0,
+    repair: Fraction = 0.0,
+) -> Fraction:
+    """Share of assembled stacks that ship: Y = (q b')^h q0 t with b' = 1 - (1 - b)(1 - r).
 
-    h core dies, each joined with yield b (through-silicon vias included); t is the yield of the test of the whole
-    stack. Any shapes that broadcast. Dies are taken as tested before bonding, so die yields do not enter: those of the
-    core die belong to the wafer, that of the base die to the number of good base dies. Repair is not modelled.
+    h core dies, each joined with yield b (through-silicon vias included), of which spare vias and pads mend the share
+    r of the failures; q is the share of the core dies, and q0 of the base dies, that are really good after the wafer
+    test (`geometry.known_good`); t is the yield of the test of the whole stack. Any shapes that broadcast, all in 0..1.
+    With q = q0 = 1 the dies count as known good, and die yields belong to the wafer alone. Faults of one layer do not
+    make those of another likelier.
 
     >>> f"{stack_yield(12, 0.99, 1.0):.3f}"
     '0.886'
+    >>> f"{stack_yield(12, 0.99, 0.95, die_quality=0.995):.3f}"
+    '0.793'
     """
-    return np.multiply(np.power(bond_yield, height), test_yield)[()]
+    layer = np.multiply(die_quality, 1 - np.subtract(1.0, bond_yield) * np.subtract(1.0, repair))
+    share: Fraction = (np.power(layer, height) * np.multiply(base_quality, test_yield))[()]
+    return share
 
 
 def stacks_from(core_dies: Count, height: Count, base_dies: Count = np.inf) -> Count:

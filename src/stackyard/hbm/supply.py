@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.hbm.ramp import slip
+from stackyard.hbm.lead import Weights, arrivals
 from stackyard.hbm.stack import stack_yield, stacks_from
-from stackyard.quantity import Count, Fraction
+from stackyard.quantity import Count, Fraction, Numeric, Second, Usd
 
 Series = NDArray[np.float64]
 
@@ -19,25 +19,28 @@ class Line:
     """One maker's line for one product.
 
     Every amount and yield is a number or an array that broadcasts against `wafers`, whose last axis is the months; a
-    yield counts in the month in which its step ends. The leads are whole months and may exceed the horizon. Nothing is
-    in the line before the first month except the opening stocks: to have shipments from the first month on, begin
-    `lead` months earlier and cut the result. Raises ValueError for a yield outside 0..1, a height below 1, or a
-    negative amount.
+    yield counts in the month in which its step ends. A lead is whole months, or the weights of 0, 1, 2, ... months
+    (`lead.LeadTime.weights`); it may exceed the horizon. Nothing is in the line before the first month except the
+    opening stocks: to have shipments from the first month on, begin `lead` months earlier and cut the result. Raises
+    ValueError for a yield outside 0..1, a height below 1, or a negative amount.
     """
 
     wafers: Series  # wafer starts by month (..., months)
     dies_per_wafer: Count  # gross dies
-    die_yield: Fraction
+    die_yield: Fraction  # share of the dies that pass the wafer test
     height: int  # core dies in a stack
     bond_yield: Fraction  # of each layer
     test_yield: Fraction  # of the finished stack
-    lead_fab: int  # months from wafer start to tested die
-    lead_stack: int  # months from drawing the dies to a tested stack
-    lead_ship: int = 0  # months from tested to shipped stack
+    lead_fab: int | Weights  # months from wafer start to tested die
+    lead_stack: int | Weights  # months from drawing the dies to a tested stack
+    lead_ship: int | Weights = 0  # months from tested to shipped stack
     base_dies: Count = np.inf  # good base dies that arrive by month; infinite sets no limit
     core_dies_start: Count = 0.0  # good core dies in stock before the first month
     base_dies_start: Count = 0.0  # good base dies in stock before the first month
     stacks_start: Count = 0.0  # good stacks in stock before the first month; they ship in it
+    die_quality: Fraction = 1.0  # of the dies that passed the wafer test, the share that is good
+    base_quality: Fraction = 1.0  # the same of base dies
+    bond_repair: Fraction = 0.0  # of failed joints, the share that spare vias mend
     maker: str = ""
     product: str = ""
 
@@ -47,21 +50,32 @@ class Line:
             for name in ("wafers", "dies_per_wafer", "core_dies_start", "base_dies_start", "stacks_start")
             if not np.all(np.isfinite(getattr(self, name)) & (np.asarray(getattr(self, name)) >= 0))
         ]
-        for name in ("die_yield", "bond_yield", "test_yield"):
+        for name in ("die_yield", "bond_yield", "test_yield", "die_quality", "base_quality", "bond_repair"):
             value = np.asarray(getattr(self, name))
             if not np.all((value >= 0) & (value <= 1)):
                 faults.append(f"{name} must lie in 0..1")
         if not np.all(np.asarray(self.base_dies) >= 0):
             faults.append("base_dies must be 0 or more")
-        if self.height < 1 or min(self.lead_fab, self.lead_stack, self.lead_ship) < 0:
+        if self.height < 1 or any(np.min(lead) < 0 for lead in (self.lead_fab, self.lead_stack, self.lead_ship)):
             faults.append("height must be 1 or more and leads 0 or more")
         if faults:
             raise ValueError("; ".join(faults))
 
     @property
     def lead(self) -> int:
-        """Months from wafer start to shipped stack."""
-        return self.lead_fab + self.lead_stack + self.lead_ship
+        """Months from wafer start to the last shipped stack."""
+        return sum(_longest(lead) for lead in (self.lead_fab, self.lead_stack, self.lead_ship))
+
+    @property
+    def stack_yield(self) -> Fraction:
+        """Share of the stacks started that ship."""
+        return stack_yield(
+            self.height, self.bond_yield, self.test_yield, self.die_quality, self.base_quality, self.bond_repair
+        )
+
+
+def _longest(lead: int | Weights) -> int:
+    return lead if isinstance(lead, int) else len(lead) - 1
 
 
 @dataclass(frozen=True)
@@ -95,19 +109,20 @@ def flow(line: Line) -> Flow:
     >>> flow(line).stacks_in_assembly.tolist()
     [0.0, 500.0, 500.0]
     """
-    inputs = (line.wafers, line.dies_per_wafer, line.die_yield, line.bond_yield, line.test_yield, line.base_dies)
+    shipped = line.stack_yield
+    inputs = (line.wafers, line.dies_per_wafer, line.die_yield, shipped, line.base_dies)
     shape = np.broadcast_shapes(*(np.shape(value) for value in inputs))
     dies_started = np.broadcast_to(np.multiply(line.wafers, line.dies_per_wafer), shape).astype(float)
-    dies_out = slip(dies_started, line.lead_fab)
+    dies_out = arrivals(dies_started, line.lead_fab)
     dies_good = dies_out * line.die_yield
 
     core = np.cumsum(dies_good, axis=-1) + line.core_dies_start
     base = np.cumsum(np.broadcast_to(line.base_dies, shape), axis=-1) + line.base_dies_start
     started = stacks_from(core, line.height, base)
     stacks_started = np.diff(started, axis=-1, prepend=0.0)
-    stacks_out = slip(stacks_started, line.lead_stack)
-    stacks_good = stacks_out * stack_yield(line.height, line.bond_yield, line.test_yield)
-    stacks_shipped = slip(stacks_good, line.lead_ship)
+    stacks_out = arrivals(stacks_started, line.lead_stack)
+    stacks_good = stacks_out * shipped
+    stacks_shipped = arrivals(stacks_good, line.lead_ship)
     stacks_shipped[..., :1] += line.stacks_start
     return Flow(
         line=line,
@@ -126,10 +141,10 @@ def flow(line: Line) -> Flow:
     )
 
 
-def _underway(entered: Series, lead: int) -> Series:
-    """What entered a step of `lead` months and has not left it by the end of each month."""
+def _underway(entered: Series, lead: int | Weights) -> Series:
+    """What entered a step and has not left it by the end of each month."""
     total = np.cumsum(entered, axis=-1)
-    return total - slip(total, lead)
+    return total - arrivals(total, lead)
 
 
 def balance(flow: Flow) -> Series:
@@ -147,3 +162,16 @@ def balance(flow: Flow) -> Series:
     gone = np.cumsum(flow.dies_scrapped + line.height * (flow.stacks_scrapped + flow.stacks_shipped), axis=-1)
     held = flow.dies_in_fab + flow.core_dies_in_stock + line.height * (flow.stacks_in_assembly + flow.stacks_in_stock)
     return np.asarray(entered - gone - held)
+
+
+def holding_cost(stock: Count, worth: Numeric, rate: Numeric, seconds: Second) -> Usd:
+    """USD for holding a stock over a time: stock x worth x rate x seconds.
+
+    `stock` by month as in `Flow`, `worth` in USD of one of it at that stage, `rate` in 1/s (10% a year of its worth).
+    Shapes broadcast. A half-made die is worth what was spent on it so far, less than its share of a stack's price.
+
+    >>> from stackyard.quantity import YEAR
+    >>> float(holding_cost(1000.0, 600.0, 0.10 / YEAR, YEAR / 12))
+    5000.0
+    """
+    return np.multiply(np.multiply(stock, worth), np.multiply(rate, seconds))[()]

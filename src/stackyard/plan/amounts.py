@@ -266,8 +266,10 @@ def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Serie
     if not _same_dimension(unit, like):
         raise refuse(f"unit '{unit}' where {like or 'no unit'} is needed", f"for example unit: {like}")
     path, faults = Path(context["folder"]) / str(raw["csv"]), context["faults"]
+    if not path.is_file():
+        raise refuse(f"there is no file '{raw['csv']}'", "name a CSV file by its path from the scenario's folder")
     try:
-        table = read_csv(path, ("month", column), str(raw["csv"]))
+        table = read_csv(path, ("month", column), str(raw["csv"]), ragged=faults)
     except InputErrors as errors:
         faults.extend(errors.faults)
         return UNREADABLE

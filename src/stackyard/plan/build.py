@@ -16,21 +16,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.catalog import Catalog
-from stackyard.catalog.entries import Accelerator, Phase, System
-from stackyard.hbm.geometry import gross_dies
-from stackyard.hbm.ramp import slip
-from stackyard.hbm.stack import stack_yield
-from stackyard.hbm.supply import Line, flow
+from stackyard.catalog.entries import Accelerator, System
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best, best
+from stackyard.plan import build_choices, build_site
 from stackyard.plan.amounts import Months, usd
-from stackyard.plan.inputs import Chip, SitePlan, Supply
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, array
+from stackyard.plan.build_choices import Options, Place, places
+from stackyard.plan.build_site import sources
+from stackyard.plan.build_supply import Delivered, ddr5, delivered
+from stackyard.plan.inputs import Chip, Service, SitePlan, Supply
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
 from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
-from stackyard.site.phases import power_by_month, residual
+from stackyard.site.phases import residual
 from stackyard.site.power import fits_rack, system_power
+from stackyard.site.sources import power
 from stackyard.source import Fact
 
 Array = NDArray[np.float64]
@@ -88,13 +89,29 @@ class _Context:
         by_month: Months = value.by_month(self.months[:-RUN_OUT], self.krw)
         return np.pad(by_month, (0, RUN_OUT), mode="edge")
 
+    @property
+    def places(self) -> list[Place]:
+        """Every way to build every site: the site axis."""
+        return places(self.sites)
+
+    @property
+    def sites(self) -> Mapping[str, SitePlan]:
+        """The sites, their phases as late as they say."""
+        return {key: build_site.slipped(site) for key, site in self.scenario.inputs.sites.items()}
+
     def residual(self, since: Array, life: float) -> Any:
         """Share of a price that is left at the end of all months of what is bought in month `since`."""
         return residual((self.months.stop - since) * MONTH, life, self.scenario.inputs.money.discount_rate.si)
 
 
-def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] | None = None) -> Built:
-    """The Problem of a scenario. `progress` is told what is being done."""
+def build(
+    scenario: Scenario,
+    catalog: Catalog,
+    progress: Callable[[str], None] | None = None,
+    rated: dict[str, Best] | None = None,
+) -> Built:
+    """The Problem of a scenario. `progress` is told what is being done; `rated` keeps the operating points of one
+    scenario for the next, by everything that they depend on."""
     tell = progress or (lambda text: None)
     here = _Context(scenario, catalog)
     inputs = scenario.inputs
@@ -103,24 +120,32 @@ def build(scenario: Scenario, catalog: Catalog, progress: Callable[[str], None] 
         S: list(inputs.supplies),
         K: list(inputs.packaging),
         A: list(inputs.accelerators),
-        SITE: list(inputs.sites),
+        SITE: [place.key for place in here.places],
         T: [show_month(month) for month in here.months],
         Y: sorted({year_of(month) for month in here.months}),
     }
     chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
     tell("Rating each accelerator on each service")
-    points = _points(here, chips, systems)
+    points = _points(here, chips, systems, {} if rated is None else rated)
     tell("Adding up HBM, packaging, sites and money")
     values: Coefficients = {}
     values |= _demand(here)
     values |= _rates(here, chips, systems, points)
-    values |= _supply(here, chips)
+    options = Options(here.months, list(inputs.supplies), axes[SITE], here.krw)
+    values |= _supply(here, chips, options)
     values |= _accelerators(here, chips, systems)
-    values |= _sites(here, systems)
+    values |= _sites(here, systems, options)
     values |= _money(here)
+    values |= options.coefficients()
+    values |= _training(here, chips, systems, values)
+    axes |= {R: [f"tier {r + 1}" for r in range(_tiers(here))], O: options.ids, N: options.ids}
+    axes |= {G: list(options.groups), C: list(inputs.campaigns), P: [id_ for id_, *_ in sources(here.sites)]}
+    axes = {dim: ids or np.array(ids, dtype=str) for dim, ids in axes.items()}
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
-    data.attrs["labels"] = json.dumps(_labels(scenario), ensure_ascii=False)
+    labels = _labels(scenario) | {place.key: place.name for place in here.places} | options.names
+    labels |= {id_: f"{source.name}, {here.sites[site].name}" for id_, site, source in sources(here.sites)}
+    data.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
     return Built(Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(points, data)))
@@ -133,7 +158,7 @@ def _labels(scenario: Scenario) -> dict[str, str]:
         inputs.supplies,
         inputs.packaging,
         inputs.accelerators,
-        inputs.sites,
+        inputs.campaigns,
     )
     return {key: entry.name for group in groups for key, entry in group.items()}
 
@@ -155,33 +180,67 @@ def _system(chip: Chip, catalog: Catalog) -> System:
     return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, chip.system_cooling)
 
 
-def _points(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> dict[Any, Best]:
+def _points(
+    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], known: dict[str, Best]
+) -> dict[Any, Best]:
     """The best operating point of each accelerator on each service, within the scale-up domain of its system."""
     found: dict[tuple[str, str], Best] = {}
     for key, chip in chips.items():
         domain = min(chip.scale_up_domain, systems[key].accelerators)
         for name, service in here.scenario.inputs.services.items():
-            found[key, name] = best(
-                here.catalog.model(service.model),
-                chip,
-                service.prompt.si,
-                service.output.si,
-                ttft=service.ttft.si,
-                tpot=service.tpot.si,
-                precision=service.precision,
-                domain=domain,
-                hbm=here.catalog.hbm.get(chip.hbm),
-            )
+            asked = (service.prompt.si, service.output.si, service.ttft.si, service.tpot.si)
+            depends = repr((chip.id, sorted(chip.flops.items()), domain, asked, _ways(service)))
+            if depends not in known:
+                known[depends] = _fastest(here, chip, domain, service)
+            found[key, name] = known[depends]
     return found
+
+
+def _fastest(here: _Context, chip: Accelerator, domain: int, service: Service) -> Best:
+    """The best operating point of an accelerator on the model and precision on which it is fastest."""
+    rated = [
+        best(
+            here.catalog.model(model),
+            chip,
+            service.prompt.si,
+            service.output.si,
+            ttft=service.ttft.si,
+            tpot=service.tpot.si,
+            precision=precision,
+            domain=domain,
+            hbm=here.catalog.hbm.get(chip.hbm),
+        )
+        for model, precision in _ways(service)
+    ]
+    return max(rated, key=lambda point: point.token_rate)
+
+
+def _ways(service: Service) -> list[tuple[str, Any]]:
+    """Every model and precision that may stand for a service, its own first."""
+    return [(service.model, service.precision), *((way.model, way.precision) for way in service.alternatives)]
 
 
 def _demand(here: _Context) -> Coefficients:
     services = here.scenario.inputs.services.values()
+    demand = np.array([here.series(service.demand) * DAY for service in services])
+    start = np.zeros((len(services), _tiers(here), len(here.months)))
+    dearer = np.zeros_like(start)
+    for v, service in enumerate(services):
+        below = here.series(service.unserved_price)
+        for r, tier in enumerate(service.tiers):
+            price = here.series(tier.price)
+            start[v, r], dearer[v, r], below = tier.beyond.si * demand[v], np.maximum(price - below, 0.0), price
     return {
-        "demand": [here.series(service.demand) * DAY for service in services],
+        "demand": demand,
+        "tier_start": start,
+        "tier_price": dearer,
         "unserved_price": [here.series(service.unserved_price) for service in services],
         "peak_to_mean": [service.peak_to_mean.si for service in services],
     }
+
+
+def _tiers(here: _Context) -> int:
+    return max(len(service.tiers) for service in here.scenario.inputs.services.values())
 
 
 def _rates(
@@ -189,13 +248,11 @@ def _rates(
 ) -> Coefficients:
     """Tokens per second and IT watts of one accelerator at its operating point, its share of the system in."""
     services = here.scenario.inputs.services
-    used = plants.facts()["plant.power.rating_used"].si
     rate = np.zeros((len(chips), len(services)))
     busy = np.zeros_like(rate)
     idle = np.zeros(len(chips))
     for i, (key, chip) in enumerate(chips.items()):
-        system = systems[key]
-        with_host = system_power(1.0, chip.tdp, system.max_power, system.accelerators, used)
+        with_host = _with_host(chip, systems[key])
         idle[i] = chip.idle * with_host
         for j, name in enumerate(services):
             point = points[key, name].estimate
@@ -205,29 +262,58 @@ def _rates(
     return {"rate": rate, "power_busy": busy, "power_idle": idle}
 
 
-def _supply(here: _Context, chips: Mapping[str, Accelerator]) -> Coefficients:
+def _with_host(chip: Accelerator, system: System) -> float:
+    """Watts of an accelerator at full load, its share of the system in."""
+    used = plants.facts()["plant.power.rating_used"].si
+    return float(system_power(1.0, chip.tdp, system.max_power, system.accelerators, used))
+
+
+def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) -> Coefficients:
     supplies = here.scenario.inputs.supplies
     price = np.array([here.series(supply.price) for supply in supplies.values()])
     holding = np.array([[supply.holding.si] for supply in supplies.values()])
     fits = np.array([[_fits(supply, chip) for chip in chips.values()] for supply in supplies.values()])
     deliveries = [_delivered(here, supply) for supply in supplies.values()]
+    under = np.array([[supply.contract is not None] for supply in supplies.values()])
+    for key, supply in supplies.items():
+        if supply.contract is not None:
+            promised, late = (_delivered(here, supply, slipped).stacks for slipped in (False, True))
+            build_choices.contract(options, key, supply, supply.contract, promised, late)
     packaging = here.scenario.inputs.packaging
     per_package = [
-        [1 / chip.packages_per_wafer.si if chip.packaging == line else 0.0 for chip in _orders(here).values()]
+        [
+            1 / (chip.packages_per_wafer.si * chip.package_yield.si) if chip.packaging == line else 0.0
+            for chip in _orders(here).values()
+        ]
         for line in packaging
     ]
     return {
-        "stacks_delivered": [delivered for delivered, _, _ in deliveries],
-        "wafers_per_stack": [wafers for _, wafers, _ in deliveries],
-        "stack_lead": [lead for _, _, lead in deliveries],
+        "stacks_delivered": np.where(under, 0.0, [each.stacks for each in deliveries]),
+        "wafers_per_stack": [each.wafers_per_stack for each in deliveries],
+        "stack_lead": [each.lead for each in deliveries],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
-        "stack_price": price,
+        "stack_price": np.where(under, 0.0, price),
+        "stack_value": price,
+        "take_price": np.where(under, price, 0.0),
+        "short_price": [
+            build_choices.short_price(supply.contract, each)
+            for supply, each in zip(supplies.values(), price, strict=True)
+        ],
         "stack_holding": price * holding * here.seconds,
         "fits_stack": fits,
-        "stacks_per_package": [chip.stacks for chip in chips.values()],
+        "undrawable": _undrawable(here),
+        "ddr5_per_stack": [ddr5(each, here.catalog.generation(each.product))[0] for each in supplies.values()],
+        "stacks_per_package": [chips[key].stacks / chip.package_yield.si for key, chip in _orders(here).items()],
         "packaging_wafers": [here.series(line.wafers) * MONTH for line in packaging.values()],
         "wafers_per_package": per_package,
     }
+
+
+def _undrawable(here: _Context) -> Array:
+    """1 in months before a maker's product is qualified for an accelerator, (supply, accelerator, month)."""
+    supplies, orders = here.scenario.inputs.supplies.values(), _orders(here)
+    first = np.array([[each.qualified.get(key, 0) for key in orders] for each in supplies])
+    return (np.array(here.months) < first[..., None]).astype(float)
 
 
 def _orders(here: _Context) -> Mapping[str, Chip]:
@@ -239,34 +325,9 @@ def _fits(supply: Supply, chip: Accelerator) -> bool:
     return supply.product == chip.hbm and supply.height == chip.stack_height
 
 
-def _delivered(here: _Context, supply: Supply) -> tuple[Array, float, int]:
-    """Stacks by month, DRAM wafers started for one of them, and months from the one to the other.
-
-    As promised (then wafers and lead are not stated: 0), or what the wafers started come to after yields and leads.
-    """
-    if supply.deliveries is not None:
-        return here.series(supply.deliveries) * MONTH, 0.0, 0
-    wafers = supply.wafers
-    assert wafers is not None
-    lead = wafers.wafer_to_die + wafers.die_to_stack + wafers.stack_to_shipment + wafers.slip
-    generation = here.catalog.generation(supply.product)
-    area = wafers.die_area.si if wafers.die_area is not None else generation.die_area
-    line = Line(
-        wafers=wafers.starts.by_month(range(here.months.start - lead, here.months.stop), here.krw) * MONTH,
-        dies_per_wafer=float(gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si)),
-        die_yield=wafers.die_yield.si,
-        height=supply.height,
-        bond_yield=wafers.bond_yield.si,
-        test_yield=wafers.test_yield.si,
-        lead_fab=wafers.wafer_to_die,
-        lead_stack=wafers.die_to_stack,
-        lead_ship=wafers.stack_to_shipment,
-        maker=supply.maker,
-        product=supply.name,
-    )
-    shipped = stack_yield(line.height, line.bond_yield, line.test_yield)
-    per_stack = line.height / (line.dies_per_wafer * line.die_yield * shipped)
-    return slip(flow(line).stacks_shipped, wafers.slip)[-len(here.months) :], float(per_stack), lead
+def _delivered(here: _Context, supply: Supply, slipped: bool = True) -> Delivered:
+    promised = np.zeros(0) if supply.deliveries is None else here.series(supply.deliveries) * MONTH
+    return delivered(supply, here.catalog, here.months, here.krw, promised, slipped)
 
 
 def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System]) -> Coefficients:
@@ -284,6 +345,11 @@ def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Map
         "lead_months": [chip.lead_months for chip in orders.values()],
         "life_months": [max(1, round(chip.life.si / MONTH)) for chip in orders.values()],
         "availability": [chip.working.si for chip in orders.values()],
+        "waiting_holding": [
+            each * chip.holding.si * here.seconds for each, chip in zip(price, orders.values(), strict=True)
+        ],
+        "embodied": [chip.embodied.si for chip in orders.values()],
+        "lot": [systems[key].accelerators if chip.whole_systems else 0 for key, chip in orders.items()],
         "accelerator_price": price,
         "accelerator_residual": left,
         "upkeep": upkeep,
@@ -292,50 +358,58 @@ def _accelerators(here: _Context, chips: Mapping[str, Accelerator], systems: Map
 
 
 def _fleet(here: _Context) -> Array:
-    orders, sites = _orders(here), here.scenario.inputs.sites
-    fleet = np.zeros((len(orders), len(sites), len(here.months)))
+    orders, ways = _orders(here), here.places
+    fleet = np.zeros((len(orders), len(ways), len(here.months)))
     index = {key: i for i, key in enumerate(orders)}
-    for j, site in enumerate(sites.values()):
-        for group in site.fleet:
+    for j, way in enumerate(ways):
+        for group in way.plan.fleet if way.hall is None else ():
             i = index[group.accelerator]
             until = group.since + round(orders[group.accelerator].life.si / MONTH)
             fleet[i, j] += np.where(np.array(here.months) < until, group.count.si, 0.0)
     return fleet
 
 
-def _sites(here: _Context, systems: Mapping[str, System]) -> Coefficients:
-    sites = here.scenario.inputs.sites.values()
+def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> Coefficients:
+    ways = here.places
+    sites = [way.plan for way in ways]
     clock = np.array(here.months)
-    power = np.array([_power(site, here.months) for site in sites])
-    conditions = [_conditions(here, site) for site in sites]
-    return {
+    anyway: dict[str, Array] = {}
+    for key, site in here.sites.items():
+        own = [way for way in ways if way.site == key]
+        if len(own) == 1 and not any(phase.choose for phase in site.phases):
+            anyway[key] = build_site.energised(site, here.months)
+        else:
+            anyway |= build_choices.site_options(options, key, site, own, here.residual)
+    power = np.array([anyway[way.key] for way in ways])
+    rows = [build_site.plant_rows(build_site.plants(site, here.catalog), clock) for site in sites]
+    beside = build_site.Here(here.months, here.seconds, here.series, here.residual, here.krw)
+    found = build_site.source_rows(beside, here.sites, [way.key for way in ways])
+    found |= {name: [row[name] for row in rows] for name in rows[0]}
+    return found | {
         "site_power": power,
         "fitted_start": [min(site.fitted.si, p[0]) for site, p in zip(sites, power, strict=True)],
-        "fitout_price": [here.series(site.fitout) for site in sites],
+        "fitout_price": [sum(here.series(part) for part in build_site.fitout(site)) for site in sites],
         "fitout_residual": [here.residual(clock, site.fitout_life.si) for site in sites],
-        "pue": [found.pue[clock % 12] for found in conditions],
-        "water": [found.water[clock % 12] for found in conditions],
+        "demand_charge": [here.series(site.demand_charge) * MONTH for site in sites],
         "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],
         "electricity_price": [here.series(site.electricity) for site in sites],
         "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],
     }
 
 
-def _power(site: SitePlan, months: range) -> Array:
-    phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
-    return power_by_month(phases, months) * site.share.si
-
-
-def _conditions(here: _Context, site: SitePlan) -> plants.Conditions:
-    """PUE and water for January to December."""
-    climate = here.catalog.climate(site.climate)
-    return plants.conditions(plants.plant(site.cooling, site.heat_rejection), climate.dry_bulb, climate.wet_bulb)
+def _training(
+    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], values: Coefficients
+) -> Coefficients:
+    power = {key: _with_host(chip, systems[key]) for key, chip in chips.items()}
+    ever = (values["site_power"] + values["option_power"].sum(axis=0)).max(axis=1)
+    campaigns = here.scenario.inputs.campaigns
+    return build_choices.training(campaigns, here.months, here.places, chips, power, ever, here.krw)
 
 
 def _may_stand(system: System, site: SitePlan) -> bool:
     """Whether a hall takes the system: its power within the rack limit, and liquid where it needs liquid."""
-    cooled = system.cooling != "liquid" or site.cooling != "air"
-    return bool(cooled and fits_rack(system.max_power, site.rack_limit.si))
+    cooled = system.cooling != "liquid" or site.cooling in ("hybrid", "liquid")
+    return bool(cooled and fits_rack(system.max_power, build_site.rack_limit(site).si))
 
 
 def _money(here: _Context) -> Coefficients:
@@ -361,11 +435,20 @@ def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any,
         if chip.system is not None:
             entries.append((f"accelerators.{key}", here.catalog.system(chip.system).facts))
     for key, service in inputs.services.items():
-        entries.append((f"services.{key}", here.catalog.model(service.model).facts))
-    for key, site in inputs.sites.items():
+        for model, _ in _ways(service):
+            entries.append((f"services.{key}", here.catalog.model(model).facts))
+    for key, _, site, _ in here.places:
         entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
         entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
         entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
+        if site.rack_limit is None:
+            entries.append((f"sites.{key}", {"rack_limit": build_site.rack_limit(site)}))
+    for id_, _, source in sources(here.sites):
+        entries.append((f"sites.{id_}", power(source.kind).facts))
+    for key, supply in inputs.supplies.items():
+        if supply.trade_ratio is None:
+            ratio = ddr5(supply, here.catalog.generation(supply.product))[1]
+            entries.append((f"supplies.{key}", {"trade_ratio": ratio}))
     rating = plants.facts()["plant.power.rating_used"]
     entries.append(("accelerators", {"rating_used": rating}))
     rated = [point.estimate for point in points.values() if point.estimate is not None]
@@ -389,4 +472,5 @@ def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
         closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
         if closed:
             remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
-    return remarks
+    nowhere = [str(key) for key in data[C].values if not bool((data["cluster_most"].sel({C: key}) > 0).any())]
+    return remarks + [f"{names[key]} can run nowhere: no site has the power for its least cluster." for key in nowhere]

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.limits import RESOURCES
+from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
 
@@ -33,7 +33,7 @@ NOTHING: dict[str, str] = {
     RATE: "no accelerator of the scenario can serve it within its latency and memory",
     MISSING: "more than one thing is missing that every accelerator for it needs",
     SEVERAL: "several limits hold at once",
-    COST: "serving it would cost more than the price put on leaving it, whichever limit is lifted",
+    COST: "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them",
 }
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -56,13 +56,13 @@ def left(problem: Problem, plan: Plan, more: xr.Dataset) -> xr.DataArray:
     for v, tokens in enumerate(short):
         lacking = _lacking(d, v)
         for k, key in enumerate(keys):
-            found[k, v] = tokens * np.where(lacking == "", parts.get(key, 0.0), lacking == key)
+            found[k, v] = tokens * np.where(lacking == "", parts[key][v] if key in parts else 0.0, lacking == key)
     coords = {"cause": keys, V: d[V], T: d[T]}
     return xr.DataArray(found, dims=("cause", V, T), coords=coords, attrs={"units": "token/day"})
 
 
 def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
-    """Part of a month's shortage that is left for each cause: they add up to 1."""
+    """Part of a service's shortage in a month that is left for each cause, (service, month): they add up to 1."""
     single, together = _part(plan, more["single"]), _part(plan, more["together"])
     most, best = single.max(axis=0), single.argmax(axis=0)
     together = np.maximum(together, most)
@@ -71,8 +71,8 @@ def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
 
 
 def _part(plan: Plan, more: xr.DataArray) -> Months:
-    """Tokens more served as a part of what a month leaves unserved; 0 where that is not noticeable."""
-    unserved = np.maximum(plan.decisions["unserved"].sum(V).values, 1e-30)
+    """Tokens more served as a part of what a month leaves unserved of a service; 0 where that is not noticeable."""
+    unserved = np.maximum(plan.decisions["unserved"].values, 1e-30)
     part = np.clip(more.values / unserved, 0.0, 1.0)
     return np.where(part < NOTICEABLE, 0.0, part)
 
@@ -81,7 +81,7 @@ def needed(plan: Plan, more: xr.Dataset) -> xr.DataArray:
     """How much each of several limits holds, (resource, month; tokens per day): what lifting all the others leaves."""
     all_of_them, others = _part(plan, more["together"]), _part(plan, more["without"])
     lost = np.where(all_of_them - others >= NOTICEABLE, all_of_them - others, 0.0)
-    return more["without"].copy(data=lost * plan.decisions["unserved"].sum(V).values)
+    return more["without"].copy(data=lost * plan.decisions["unserved"].values).sum(V)
 
 
 def _lacking(d: xr.Dataset, service: int) -> Words:
@@ -98,13 +98,14 @@ def _lacking(d: xr.Dataset, service: int) -> Words:
 def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
     """What one more accelerator needs, (accelerator, month): in the month in which it is started; a hall with power
     that takes it, in the month in which it serves."""
-    stacks = (d["stacks_delivered"].cumsum(T) + d["stacks_start"] > 0) & (d["fits_stack"] > 0)
+    stacks = possible(d, RESOURCES["hbm"]).cumsum(T) + d["stacks_start"] > 0
+    stacks = stacks & (d["fits_stack"] > 0)
     packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
     months = d.sizes[T]
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
     able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
     sold = d["orders_max"] > 0
-    powered = d["site_power"] > 0
+    powered = possible(d, RESOURCES["power"]) > 0
     wide = np.ones((d.sizes[A], months), dtype=bool)
     return {
         "hbm": stacks.any(S).transpose(A, T).values,

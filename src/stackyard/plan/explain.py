@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
 from stackyard.plan.limits import RESOURCES, most, rent, rents
+from stackyard.plan.marginal import Marginal, Next, chains, marginals
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import SITE, A, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
 
+TOLD = 0.1  # part of what a year leaves unserved from which on a cause is told by itself
 IDLE = 0.9  # of the power of a site: one that uses less has some left
 
 # What a reader calls each cause.
@@ -66,6 +68,11 @@ class Binding:
     sentence: str
 
     @property
+    def limit(self) -> str:
+        """The resource that leaves most, of those that leave a part worth telling; '' where none does."""
+        return next((key for key, part in self.causes.items() if key in RESOURCES and part >= TOLD), "")
+
+    @property
     def main(self) -> tuple[str, ...]:
         """The causes to name: the first, and the second where it leaves a quarter or more."""
         second = [key for key, part in list(self.causes.items())[1:2] if part >= 0.25]
@@ -105,7 +112,8 @@ class Explanation:
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
     cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
     month; tokens per day that are left for it when all the others are lifted), rent and rent_present (resource, month;
-    USD of the month and of today).
+    USD of the month and of today). `marginals` are what a million tokens more cost, `chains` what the next amount of
+    each year's limit is worth; both empty where no steps were solved.
     """
 
     data: xr.Dataset
@@ -113,6 +121,8 @@ class Explanation:
     worths: tuple[Worth, ...]
     shortages: tuple[Shortage, ...]
     notes: tuple[str, ...]
+    marginals: tuple[Marginal, ...] = ()
+    chains: tuple[Next, ...] = ()
 
 
 def explain(
@@ -131,7 +141,7 @@ def explain(
     whole = xr.Dataset(
         {
             "left": left(problem, plan, more),
-            "relief": more["single"],
+            "relief": more["single"].sum(V),
             "needed": needed(plan, more),
             "rent": rented,
             "rent_present": (rented * problem.data["discount"]).assign_attrs(units="USD"),
@@ -144,7 +154,16 @@ def explain(
         _binding(problem, plan, whole, worth, int(year), member.sel({Y: year}).values > 0)
         for year in near.data[Y].values.tolist()
     )
-    return Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
+    found = Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
+    if not steps:
+        return found
+    first = {binding.year: next((key for key in binding.main if key in RESOURCES), "") for binding in years}
+    limits = {year: key for year, key in first.items() if key}
+    return replace(
+        found,
+        marginals=marginals(problem, plan, resolve, tell),
+        chains=chains(problem, plan, limits, resolve, tell),
+    )
 
 
 def _most(left: xr.DataArray) -> xr.DataArray:
@@ -186,11 +205,13 @@ def _binding(
     shares = {keys[i]: float(tokens[i] / tokens.sum()) for i in np.argsort(-tokens) if tokens[i] > 0}
     resource = next(iter(shares)) if unserved > SHORT * asked and shares else SERVED
     part = unserved / asked if asked > 0 else 0.0
-    told = "; ".join(_part(problem, plan, data, key, share, inside) for key, share in shares.items() if share >= 0.01)
+    parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
+    minor = sum(part for part in shares.values() if part < TOLD)
+    told = "; ".join([*parts, f"{minor:.0%} for lesser causes"] if minor >= 0.01 else parts)
     sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
-    limit = next((key for key, share in shares.items() if key in RESOURCES and share >= 0.1), "")
-    sentence += _step_words(worth, limit, year) if limit else _dearer(data, inside)
-    return Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
+    last = _step_words(worth, found.limit, year) if found.limit else _dearer(data, inside)
+    return replace(found, sentence=sentence + last)
 
 
 def _opening(resource: str, part: float, left: float) -> str:
@@ -261,7 +282,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     resource = RESOURCES[name]
     if resource.axis is None:
         return ""
-    lead = 0 if name == "power" else int(problem.data["lead_months"].min())
+    lead = 0 if name in ("power", "sources") else int(problem.data["lead_months"].min())
     due = slice(0 if before is None else max(before - lead + 1, 0), max(last - lead, 0) + 1)
     rented = rent(problem, plan, name).transpose(resource.axis, T)[:, due]
     there = bool((rented > 0).any())

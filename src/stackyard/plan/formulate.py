@@ -1,126 +1,95 @@
-"""Problem -> linear program, row for row as design/problem.md says it.
+"""Problem -> program, row for row as design/problem.md says it.
 
-One function a constraint family, listed in `FAMILIES`. Numbers are scaled in one place: `scales` chooses a power of two
-for each unit of `SCHEMA`, so that the solver sees amounts near 1 and scaling back is exact.
+One function a constraint family, listed in `FAMILIES`; power is in `grid`, what is whole or chosen in `choices`.
+Numbers are scaled in one place: `scales` chooses a power of two for each unit of `SCHEMA`, so that the solver sees
+amounts near 1 and scaling back is exact.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.plan import DECISIONS, PRICES, in_year
-from stackyard.plan.problem import SCHEMA, SITE, A, Problem, S, T, V, Y, array
+from stackyard.plan import choices, grid
+from stackyard.plan.choices import EARLIER, Columns, Family, Named, Values, before, earlier, opening
+from stackyard.plan.plan import DECISIONS, PRICES, WHOLE, in_year
+from stackyard.plan.problem import SCHEMA, SITE, A, O, Problem, T, Y, array
+from stackyard.plan.program import Array, Assembly, Program, Terms, gather
 from stackyard.quantity import DAY
-
-Terms = Mapping[str, Any]  # decision -> linopy expression over its axes, 0 where it cannot be non-zero
-EARLIER = "earlier month"  # a second month axis, for what was started or placed before
-
-
-class Family(NamedTuple):
-    """One constraint family: its left side, its relation, its right side (None is 0) and the name of its price."""
-
-    left: Callable[[xr.Dataset, Terms], Any]
-    sign: str
-    right: Callable[[xr.Dataset], xr.DataArray] | None
-    price: str
 
 
 @dataclass(frozen=True)
 class Formulation:
-    """The program, and where each decision and row is in it: positions in the solver's vectors, -1 where there is none.
+    """The program of a Problem, and the way back from the solver's numbers: `units` undoes its scales."""
 
-    `rights` are the right-hand sides in the solver's units, which `units` undoes.
-    """
-
-    model: Any
+    program: Program
     problem: Problem
     units: Mapping[str, float]
-    columns: Mapping[str, NDArray[np.int64]]
-    rows: Mapping[str, NDArray[np.int64]]
-    rights: Mapping[str, NDArray[np.float64]]
 
-    def decisions(self, values: NDArray[np.float64], problem: Problem) -> xr.Dataset:
+    def decisions(self, values: Array) -> xr.Dataset:
         """The solver's columns as decisions in SI; what the solver's tolerance left below zero is zero."""
         found = {name: self._read(name, values) for name in DECISIONS}
-        found["unserved"] = found["unserved"] + beyond(problem.data).values
+        found["unserved"] = found["unserved"] + beyond(self.problem.data).values
+        for name in WHOLE:
+            found[name] = np.round(found[name])
         return _dataset(self.problem, found, DECISIONS)
 
-    def prices(self, duals: NDArray[np.float64]) -> xr.Dataset:
-        """The solver's duals as prices in USD of the month."""
+    def prices(self, duals: Array) -> xr.Dataset:
+        """The solver's duals as prices in USD of the month; of today where a price has no month."""
         data, found = self.problem.data, {}
         member = in_year(data)
         years = (member * data["discount"]).sum(T) / np.maximum(member.sum(T), 1)  # mean discount of a year
         for name, family in FAMILIES.items():
             column = PRICES[family.price]
-            discount = years if column.dims == (Y,) else data["discount"]
-            worth = xr.DataArray(-_gather(duals, self.rows[name]), dims=column.dims) * scale(column.unit, self.units)
+            worth = -gather(duals, self.program.rows[name]) * scale(column.unit, self.units)
             if name == "demand":
-                worth = -worth / (data["seconds"] / DAY).drop_vars(T)
-            found[family.price] = (worth / discount.drop_vars(discount.dims)).transpose(*column.dims).values + 0.0
+                worth = -worth
+            if name in ("demand", "tiers"):
+                worth = worth / (data["seconds"].values / DAY)
+            if T in column.dims:
+                worth = worth / data["discount"].values
+            elif Y in column.dims:
+                worth = worth / years.values
+            found[family.price] = worth + 0.0
         return _dataset(self.problem, found, PRICES)
 
-    def _read(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.maximum(_gather(values, self.columns[name]), 0.0) * scale(DECISIONS[name].unit, self.units)
+    def _read(self, name: str, values: Array) -> Array:
+        unit = scale(DECISIONS[name].unit, self.units)
+        return np.maximum(gather(values, self.program.columns[name]), 0.0) * unit
 
 
-def formulate(problem: Problem) -> Formulation:
-    """The linear program of a Problem. Decisions that cannot be non-zero and limits that are infinite are left out."""
-    import linopy
+def formulate(problem: Problem, units: Mapping[str, float] | None = None) -> Formulation:
+    """The program of a Problem. Decisions that cannot be non-zero and limits that are infinite are left out.
 
+    `units` are the scales of another program, where this one is to be compared with it.
+    """
     near = without_beyond(problem.data)
-    units = scales(near)
-    data = scaled(near, units)
-    model = linopy.Model()
-    exists = possible(data)
-    x: dict[str, Any] = {}
-    for name, column in DECISIONS.items():
-        axes = [data.indexes[dim] for dim in column.dims]
-        x[name] = model.add_variables(lower=0, coords=axes, name=name, mask=exists[name]).fillna(0)
-    rights = right_sides(data)
-    for name, family in FAMILIES.items():
-        kept = np.isfinite(rights[name])
+    units = scales(near) if units is None else units
+    data = {str(name): values.variable for name, values in scaled(near, units).data_vars.items()}
+    years = np.argmax(in_year(near).values, axis=0)
+    data["year_number"] = xr.Variable((T,), years)
+    assembly, exists = Assembly(), possible(data)
+    x = {name: assembly.column(name, column.dims, exists[name]) for name, column in DECISIONS.items()}
+    for name, right in right_sides(data).items():
+        family = FAMILIES[name]
+        kept = np.isfinite(right)
         if name == "life":
             kept &= _outlives(data)
-        if not kept.any():
-            continue
-        left = family.left(data, x)
-        kept &= left.has_terms
-        if kept.any():
-            model.add_constraints(left, family.sign, rights[name].where(kept, 0.0), name=name, mask=kept)
-    model.add_objective(sum((x[name] * cost).sum() for name, cost in present_costs(data).items()))
-    return Formulation(model, problem, units, *_positions(model, rights), {n: r.values for n, r in rights.items()})
-
-
-def _positions(model: Any, rights: Mapping[str, xr.DataArray]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Where each decision and row stands in the solver's vectors."""
-    matrices = model.matrices
-    columns = {name: _find(matrices.vlabels, model.variables[name].labels.values) for name in DECISIONS}
-    rows = {}
-    for name, right in rights.items():
-        if name in model.constraints:
-            rows[name] = _find(matrices.clabels, model.constraints[name].labels.transpose(*right.dims).values)
-        else:
-            rows[name] = np.full(right.shape, -1)
-    return columns, rows
-
-
-def _find(labels: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
-    """Position of each wanted label; -1 where it is not among the labels, which ascend."""
-    if not labels.size:
-        return np.full(wanted.shape, -1)
-    place = np.minimum(np.searchsorted(labels, wanted), labels.size - 1)
-    return np.where((labels[place] == wanted) & (wanted >= 0), place, -1)
-
-
-def _gather(values: NDArray[np.float64], positions: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(positions >= 0, np.append(values, 0.0)[positions], 0.0)
+        dims = PRICES[family.price].dims
+        along = (T, years) if dims == (Y,) else None
+        assembly.family(name, dims, family.left(data, x), family.sign, np.where(kept, right, 0.0), kept, along)
+    present = {
+        name: cost.set_dims(dict(zip(x[name].dims, x[name].shape, strict=True))).transpose(*x[name].dims).values
+        for name, cost in present_costs(data).items()
+    }
+    program = assembly.program(present, choices.bounds(data), WHOLE)
+    return Formulation(program, problem, units)
 
 
 def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, Any]) -> xr.Dataset:
@@ -134,17 +103,23 @@ def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, A
 def beyond(data: xr.Dataset) -> xr.DataArray:
     """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
     accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
-    watts = data["power_busy"] * data["pue"].min(T)  # (accelerator, service, site)
+    watts = data["power_busy"] * data["pue_peak"].min(T)  # (accelerator, service, site)
     tokens = (data["rate"] * DAY / data["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
-    most = (tokens.where(data["rate"] > 0, 0.0).max(A) * data["site_power"].max(T)).fillna(0.0).sum(SITE).max()
+    powers = (data["site_power"] + data["option_power"].sum(O) + grid.most_power(data)).max(T)
+    most = (tokens.where(data["rate"] > 0, 0.0).max(A) * powers).fillna(0.0).sum(SITE).max()
     reach = 2 * float(most) or np.inf
     excess: xr.DataArray = (data["demand"] - reach).clip(min=0.0)
     return excess
 
 
 def without_beyond(data: xr.Dataset) -> xr.Dataset:
-    """The same coefficients with demand within reach."""
-    return data.assign(demand=data["demand"].copy(data=(data["demand"] - beyond(data)).values))
+    """The same coefficients with demand within reach; tiers of what is not served start so much lower."""
+    excess = beyond(data)
+    starts = (data["tier_start"] - excess).transpose(*data["tier_start"].dims)
+    return data.assign(
+        demand=data["demand"].copy(data=(data["demand"] - excess).values),
+        tier_start=data["tier_start"].copy(data=starts.values),
+    )
 
 
 # --- scales ---
@@ -171,6 +146,7 @@ def scales(data: xr.Dataset) -> dict[str, float]:
         "wafer": packages * largest("wafers_per_package"),
         "W": watts,
         "J": watts,
+        "FLOP": largest("campaign_flop"),
         "USD": 30 * tokens * largest("unserved_price", largest("accelerator_price") * packages / tokens / 30),
     }
     return {unit: 2.0 ** round(math.log2(amount) - 10) for unit, amount in amounts.items()}
@@ -194,20 +170,16 @@ def scaled(data: xr.Dataset, units: Mapping[str, float]) -> xr.Dataset:
 # --- what can be non-zero ---
 
 
-def possible(data: xr.Dataset) -> dict[str, xr.DataArray]:
+def possible(data: Values) -> dict[str, NDArray[np.bool_]]:
     """Where each decision can be non-zero: what fits, may be ordered and arrives in the horizon, is allowed, runs."""
     month = _month_numbers(data)
-    bought = (data["orders_max"] > 0) & (month + data["lead_months"] < data.sizes[T])
-    earlier, since = _earlier(bought), month - _earlier(month)
-    ready = (earlier & (since >= data["lead_months"])).any(EARLIER)
+    bought = (data["orders_max"] > 0) & (month + data["lead_months"] < month.size)
+    due = xr.Variable((EARLIER,), month.values)
+    ready = (earlier(bought) & (month - due >= data["lead_months"])).any(EARLIER)
     placed = ready & (data["allowed"] > 0)
-    installed = placed | (data["fleet"][:, :, 0] > 0).drop_vars(T)
-    always = {
-        name: xr.ones_like(xr.DataArray(np.ones([data.sizes[d] for d in column.dims], bool), dims=column.dims))
-        for name, column in DECISIONS.items()
-    }
-    found = always | {
-        "draw": (data["fits_stack"] > 0) & bought,
+    installed = placed | (data["fleet"].isel({T: 0}) > 0)
+    found = choices.possible(data, bought, installed) | {
+        "draw": (data["fits_stack"] > 0) & bought & (data["undrawable"] == 0),
         "bought": bought,
         "waiting": ready,
         "placed": placed,
@@ -215,166 +187,159 @@ def possible(data: xr.Dataset) -> dict[str, xr.DataArray]:
         "installed": installed,
         "run": installed & (data["rate"] > 0),
     }
-    return {
-        name: mask.transpose(*DECISIONS[name].dims).assign_coords({d: data[d] for d in mask.dims})
-        for name, mask in found.items()
-    }
+    sizes = {dim: size for values in data.values() for dim, size in values.sizes.items()}
+    masks = {}
+    for name, column in DECISIONS.items():
+        mask: Named = found.get(name, xr.Variable((), True))
+        masks[name] = mask.set_dims({dim: sizes[dim] for dim in column.dims}).transpose(*column.dims).values
+    return masks
 
 
-def _month_numbers(data: xr.Dataset) -> xr.DataArray:
-    return xr.DataArray(np.arange(data.sizes[T]), dims=T, coords={T: data[T]})
+def _month_numbers(data: Values) -> Named:
+    return xr.Variable((T,), np.arange(data["seconds"].size))
 
 
-def _earlier(values: Any) -> Any:
-    """The same values on the axis of earlier months."""
-    return values.rename({T: EARLIER})
-
-
-def _outlives(data: xr.Dataset) -> xr.DataArray:
+def _outlives(data: Values) -> NDArray[np.bool_]:
     """Where the end of an accelerator's life says more than the balance of what is installed does."""
     fleet = data["fleet"]
-    return (_month_numbers(data) >= data["life_months"]) | (fleet < fleet[:, :, 0].drop_vars(T))
+    found = (_month_numbers(data) >= data["life_months"]) | (fleet < fleet.isel({T: 0}))
+    return np.asarray(found.transpose(*fleet.dims).values, dtype=bool)
 
 
 # --- money ---
 
 
-def costs(data: xr.Dataset) -> dict[str, xr.DataArray]:
+def costs(data: Values) -> dict[str, Named]:
     """USD of the month for one unit of each decision."""
-    power_hour = data["electricity_price"] + data["carbon_price"] * data["grid_carbon"]
-    power = data["pue"] * data["seconds"] * power_hour  # USD per watt of mean IT power over the month
-    return {
-        "draw": data["stack_price"],
-        "stock": data["stack_holding"],
-        "bought": data["accelerator_price"],
-        "fitout": data["fitout_price"],
-        "installed": data["upkeep"] + data["power_idle"] * power,
-        "run": _running(data) / data["peak_to_mean"] * power,
-    }
+    return (
+        choices.costs(data)
+        | grid.costs(data)
+        | {
+            "draw": data["stack_price"],
+            "stock": data["stack_holding"],
+            "bought": data["accelerator_price"],
+            "fitout": data["fitout_price"],
+            "waiting": data["waiting_holding"],
+            "installed": data["upkeep"],
+        }
+    )
 
 
-def residuals(data: xr.Dataset) -> dict[str, xr.DataArray]:
+def residuals(data: Values) -> dict[str, Named]:
     """USD at the end of the horizon that is left of one unit of each decision."""
-    return {
-        "draw": data["accelerator_residual"] * data["stack_price"],
+    return grid.residuals(data) | {
+        "draw": data["accelerator_residual"] * data["stack_value"],
         "bought": data["accelerator_residual"] * data["accelerator_price"],
         "fitout": data["fitout_residual"] * data["fitout_price"],
+        "chosen": data["option_left"],
     }
 
 
-def _running(data: xr.Dataset) -> xr.DataArray:
-    """Watts that running adds to an installed accelerator."""
-    return data["power_busy"] - data["power_idle"]
+def steering(data: Values) -> dict[str, Named]:
+    """USD of the month put on one unit of what is left undone; nobody pays it."""
+    days = data["seconds"] / DAY
+    return {
+        "unserved": data["unserved_price"] * days,
+        "deep": data["tier_price"] * days,
+        "undone": data["campaign_late"],
+    }
 
 
-def present_costs(data: xr.Dataset) -> dict[str, xr.DataArray]:
-    """What one unit of each decision adds to the objective: costs, or unserved demand, less residual values."""
-    found = costs(data) | {"unserved": data["unserved_price"] * data["seconds"] / DAY}
-    found = {name: cost * data["discount"] for name, cost in found.items()}
-    return found | {name: found[name] - value * data["discount"][-1] for name, value in residuals(data).items()}
+def present_costs(data: Values) -> dict[str, Named]:
+    """What one unit of each decision adds to the objective: costs, or what is left undone, less residual values."""
+    found = {name: cost * data["discount"] for name, cost in (costs(data) | steering(data)).items()}
+    found["chosen"] = found["chosen"].sum(T)
+    end = data["discount"][-1]
+    return found | {name: found[name] - value * end for name, value in residuals(data).items()}
 
 
 # --- constraint families ---
 
 
-def _before(x: Any) -> Any:
-    """The month before; 0 in the first."""
-    return x.shift({T: 1}).fillna(0)
+def _stacks(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["stock"]), (-1.0, before(x["stock"])), (1.0, x["draw"]), (1.0, x["released"]), (-1.0, x["take"])]
 
 
-def _stacks(data: xr.Dataset, x: Terms) -> Any:
-    return x["stock"] - _before(x["stock"]) + x["draw"].sum(A) + x["released"]
+def _packages(data: Values, x: Columns) -> Terms:
+    return [(data["stacks_per_package"], x["bought"]), (-1.0, x["draw"])]
 
 
-def _packages(data: xr.Dataset, x: Terms) -> Any:
-    return x["bought"] * data["stacks_per_package"] - x["draw"].sum(S)
+def _packaging(data: Values, x: Columns) -> Terms:
+    return [(data["wafers_per_package"], x["bought"])]
 
 
-def _packaging(data: xr.Dataset, x: Terms) -> Any:
-    return (x["bought"] * data["wafers_per_package"]).sum(A)
+def _orders(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["bought"])]
 
 
-def _orders(data: xr.Dataset, x: Terms) -> Any:
-    return x["bought"]
-
-
-def _arrivals(data: xr.Dataset, x: Terms) -> Any:
+def _arrivals(data: Values, x: Columns) -> Terms:
     month = _month_numbers(data)
-    arrives = month - _earlier(month) == data["lead_months"]
-    arrived = (_earlier(x["bought"]) * arrives.astype(float)).sum(EARLIER)
-    return x["waiting"] - _before(x["waiting"]) - arrived + x["placed"].sum(SITE)
+    arrives = month - xr.Variable((EARLIER,), month.values) == data["lead_months"]
+    arrived = (-1.0 * arrives.astype(float), earlier(x["bought"]))
+    return [(1.0, x["waiting"]), (-1.0, before(x["waiting"])), arrived, (1.0, x["placed"])]
 
 
-def _installed(data: xr.Dataset, x: Terms) -> Any:
-    return x["installed"] - _before(x["installed"]) - x["placed"] + x["retired"]
+def _installed(data: Values, x: Columns) -> Terms:
+    return [
+        (1.0, x["installed"]),
+        (-1.0, before(x["installed"])),
+        (-1.0, x["placed"]),
+        (1.0, x["retired"]),
+    ]
 
 
-def _life(data: xr.Dataset, x: Terms) -> Any:
+def _life(data: Values, x: Columns) -> Terms:
     month = _month_numbers(data)
-    age = month - _earlier(month)
+    age = month - xr.Variable((EARLIER,), month.values)
     alive = (age >= 0) & (age < data["life_months"])
-    return x["installed"] - (_earlier(x["placed"]) * alive.astype(float)).sum(EARLIER)
+    return [(1.0, x["installed"]), (-1.0 * alive.astype(float), earlier(x["placed"]))]
 
 
-def _working(data: xr.Dataset, x: Terms) -> Any:
-    return x["run"].sum(V) - x["installed"] * data["availability"]
+def _working(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["run"]), (1.0, x["train"]), (-data["availability"], x["installed"])]
 
 
-def _site_power(data: xr.Dataset, x: Terms) -> Any:
-    idle = (x["installed"] * (data["power_idle"] * data["pue"])).sum(A)
-    return idle + (x["run"] * (_running(data) * data["pue"])).sum([A, V])
+def _fitout(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["fitted"]), (-1.0, before(x["fitted"])), (-1.0, x["fitout"])]
 
 
-def _power(data: xr.Dataset, x: Terms) -> Any:
-    return _site_power(data, x) - x["fitted"]
+def _service(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["served"]), (-(data["rate"] * DAY / data["peak_to_mean"]), x["run"])]
 
 
-def _fitout(data: xr.Dataset, x: Terms) -> Any:
-    return x["fitted"] - _before(x["fitted"]) - x["fitout"]
+def _demand(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["served"]), (1.0, x["unserved"])]
 
 
-def _service(data: xr.Dataset, x: Terms) -> Any:
-    return x["served"] - (x["run"] * (data["rate"] * DAY / data["peak_to_mean"])).sum([A, SITE])
-
-
-def _demand(data: xr.Dataset, x: Terms) -> Any:
-    return x["served"] + x["unserved"]
-
-
-def _budget(data: xr.Dataset, x: Terms) -> Any:
-    member = in_year(data).where(np.isfinite(data["budget"]), 0.0)
-    spent = (x[name] * (cost * member) for name, cost in costs(data).items())
-    return sum(term.sum([dim for dim in term.coord_dims if dim != Y]) for term in spent)
-
-
-def _opening(data: xr.Dataset, amount: xr.DataArray) -> xr.DataArray:
-    """An amount from before the horizon, in the first month; 0 in the others."""
-    return amount * (_month_numbers(data) == 0)
+def _budget(data: Values, x: Columns) -> Terms:
+    month = xr.Variable((T,), np.ones(data["seconds"].size))
+    return [(month * cost, x[name]) for name, cost in costs(data).items()]
 
 
 FAMILIES: dict[str, Family] = {
-    "stacks": Family(_stacks, "=", lambda d: d["stacks_delivered"] + _opening(d, d["stacks_start"]), "price_stack"),
+    "stacks": Family(_stacks, "=", lambda d: d["stacks_delivered"] + opening(d, d["stacks_start"]), "price_stack"),
     "packages": Family(_packages, "=", None, "price_package"),
     "packaging": Family(_packaging, "<=", lambda d: d["packaging_wafers"], "price_packaging"),
     "orders": Family(_orders, "<=", lambda d: d["orders_max"], "price_orders"),
     "arrivals": Family(_arrivals, "=", None, "price_ready"),
-    "installed": Family(_installed, "=", lambda d: _opening(d, d["fleet"][:, :, 0].drop_vars(T)), "price_installed"),
+    "installed": Family(_installed, "=", lambda d: opening(d, d["fleet"].isel({T: 0})), "price_installed"),
     "life": Family(_life, "<=", lambda d: d["fleet"], "price_life"),
     "working": Family(_working, "<=", None, "price_working"),
-    "power": Family(_power, "<=", None, "price_fitted"),
-    "energised": Family(_site_power, "<=", lambda d: d["site_power"], "price_power"),
-    "fitout": Family(_fitout, "=", lambda d: _opening(d, d["fitted_start"]), "price_fitout"),
+    "fitout": Family(_fitout, "<=", lambda d: opening(d, d["fitted_start"]), "price_fitout"),
     "service": Family(_service, "=", None, "price_service"),
     "demand": Family(_demand, "=", lambda d: d["demand"], "price_demand"),
     "budget": Family(_budget, "<=", lambda d: d["budget"], "price_budget"),
+    **grid.FAMILIES,
+    **choices.FAMILIES,
 }
 
 
-def right_sides(data: xr.Dataset) -> dict[str, xr.DataArray]:
+def right_sides(data: Values) -> dict[str, Array]:
     """The right-hand side of every family on the axes of its price."""
+    sizes = {dim: size for values in data.values() for dim, size in values.sizes.items()} | {Y: data["budget"].size}
     found = {}
     for name, family in FAMILIES.items():
         dims = PRICES[family.price].dims
-        zero = xr.DataArray(np.zeros([data.sizes[d] for d in dims]), dims=dims, coords={d: data[d] for d in dims})
-        found[name] = zero if family.right is None else (zero + family.right(data)).transpose(*dims)
+        right: Named = xr.Variable((), 0.0) if family.right is None else family.right(data)
+        found[name] = right.set_dims({dim: sizes[dim] for dim in dims}).transpose(*dims).values
     return found

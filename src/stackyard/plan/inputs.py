@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from stackyard.catalog import Catalog
+from stackyard.errors import InputErrors
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
+from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Rejection, Tier, Way
+from stackyard.plan.powering import Source
+from stackyard.plan.supplying import Months, Wafers
+from stackyard.site.epw import read_epw
 from stackyard.source import Fact
-
-Cooling = Literal["air", "hybrid", "liquid"]
-Precision = Literal["bf16", "fp8", "fp4"]
 
 
 def _known_in(section: str) -> AfterValidator:
@@ -29,6 +32,22 @@ def _known_in(section: str) -> AfterValidator:
             raise refuse(f"the catalogue has no {section} '{name}'", hint or "see: stackyard facts") from None
 
     return AfterValidator(check)
+
+
+def _weather_file(name: str, info: ValidationInfo) -> str:
+    """A weather file beside the scenario: it is part of what the scenario's digest stands for."""
+    context = info.context or {}
+    path = Path(context["folder"]) / name
+    if not path.is_file():
+        raise refuse(
+            f"there is no file '{name}' beside the scenario", "name an EPW file, for example weather/ulsan.epw"
+        )
+    context.setdefault("tables", []).append(path)
+    try:
+        read_epw(path)
+    except InputErrors as errors:
+        context["faults"].extend(errors.faults)
+    return str(path)
 
 
 class Horizon(Door):
@@ -91,33 +110,10 @@ class Service(Door):
     """Share of the full-load rate that is planned with; the rest is kept for tail latency."""
     unserved_price: Annotated[Series, Unit("USD/token")]
     """What a token that is not served costs you. The plan weighs it against building more."""
-
-
-class Wafers(Door):
-    """A supply derived from wafer starts: the chain of yields and lead times from wafer to shipped stack."""
-
-    starts: Annotated[Series, Unit("wafer/month")]
-    """DRAM wafers started for this product."""
-    wafer_diameter: Annotated[Fact, Unit("mm")] = preset("300 mm")
-    """Diameter of the wafer."""
-    edge_exclusion: Annotated[Fact, Unit("mm")] = preset("3 mm")
-    """Rim of the wafer without dies."""
-    die_area: Annotated[Fact, Unit("mm^2")] | None = None
-    """Area of a core die; the catalogue's for the product when left out."""
-    die_yield: Annotated[Fact, Unit("")]
-    """Share of a wafer's dies that are good, above 0 and at most 1."""
-    bond_yield: Annotated[Fact, Unit("")]
-    """Share of the layers bonded well: a stack of h dies survives with this to the power h."""
-    test_yield: Annotated[Fact, Unit("")]
-    """Share of the bonded stacks that pass the test."""
-    wafer_to_die: int = Field(ge=0, le=36)
-    """Months from wafer start to tested die."""
-    die_to_stack: int = Field(ge=0, le=36)
-    """Months from die to tested stack."""
-    stack_to_shipment: int = Field(ge=0, le=36)
-    """Months from stack to delivery."""
-    slip: int = Field(default=0, ge=0, le=60)
-    """Months by which everything comes later than that."""
+    tiers: tuple[Tier, ...] = ()
+    """Parts of the demand that it is dearer to leave, the cheapest first."""
+    alternatives: tuple[Way, ...] = ()
+    """Other models or precisions that may stand for it: each accelerator takes the one on which it is fastest."""
 
 
 class Supply(Door):
@@ -141,6 +137,13 @@ class Supply(Door):
     """Stacks delivered. Either this or `wafers`."""
     wafers: Wafers | None = None
     """Wafer starts from which the deliveries follow. Either this or `deliveries`."""
+    qualified: Mapping[str, MonthField] = {}
+    """First month in which an accelerator takes this maker's stacks, by its name under `accelerators`; those left out
+    take them from the start."""
+    trade_ratio: Annotated[Fact, Unit("")] | None = None
+    """Bits of DDR5 given up for a bit of this product; the record's for the generation when left out."""
+    contract: Contract | None = None
+    """What is delivered is offered under a contract, and paid for when it is taken."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Supply:
@@ -181,6 +184,8 @@ class Chip(Door):
     """The packaging line that it needs: a name under `packaging`."""
     packages_per_wafer: Annotated[Fact, Unit("package/wafer")]
     """Packages from one packaging wafer."""
+    package_yield: Annotated[Fact, Unit("")] = preset(1.0)
+    """Share of assembled packages that are good; the others take stacks and packaging with them."""
     lead_months: int = Field(ge=0, le=36)
     """Months from the start, when stacks and packaging are drawn, to work at a site."""
     life: Annotated[Fact, Unit("year")]
@@ -191,10 +196,16 @@ class Chip(Door):
     """Price of a whole system, in the month of the start."""
     network_price: Annotated[Series, Unit("USD/package")] = preset("0 USD/package")
     """Network and storage for one accelerator, on top of the system's price."""
+    whole_systems: bool = False
+    """Only whole systems can be started: an order is a whole number of them in each month."""
     hbm_in_price: Annotated[Fact, Unit("USD/stack")] = preset("0 USD/stack")
     """Price of a stack within `system_price`; it is taken off, for the plan buys the stacks itself."""
     upkeep: Annotated[Fact, Unit("1/year")] = preset("3%/year")
     """Yearly upkeep as a share of the price of system and network."""
+    holding: Annotated[Fact, Unit("1/year")] = preset("10%/year")
+    """What it costs to keep one that is ready and not installed, as a share of its price."""
+    embodied: Annotated[Fact, Unit("kgCO2e/package")] = preset("0 kgCO2e/package")
+    """CO2 equivalent embodied in one, for example {fact: costs.embodied-carbon.a100}; counted, not priced."""
     flops: Mapping[Precision, Annotated[Fact, Unit("FLOPS/package")]] = {}
     """Dense arithmetic by precision, instead of the catalogue's: `{fp8: 10 PFLOPS/package}`."""
 
@@ -212,6 +223,10 @@ class SitePhase(Door):
     """The month from which it is there."""
     power: Annotated[Fact, Unit("W")]
     """All power of the site from then on, cooling included; not what is added."""
+    choose: bool = False
+    """The plan decides whether this phase is opened; it needs the ones before it."""
+    fee: Annotated[Fact, Unit("USD")] = preset("0 USD")
+    """Paid once if it is opened, in its month: land, grid connection, shells."""
 
 
 class Installed(Door):
@@ -232,28 +247,52 @@ class SitePlan(Door):
     """As it stands in the report."""
     phases: tuple[SitePhase, ...] = Field(min_length=1)
     """When which power is energised, earliest first."""
+    grid_date: MonthField | None = None
+    """The month in which the grid connection is there: no phase can be before it."""
     share: Annotated[Fact, Unit("")] = preset(1.0)
     """Share of the site's power that is the plan's."""
+    slip: Months = Field(default=0)  # type: ignore[assignment]
+    """Months by which every phase comes later than stated."""
+    ramp: Annotated[Fact, Unit("W/month")] | None = None
+    """The most by which the grid lets the power rise in a month; no limit when left out."""
     climate: Annotated[str, _known_in("climate")]
     """Twelve monthly temperatures: an id of `stackyard facts climates`."""
+    epw: Annotated[str, AfterValidator(_weather_file)] | None = None
+    """A file of hourly weather (EPW) beside the scenario, instead of the climate's means."""
     grid: Annotated[str, _known_in("grid")]
     """Carbon intensity: an id of `stackyard facts grids`."""
     cooling: Cooling
-    """`air`, cold plates on the chips only (`hybrid`), or `liquid`; liquid-cooled systems need one of the last two."""
-    heat_rejection: Literal["dry", "tower"] = "dry"
-    """How heat leaves the site: dry coolers, or towers, which use water."""
-    rack_limit: Annotated[Fact, Unit("kW/rack")]
-    """The most power that a rack may draw; a system above it cannot stand here."""
+    """Chilled water to `air`, `outside-air`, cold plates on the chips only (`hybrid`), or `liquid`; see docs/sites.md.
+    Liquid-cooled systems need one of the last two."""
+    heat_rejection: Rejection = "dry"
+    """How heat leaves the site: dry coolers, coolers wetted when it is hot (`adiabatic`), or towers; the last two use
+    water."""
+    rack_limit: Annotated[Fact, Unit("kW/rack")] | None = None
+    """The most power that a rack may draw; a system above it cannot stand here. The cooling's usual when left out."""
     electricity: Annotated[Series, Unit("USD/kWh")]
-    """Price of electricity at the site."""
-    fitout: Annotated[Series, Unit("USD/W")]
-    """Price of a watt fitted out for accelerators: halls, power and cooling."""
+    """Price of electricity from the grid, the mean of a month."""
+    demand_charge: Annotated[Series, Unit("USD/kW/month")] = preset("0 USD/kW/month")
+    """The tariff's charge for the month's highest power."""
+    sources: Mapping[str, Source] = {}
+    """Power beside the grid that the plan may build or contract."""
+    fitout: Annotated[Series, Unit("USD/W")] | None = None
+    """Price of a watt fitted out for accelerators: halls, power and cooling. Either this or `blocks`."""
+    blocks: Mapping[str, Annotated[Series, Unit("USD/W")]] = {}
+    """The same by block of work, under names of your own: `{shell: 3 USD/W, electrical: 5 USD/W}`."""
     fitout_life: Annotated[Fact, Unit("year")] = preset("20 year")
     """Over which the fit-out loses its worth."""
     fitted: Annotated[Fact, Unit("W")] = preset("0 W")
     """Power that is fitted out and paid for before the first month."""
     fleet: tuple[Installed, ...] = ()
     """Accelerators in place before the first month."""
+    halls: Mapping[str, Hall] = {}
+    """Other ways to build and cool the site; the plan chooses one of them or its own."""
+
+    @model_validator(mode="after")
+    def _one_price(self) -> SitePlan:
+        if (self.fitout is None) == (not self.blocks):
+            raise refuse("needs either fitout or blocks, not both and not neither", "keep one of the two keys")
+        return self
 
 
 class Inputs(Door):
@@ -277,5 +316,7 @@ class Inputs(Door):
     """What can be ordered."""
     sites: Mapping[str, SitePlan] = Field(min_length=1)
     """Where it can stand."""
+    campaigns: Mapping[str, Campaign] = {}
+    """Training that is to be done beside the services."""
     absent: tuple[str, ...] = ()
     """What this scenario leaves out, a sentence each; said in the report."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.plan import Plan, in_year, reported
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
+from stackyard.plan.problem import SITE, A, K, O, P, Problem, S, T, V, Y
 from stackyard.quantity import DAY
 
 NOISE = 1e-6  # of what the month spends and serves: a smaller rent is the solver's, not a limit's
@@ -35,6 +35,7 @@ RESOURCES: dict[str, Resource] = {
     "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
     "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
     "power": Resource("Power", "site_power", "price_power", SITE, "W"),
+    "sources": Resource("Power beside the grid", "source_most", "price_source", P, "W"),
     "money": Resource("Money", "budget", "price_budget", None, "USD"),
 }
 
@@ -62,9 +63,16 @@ def finite(d: xr.Dataset, resource: Resource) -> xr.DataArray:
     return found
 
 
+def possible(d: xr.Dataset, resource: Resource) -> xr.DataArray:
+    """What there may be of a limit, what contracts and choices would bring included."""
+    more = {"stacks_delivered": "option_stacks", "site_power": "option_power"}.get(resource.amount)
+    found = finite(d, resource)
+    return found if more is None else (found + d[more].sum(O)).transpose(*found.dims)
+
+
 def spending(plan: Plan) -> xr.DataArray:
     """What the month costs without the price of unserved demand."""
-    names = [name for name in plan.flows if str(name).startswith("cost_") and name != "cost_unserved"]
+    names = [name for name in plan.flows if str(name).startswith("cost_") and name not in NOT_SPENT]
     return plan.flows[names].to_dataarray().sum("variable")
 
 
@@ -84,7 +92,7 @@ def yearly(d: xr.Dataset) -> xr.DataArray:
 
 def most(d: xr.Dataset, resource: Resource) -> xr.DataArray:
     """The most there ever is of a limit, by place: with it a price shows also in a month in which there is nothing."""
-    return finite(d, resource).max(Y if resource.axis is None else T)
+    return possible(d, resource).max(Y if resource.axis is None else T)
 
 
 def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = None) -> xr.DataArray:
@@ -93,7 +101,14 @@ def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = 
     d, resource = problem.data, RESOURCES[name]
     if amount is None:
         amount = finite(d, resource)
-    found: xr.DataArray = plan.prices[resource.price] * amount
+        chosen = plan.decisions["chosen"]
+        if name == "power":
+            amount = amount + (d["option_power"] * chosen).sum(O)
+        found: xr.DataArray = plan.prices[resource.price] * amount
+        if name == "hbm":
+            found = found + plan.prices["price_offer"] * (d["option_stacks"] * chosen).sum(O)
+    else:
+        found = plan.prices[resource.price] * amount
     if resource.axis is None:
         member, spent = in_year(d), spending(plan)
         weight = member * spent

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.problem import SITE, A, Column, K, Problem, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, Y
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -21,10 +21,26 @@ DECISIONS: dict[str, Column] = {
     "installed": Column((A, SITE, T), "package", "accelerators in place during the month"),
     "run": Column((A, SITE, V, T), "package", "accelerators that serve this service"),
     "fitout": Column((SITE, T), "W", "site power fitted out in the month"),
-    "fitted": Column((SITE, T), "W", "site power fitted out so far"),
+    "fitted": Column((SITE, T), "W", "site power fitted out and kept running"),
+    "grid_peak": Column((SITE, T), "W", "highest power drawn from the grid in the month"),
+    "grid": Column((SITE, T), "W", "mean power drawn from the grid"),
+    "built": Column((P, T), "W", "capacity of power sources built in the month"),
+    "capacity": Column((P, T), "W", "capacity of power sources so far"),
+    "output": Column((P, T), "W", "mean power put out by sources"),
     "served": Column((V, T), "token/day", "mean tokens served"),
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
+    "deep": Column((V, R, T), "token/day", "mean tokens not served above the start of a dearer tier"),
+    "take": Column((S, T), "stack", "stacks taken under a contract"),
+    "short": Column((S, T), "stack", "stacks of a contract's minimum that are paid for and not taken"),
+    "chosen": Column((O,), "", "1 where an option is chosen"),
+    "lots": Column((A, T), "", "whole systems started in the month"),
+    "train": Column((A, SITE, C, T), "package", "accelerators that train for this campaign"),
+    "host": Column((A, SITE, C), "", "1 where a campaign is placed: one kind of accelerator at one site"),
+    "active": Column((C, T), "", "1 in months in which a campaign runs"),
+    "undone": Column((C, T), "FLOP", "what a campaign has still to compute at the end of the month"),
 }
+
+WHOLE = ("chosen", "lots", "host", "active")  # decisions that are whole numbers; all but `lots` are 0 or 1
 
 # Shadow prices, one for each constraint family: what one more unit on the right-hand side would save (for demand:
 # cost), in USD of the month in question (not discounted). Those of limits are >= 0, those of balances of either sign.
@@ -39,10 +55,27 @@ PRICES: dict[str, Column] = {
     "price_working": Column((A, SITE, T), "USD/package", "rent of one more working accelerator this month"),
     "price_fitted": Column((SITE, T), "USD/W", "rent of one more fitted-out watt this month"),
     "price_power": Column((SITE, T), "USD/W", "worth of one more energised watt in this month alone"),
+    "price_peak": Column((SITE, T), "USD/W", "worth of one watt less at the month's peak"),
+    "price_energy": Column((SITE, T), "USD/W", "worth of one more watt all month"),
+    "price_output": Column((P, T), "USD/W", "worth of one more watt that a source could put out all month"),
+    "price_capacity": Column((P, T), "USD/W", "worth of one more watt of a source from this month"),
+    "price_source": Column((P, T), "USD/W", "worth of being allowed one more watt of a source in this month"),
     "price_fitout": Column((SITE, T), "USD/W", "worth of one more watt fitted out from this month"),
     "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),
     "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
     "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
+    "price_tier": Column((V, R, T), "USD/token", "worth of one more token not served before the dearer tier starts"),
+    "price_offer": Column((S, T), "USD/stack", "worth of one more stack offered under a contract"),
+    "price_total": Column((S,), "USD/stack", "worth of one more stack that a contract allows in all, in USD of today"),
+    "price_minimum": Column((S, T), "USD/stack", "worth of one stack less in a contract's minimum"),
+    "price_group": Column((G,), "USD", "worth of choosing one more of a group, in USD of today"),
+    "price_needs": Column((O, N), "USD", "worth of choosing an option without the one that it needs, in USD of today"),
+    "price_lot": Column((A, T), "USD/package", "worth of one more accelerator beside the whole systems"),
+    "price_progress": Column((C, T), "USD/FLOP", "worth of one FLOP of a campaign done for it"),
+    "price_host": Column((A, SITE, C, T), "USD/package", "worth of one accelerator of a campaign at another place"),
+    "price_place": Column((C,), "USD", "worth of a second place for a campaign, in USD of today"),
+    "price_least": Column((C, T), "USD/package", "worth of a campaign's cluster being one accelerator smaller"),
+    "price_active": Column((C, T), "USD/package", "worth of one accelerator of a campaign while it pauses"),
 }
 
 # What the plan spends and uses by month; all USD of the month, not discounted.
@@ -51,16 +84,26 @@ FLOWS: dict[str, Column] = {
     "cost_accelerators": Column((T,), "USD", "systems and network without HBM"),
     "cost_fitout": Column((T,), "USD", "buildings, power and cooling"),
     "cost_upkeep": Column((T,), "USD", "maintenance"),
-    "cost_energy": Column((T,), "USD", "electricity"),
+    "cost_energy": Column((T,), "USD", "electricity, demand charges, fuel and purchased energy"),
+    "cost_sources": Column((T,), "USD", "power sources beside the grid, and their upkeep"),
     "cost_carbon": Column((T,), "USD", "priced CO2e"),
+    "cost_contracts": Column((T,), "USD", "stacks taken under contracts, minimums not taken, fees of what is chosen"),
     "cost_unserved": Column((T,), "USD", "tokens not served at their price"),
+    "cost_late": Column((T,), "USD", "training not done in time at its price"),
     "it_power_peak": Column((SITE, T), "W", "IT power at the day's peak"),
     "it_power_mean": Column((SITE, T), "W", "IT power, mean of the month"),
     "site_power_peak": Column((SITE, T), "W", "site power at the day's peak"),
     "energy": Column((SITE, T), "J", "site energy over the month"),
-    "carbon": Column((SITE, T), "kg", "CO2e over the month"),
+    "on_site": Column((SITE, T), "J", "energy made at the site over the month"),
+    "carbon": Column((SITE, T), "kg", "CO2e over the month, location-based"),
+    "carbon_market": Column((SITE, T), "kg", "CO2e over the month, market-based"),
+    "carbon_embodied": Column((T,), "kg", "CO2e embodied in accelerators started, where a figure is stated"),
+    "ddr5_displaced": Column((S, T), "B", "DDR5 that the wafers of the stacks drawn would have been"),
     "water_used": Column((SITE, T), "m^3", "water over the month"),
 }
+
+
+NOT_SPENT = ("cost_unserved", "cost_late")  # prices that steer the plan; nobody pays them
 
 
 @dataclass(frozen=True)
@@ -68,7 +111,9 @@ class Plan:
     """Decisions, flows and prices on the Problem's axes, with how they were found.
 
     `objective` is the net present cost: discounted spending and unserved demand less residual values at the end of the
-    horizon. `status` is 'optimal'; anything else is raised as SolveError, never returned.
+    horizon. `status` is 'optimal'; anything else is raised as SolveError, never returned. Where something whole had to
+    be chosen, `gap` is how much cheaper than this plan any other can be, as a share of its cost, and the prices are
+    those of the linear program in which the choices stand as they are.
     """
 
     decisions: xr.Dataset

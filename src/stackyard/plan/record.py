@@ -12,14 +12,17 @@ import numpy as np
 import xarray as xr
 
 from stackyard.plan.explain import Binding, Explanation, Shortage
+from stackyard.plan.marginal import Marginal, Next
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem
 from stackyard.plan.relief import Worth
 
+LISTS = ("years", "worths", "shortages", "marginals", "chains")
+
 
 def store(path: Path, problem: Problem, plan: Plan, explanation: Explanation) -> None:
     """Problem, plan and explanation as the groups of one NetCDF file."""
-    rows = {name: [asdict(row) for row in getattr(explanation, name)] for name in ("years", "worths", "shortages")}
+    rows = {name: [asdict(row) for row in getattr(explanation, name)] for name in LISTS}
     attributes = {
         "objective": plan.objective,
         "status": plan.status,
@@ -69,6 +72,8 @@ def load(path: Path) -> tuple[Problem, Plan, Explanation]:
         tuple(Worth(**row) for row in rows["worths"]),
         tuple(Shortage(**row) for row in rows["shortages"]),
         tuple(json.loads(said["notes"])),
+        tuple(Marginal(**row) for row in rows["marginals"]),
+        tuple(Next(**row) for row in rows["chains"]),
     )
     return Problem(groups["problem"]), plan, explanation
 
@@ -94,6 +99,8 @@ def plain(problem: Problem, plan: Plan, explanation: Explanation, digests: Mappi
         "years": [_finite(asdict(row)) for row in explanation.years],
         "one_percent_more": [_finite(asdict(row)) for row in explanation.worths],
         "shortages": [_finite(asdict(row)) for row in explanation.shortages],
+        "marginal_cost": [_finite(asdict(row)) for row in explanation.marginals],
+        "next_amounts": [_finite(asdict(row)) for row in explanation.chains],
         "binds": dict(zip(_labels(problem.data["month"]), map(str, explanation.data["binds"].values), strict=True)),
         "notes": list(explanation.notes),
         "decisions": _arrays(plan.decisions),

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.plan.formulate import beyond, without_beyond
-from stackyard.plan.limits import RESOURCES, Resource, finite, rent, rents, yearly
+from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, yearly
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
@@ -54,24 +54,25 @@ class Worth:
 
 
 def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr.Dataset:
-    """What is served without limits, month by month: `single` (resource, month), tokens per day more without this one;
-    `together` (month) without any; `without` (resource, month) without any but this one.
+    """What is served without limits, service by service and month by month: `single` (resource, service, month), tokens
+    per day more without this one; `together` (service, month) without any; `without` (resource, service, month) without
+    any but this one.
 
     A limit without a price in any month is not lifted: more of it saves nothing.
     """
     tell("What is served without each limit")
     enough = {name: _lifted(problem.data, name) for name in RESOURCES}
     priced = [name for name in RESOURCES if bool((rent(problem, plan, name, enough[name]) > 0).any())]
-    nothing = 0.0 * plan.decisions["served"].sum(V)
+    nothing = 0.0 * plan.decisions["served"]
 
     def more(names: list[str]) -> xr.DataArray:
         lifted = Problem(problem.data.assign({RESOURCES[name].amount: enough[name] for name in names}))
         other = resolve({RESOURCES[name].amount: lifted.data[RESOURCES[name].amount] for name in names})
-        gained = (other.decisions["served"] - plan.decisions["served"]).sum(V)
+        gained: xr.DataArray = other.decisions["served"] - plan.decisions["served"]
         if len(names) < len(RESOURCES):
             return gained
         limited = (rents(lifted, other).sum("resource") > 0) | (beyond(lifted.data).sum(V) > 0)
-        return gained + other.decisions["unserved"].sum(V).where(limited.cumsum(T) > 0, 0.0)  # even so much limits
+        return gained + other.decisions["unserved"].where(limited.cumsum(T) > 0, 0.0)  # even so much limits
 
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
     single = [more([name]) if name in priced else nothing for name in RESOURCES]
@@ -88,6 +89,7 @@ def _lifted(d: xr.Dataset, name: str) -> xr.DataArray:
     from the launch of an accelerator, and nothing where there never is any."""
     amount, resource = d[RESOURCES[name].amount], RESOURCES[name]
     ever = amount.max(Y if resource.axis is None else T)
+    ever = ever.where(np.isinf(ever), most(d, resource))
     high = ever.clip(min=_needed(d)[name]) * LIFT
     lifted: xr.DataArray = (xr.zeros_like(amount) + high.where(ever > 0, 0.0)).transpose(*amount.dims)
     if name == "orders":
@@ -103,7 +105,8 @@ def _needed(d: xr.Dataset) -> dict[str, float]:
         "hbm": packages * float(d["stacks_per_package"].max()),
         "packaging": packages * float(d["wafers_per_package"].max()),
         "orders": packages,
-        "power": packages * float(d["power_busy"].max() * d["pue"].max()),
+        "power": packages * float(d["power_busy"].max() * d["pue_design"].max()),
+        "sources": packages * float(d["power_busy"].max() * d["pue_design"].max()),
         "money": packages * float(d["accelerator_price"].max() + d["fitout_price"].max() * d["power_busy"].max()),
     }
 

@@ -21,7 +21,9 @@ from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import MISSING, NOT_A_GROUP, UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
+from stackyard.plan import commitment_checks
 from stackyard.plan.amounts import Door
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -33,20 +35,24 @@ from stackyard.plan.inputs import (
     SitePhase,
     SitePlan,
     Supply,
-    Wafers,
 )
+from stackyard.plan.overlay import is_overlay, overlaid
+from stackyard.plan.powering import Source
+from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.quantity import DAY
 from stackyard.source import Fact
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario that was read without a fault: its values, its text and a digest of everything it says."""
+    """A scenario that was read without a fault: its values, its text, a digest of everything it says, and its tables
+    with the folder in which they stand."""
 
     inputs: Inputs
     located: Located
     digest: str
     tables: tuple[Path, ...] = ()
+    folder: Path = Path()
 
     @property
     def name(self) -> str:
@@ -73,9 +79,16 @@ def find_file(path: Path) -> Path:
 def load(path: Path, catalog: Catalog) -> Scenario:
     """Reads a scenario file or folder; raises InputErrors with every fault of the file and its tables."""
     file = find_file(path)
-    located = read_yaml(file)
+    located, folder = read_yaml(file), file.parent
+    if is_overlay(located.data):
+        located, folder = overlaid(file, located)
+    return read(located, folder, catalog)
+
+
+def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
+    """The scenario of plain data, its tables beside it in `folder`; raises InputErrors with every fault."""
     faults = Faults()
-    context: dict[str, Any] = {"catalog": catalog, "folder": file.parent, "file": located.file, "faults": faults}
+    context: dict[str, Any] = {"catalog": catalog, "folder": folder, "file": located.file, "faults": faults}
     context["months"] = _horizon_of(located.data)
     inputs: Inputs | None = None
     if not isinstance(located.data, dict):
@@ -93,7 +106,7 @@ def load(path: Path, catalog: Catalog) -> Scenario:
     faults.raise_any()
     assert inputs is not None
     tables = tuple(sorted(set(context.get("tables", ()))))
-    return Scenario(inputs, located, _digest(located.data, tables), tables)
+    return Scenario(inputs, located, _digest(located.data, tables), tables, folder)
 
 
 def _references(located: Located) -> Iterator[Any]:
@@ -107,6 +120,10 @@ def _references(located: Located) -> Iterator[Any]:
 
     for key, chip in _entries(data.get("accelerators")):
         check(("accelerators", key, "packaging"), chip.get("packaging"), "packaging", "packaging line")
+    for key, supply in _entries(data.get("supplies")):
+        qualified = supply.get("qualified")
+        for name in qualified if isinstance(qualified, dict) else ():
+            check(("supplies", key, "qualified", name), name, "accelerators", "accelerator")
     for key, site in _entries(data.get("sites")):
         fleet = site.get("fleet")
         for i, group in enumerate(fleet if isinstance(fleet, list) else []):
@@ -145,14 +162,31 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "accelerators": Chip,
     "sites": SitePlan,
     "wafers": Wafers,
+    "base_dies": BaseDies,
+    "wafer_to_die": Lead,
+    "die_to_stack": Lead,
+    "stack_to_shipment": Lead,
     "phases": SitePhase,
     "fleet": Installed,
+    "sources": Source,
+    "contract": Contract,
+    "tiers": Tier,
+    "alternatives": Way,
+    "halls": Hall,
+    "campaigns": Campaign,
 }
 
 
 MOST_TOKENS = 1e20  # a day: beyond it the program's numbers differ too much in size to be solved
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
-_NAMED = ("services", "supplies", "packaging", "accelerators", "sites")  # sections of entries under their own names
+_NAMED = (
+    "services",
+    "supplies",
+    "packaging",
+    "accelerators",
+    "sites",
+    "campaigns",
+)  # sections of entries under their own names
 
 
 def _with_next_steps(faults: Faults) -> Iterator[Fault]:
@@ -186,15 +220,17 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
         _check_supply(key, supply, catalog, add)
     for key, site in inputs.sites.items():
         _check_site(key, site, inputs, add)
+        _check_power(key, site, add)
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
+    commitment_checks.check(inputs, catalog, add)
     _check_money(inputs.money, inputs, add)
     _check_names(inputs, add)
     if inputs.money.krw_per_usd is None:
-        for where, fact in facts_of(inputs):
+        for path, fact in _facts_by_path(inputs):
             if "KRW" in fact.unit:
                 hint = "add money.krw_per_usd, for example {fact: costs.exchange-rates.2026-07}"
-                faults.add(located.file, 0, where, "is in won, and there is no exchange rate", hint)
+                add(path, "is in won, and there is no exchange rate", hint)
     yield from faults
 
 
@@ -250,15 +286,33 @@ def _check_supply(key: str, supply: Supply, catalog: Catalog, add: Any) -> None:
 
 def _check_wafers(key: str, supply: Supply, wafers: Wafers, catalog: Catalog, add: Any) -> None:
     path = ("supplies", key, "wafers")
-    for field in ("die_yield", "bond_yield", "test_yield"):
-        if not 0 < getattr(wafers, field).si <= 1:
+    for field in SHARES:
+        stated = getattr(wafers, field)
+        if stated is not None and not 0 < stated.si <= 1:
             add((*path, field), "is not above 0 and at most 1", "for example 70%")
+    for field in PARTS:
+        if not getattr(wafers, field).si <= 1:
+            add((*path, field), "is above 1", "a share, for example 99%")
+    if not wafers.clustering.si > 0:
+        add((*path, "clustering"), "is not above 0", "2 is usual; larger is less clustered")
+    if wafers.made is not None and not wafers.made.si > 0:
+        add((*path, "made"), "is not above 0", "the wafers made when the defects were told, for example 2 Mwafer")
     area = wafers.die_area.si if wafers.die_area is not None else catalog.generation(supply.product).die_area
     if np.isnan(area):
         add((*path, "die_area"), "is missing, and the catalogue has none", "for example 121 mm^2")
-    elif not area > 0 or not gross_dies(wafers.wafer_diameter.si, area, wafers.edge_exclusion.si) > 0:
+    elif not _has_room(wafers, area):
         hint = "a wafer of 300 mm with an edge of 3 mm has room for about 500 dies of 121 mm^2"
         add(path, "has no room for a die: check die_area, wafer_diameter and edge_exclusion", hint)
+    base = wafers.base_dies
+    if base is not None and not 0 < base.die_yield.si <= 1:
+        add((*path, "base_dies", "die_yield"), "is not above 0 and at most 1", "for example 80%")
+    if base is not None and not _has_room(wafers, base.area.si):
+        add((*path, "base_dies", "area"), "leaves no room for a die on the wafer", "for example 127 mm^2")
+
+
+def _has_room(wafers: Wafers, area: float) -> bool:
+    edge, scribe = wafers.edge_exclusion.si, wafers.scribe.si
+    return bool(area > 0 and gross_dies(wafers.wafer_diameter.si, area, edge, scribe) > 0)
 
 
 def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any) -> None:
@@ -267,6 +321,8 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any
     for field in ("packages_per_wafer", "life"):
         if getattr(chip, field).si <= 0:
             add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
+    if not 0 < chip.package_yield.si <= 1:
+        add(("accelerators", key, "package_yield"), "is not above 0 and at most 1", "for example 97%")
     if not 0 < chip.working.si <= 1:
         hint = "the share of installed ones that work, for example 95%"
         add(("accelerators", key, "working"), "is not above 0 and at most 1", hint)
@@ -307,6 +363,21 @@ def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
             add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
 
 
+def _check_power(key: str, site: SitePlan, add: Any) -> None:
+    if site.rack_limit is not None and site.rack_limit.si <= 0:
+        add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
+    chosen = bool(site.halls) or any(phase.choose for phase in site.phases)
+    if site.halls and site.sources:
+        add(("sites", key, "sources"), "a site with halls to choose from cannot have sources", "state one hall")
+    if chosen and site.ramp is not None:
+        add(("sites", key, "ramp"), "a site with phases or halls to choose from cannot have a ramp", "state the phases")
+    for name, source in site.sources.items():
+        if source.firm is not None and source.firm.si > 1:
+            add(("sites", key, "sources", name, "firm"), "is above 1", "a share of capacity, for example 90%")
+        if source.life is not None and source.life.si <= 0:
+            add(("sites", key, "sources", name, "life"), "must be above 0", "for example 25 year")
+
+
 def _keyed(path: Path_, key: Any) -> Path_:
     """The key path of a mapping's item as it stands in the file: months as text, a constant as the series itself."""
     if not isinstance(key, int) or key in range(1900, 2200):
@@ -336,10 +407,13 @@ def _with_paths(inputs: Inputs, located: Located) -> Inputs:
 
 def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
     """(key path, Fact) of every number that the scenario states or takes from the catalogue."""
+    return ((dotted(path), fact) for path, fact in _facts_by_path(inputs))
 
-    def walk(value: Any, path: Path_) -> Iterator[tuple[str, Fact]]:
+
+def _facts_by_path(inputs: Inputs) -> Iterator[tuple[Path_, Fact]]:
+    def walk(value: Any, path: Path_) -> Iterator[tuple[Path_, Fact]]:
         if isinstance(value, Fact):
-            yield dotted(path), value
+            yield path, value
         elif isinstance(value, Door):
             for key in type(value).model_fields:
                 yield from walk(getattr(value, key), (*path, key))

@@ -8,6 +8,7 @@ from stackyard.plan.explain import Explanation
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
 from stackyard.report import limits
+from stackyard.report.choices import choices
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
@@ -43,6 +44,7 @@ def build(
     solver = [
         ("Solver", plan.solver),
         ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
+        *((("Choices", plan.notes["choices"]),) if "choices" in plan.notes else ()),
         ("Net present cost", _objective(view, plan)),
     ]
     sections = [
@@ -53,6 +55,7 @@ def build(
         *([limits.binds(view, explanation)] if explanation is not None else []),
         chain(view, year),
         built(view),
+        *choices(view, plan),
         money(view),
         footprint(view),
     ]
@@ -84,13 +87,14 @@ def key_figures(view: View) -> KeyFigures:
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
     used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.array("site_power").sum(axis=0)[-1]
-    drawn, delivered = view.array("draw").sum(), view.array("stacks_delivered").sum()
-    end = view.months[-1]
+    drawn, delivered = view.array("draw").sum(), view.delivered.sum()
+    end, firm = view.months[-1], view.array("capacity").any()
+    room = f"of {say(float(energised), 'W')} energised{' from the grid' if firm else ''}"
     items = (
         _key("Tokens served", float(served[-1]), "tokens/day", f"in {end}, of {say(float(asked[-1]), 'tokens/day')}"),
         KeyFigure("Share of demand served", share(total), "", f"of all tokens asked for in {view.span}"),
         _key("Accelerators in place", float(view.installed[:, -1].sum()), "accelerators", f"in {end}"),
-        _key("Site power in use", float(used), "W", f"at peak in {end}, of {say(float(energised), 'W')} energised"),
+        _key("Site power in use", float(used), "W", f"at peak in {end}, {room}"),
         _key("HBM stacks drawn", float(drawn), "stacks", f"of {say(float(delivered), 'stacks')} delivered"),
         _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; USD of today: {say(_present(view), 'USD')}"),
     )
@@ -130,7 +134,7 @@ def by_year_table(view: View) -> Table:
         ("Accelerators*", "accelerators", view.year_end(view.installed.sum(axis=0))),
         ("Power energised*", "W", view.year_end(energised)),
         ("Power in use*", "W", view.year_end(used)),
-        ("Stacks delivered", "stacks", view.yearly(view.array("stacks_delivered").sum(axis=0))),
+        ("Stacks delivered", "stacks", view.yearly(view.delivered.sum(axis=0))),
         ("Stacks drawn", "stacks", view.yearly(view.array("draw").sum(axis=(0, 1)))),
         ("Spending", "USD", view.yearly(spend(view))),
     )

@@ -1,4 +1,4 @@
-"""Figure -> plotly figure: the only module that knows plotly.
+"""Figure -> plotly figure; `spread` draws those of differences and uncertainty. Only these two know plotly.
 
 Each kind of thing has a family of colours that differ in lightness as well as hue, so that neighbours stay apart for
 every eye and in grey print; an id keeps its colour from figure to figure. What was asked for, promised or allowed is
@@ -13,7 +13,23 @@ from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 
-from stackyard.report.document import Bars, Figure, Lines, Map, Report, Sankey, Series, StackedArea, Strip
+from stackyard.report import spread
+from stackyard.report.document import (
+    Bars,
+    Fan,
+    Figure,
+    Lines,
+    Map,
+    Report,
+    Sankey,
+    Series,
+    StackedArea,
+    Strip,
+    Tornado,
+    Waterfall,
+)
+from stackyard.report.spread import named
+from stackyard.report.style import FONT, INK, QUIET, RULE, html
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
@@ -30,8 +46,6 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 _OTHER = ("#9aa1ab", "#c9ced6")
 _DASHES = ("dash", "dot")
 _PAD, _MARGIN = 20, 28  # px between the boxes of a Sankey diagram, and above and below them
-INK, QUIET, RULE = "#15181d", "#5b6270", "#e3e6eb"
-FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", sans-serif'
 
 Colours = Mapping[str, str]
 
@@ -56,13 +70,13 @@ def _ids(figure: Figure) -> list[str]:
         return [node.id for node in data.nodes]
     if isinstance(data, Map):
         return [spot.id for spot in data.spots]
-    return [] if isinstance(data, Strip) else [series.id for series in data.series]
+    return [] if isinstance(data, Strip | Waterfall | Fan | Tornado) else [series.id for series in data.series]
 
 
 def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
-    if isinstance(data, Sankey | Strip):
+    if isinstance(data, Sankey | Strip | Waterfall | Fan | Tornado):
         return []
     if isinstance(data, Map):
         return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]
@@ -82,7 +96,7 @@ def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figur
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12, "family": FONT}},
-        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip | Map),
+        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip | Map | Waterfall | Fan | Tornado),
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
     )
     return drawn
@@ -150,8 +164,8 @@ def _limits(drawn: go.Figure, data: Lines, mode: str = "lines") -> None:
 
 
 def _hover(series: Series, data: Lines) -> str:
-    unit = f" {_html(data.unit)}" if data.unit else ""
-    return f"{_html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
+    unit = f" {html(data.unit)}" if data.unit else ""
+    return f"{html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
 
 
 def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
@@ -184,24 +198,7 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
             "fixedrange": True,
         },
     )
-    return _named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
-
-
-def _named(drawn: go.Figure, label: str) -> go.Figure:
-    """The name of the upright axis, written above it."""
-    drawn.add_annotation(
-        text=_html(label),
-        x=0,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=12,
-        showarrow=False,
-        font={"color": QUIET, "size": 12},
-    )
-    return drawn
+    return named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
 
 
 def _strip(data: Strip, palette: Colours) -> go.Figure:
@@ -211,7 +208,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
             x=data.x,
             y=rows,
             z=data.share,
-            customdata=[[_html(cell) for cell in row] for row in data.text],
+            customdata=[[html(cell) for cell in row] for row in data.text],
             colorscale=[[0, "#f3f4f6"], [0.001, "#fbe3c8"], [0.5, "#e08a3c"], [1, "#8c2f10"]],
             zmin=0,
             zmax=1,
@@ -244,7 +241,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
 
 
 def _map(data: Map, palette: Colours) -> go.Figure:
-    unit = _html(data.unit)
+    unit = html(data.unit)
     drawn = go.Figure(
         go.Contour(
             x=data.x,
@@ -271,7 +268,7 @@ def _map(data: Map, palette: Colours) -> go.Figure:
             text=[str(number)],
             textfont={"size": 10, "color": "#ffffff"},
             marker={"size": 17, "color": palette[spot.id], "line": {"width": 1, "color": "#ffffff"}},
-            hovertemplate=f"{_html(spot.name)}<br>{_html(spot.text)}<extra></extra>",
+            hovertemplate=f"{html(spot.name)}<br>{html(spot.text)}<extra></extra>",
         )
     axis = {
         "type": "log",
@@ -289,15 +286,15 @@ def _map(data: Map, palette: Colours) -> go.Figure:
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=520,
         hovermode="closest",
-        xaxis={**axis, "range": ends[0], "title": {"text": _html(data.x_title), "standoff": 8}},
+        xaxis={**axis, "range": ends[0], "title": {"text": html(data.x_title), "standoff": 8}},
         yaxis={**axis, "range": ends[1]},
     )
-    return _named(drawn, data.y_title)
+    return named(drawn, data.y_title)
 
 
 def _sankey(data: Sankey, palette: Colours) -> go.Figure:
     place = {node.id: i for i, node in enumerate(data.nodes)}
-    unit = _html(data.unit)
+    unit = html(data.unit)
     stages = max((node.stage for node in data.nodes), default=0)
     most = max((sum(node.stage == k for node in data.nodes) for k in range(stages + 1)), default=1)
     height = max(480, 68 * most)
@@ -358,14 +355,8 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.32)"
 
 
-def _html(text: str) -> str:
-    """Plotly reads a little HTML in its texts: what was not meant as such is shown as written."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("\n", " ").replace("%{", "%&#123;")
-
-
 def _wrapped(text: str, width: int) -> str:
-    return "<br>".join(_html(line) for line in textwrap.wrap(text, width))
+    return "<br>".join(html(line) for line in textwrap.wrap(text, width))
 
 
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
@@ -375,4 +366,7 @@ KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Strip: _strip,
     Sankey: _sankey,
     Map: _map,
+    Waterfall: spread.waterfall,
+    Fan: spread.fan,
+    Tornado: spread.tornado,
 }

@@ -92,6 +92,38 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Waterfall:
+    """From the first value to the last by steps: `values` are the first total, what each step adds, and the last."""
+
+    x: tuple[str, ...]
+    values: tuple[float, ...]
+    y_title: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Fan:
+    """Percentiles over months: `bands` are (name, lowest, highest), widest first; `middle` is the median."""
+
+    x: tuple[str, ...]
+    bands: tuple[tuple[str, tuple[float, ...], tuple[float, ...]], ...]
+    middle: tuple[float, ...]
+    limits: tuple[Series, ...]
+    y_title: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Tornado:
+    """How far a figure goes when each input goes to its low and its high end: (name, low, high), around `middle`."""
+
+    rows: tuple[tuple[str, float, float], ...]
+    middle: float
+    x_title: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class Node:
     """A box of a Sankey diagram; `stage` counts the columns from the left."""
 
@@ -136,7 +168,7 @@ class Map:
     unit: str
 
 
-Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map
+Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map | Waterfall | Fan | Tornado
 
 
 @dataclass(frozen=True)
@@ -248,14 +280,29 @@ def numbers(figure: Figure) -> Table:
     elif isinstance(data, Strip):
         columns = (Column("Month"), *(Column(name) for name in data.rows))
         rows = [(x, *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
+    elif isinstance(data, Waterfall):
+        columns = (Column("Step"), Column(data.y_title, data.unit, 3))
+        rows = list(zip(data.x, data.values, strict=True))
+    elif isinstance(data, Fan):
+        ends = [
+            (f"{name}, {end}", values)
+            for name, *both in data.bands
+            for end, values in zip(("low", "high"), both, strict=True)
+        ]
+        every = [*ends, ("Median", data.middle), *((each.name, each.values) for each in data.limits)]
+        columns = (Column("Month"), *(Column(name, data.unit, 2) for name, _ in every))
+        rows = [(x, *(values[i] for _, values in every)) for i, x in enumerate(data.x)]
+    elif isinstance(data, Tornado):
+        columns = (Column("Input"), Column("Low end", data.unit, 2), Column("High end", data.unit, 2))
+        rows = list(data.rows)
     elif isinstance(data, Map):
         columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
         rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
     else:
-        every = data.series + data.limits
+        shown = data.series + data.limits
         columns = (
             Column("Year" if isinstance(data, Bars) else "Month"),
-            *(Column(s.name, data.unit, 2) for s in every),
+            *(Column(s.name, data.unit, 2) for s in shown),
         )
-        rows = [(x, *(s.values[i] for s in every)) for i, x in enumerate(data.x)]
+        rows = [(x, *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]
     return Table(figure.title, columns, tuple(rows), note=figure.note, grade=figure.grade, folded=True)

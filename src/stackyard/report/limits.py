@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED
-from stackyard.plan.explain import NAMES, Binding, Explanation, within
+from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
+from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
+from stackyard.plan.marginal import MORE
 from stackyard.plan.relief import STEP, Worth, worth_of
 from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
@@ -27,22 +28,36 @@ _ONE = {
 
 
 def answer(years: Sequence[Binding]) -> str:
-    """'HBM limits the plan in 2026 (32% of demand is left unserved), power in 2029-2030 (4 to 9%); in 2027-2028 all
-    demand is served': each limit with its years."""
-    when: dict[tuple[str, ...], list[Binding]] = {}
+    """'HBM limits the plan most in 2026 (32% of demand is left unserved); power in 2029-2030 (4 to 9%); in 2027-2028
+    all demand is served': the greatest cause of each year's shortage, and the second where it is great."""
+    when: dict[str, list[Binding]] = {}
     for binding in years:
-        when.setdefault(tuple(map(binding.name, binding.main)), []).append(binding)
-    served = when.pop((NAMES[SERVED],), [])
-    short = list(when.items())
-    if not short:
+        when.setdefault(_named(binding), []).append(binding)
+    served = when.pop(NAMES[SERVED], [])
+    if not when:
         return f"{_served(served)} in every year"
     told = []
-    for i, (causes, at) in enumerate(short):
-        names = listed([name if i + j == 0 else within(name) for j, name in enumerate(causes)])
-        verb = "" if i else "limit the plan " if len(causes) > 1 or " together" in names else "limits the plan "
-        told.append(f"{names} {verb}in {spans([binding.year for binding in at])} ({_left(at, i == 0)})")
+    for i, (name, at) in enumerate(when.items()):
+        many = " together" in name or (" and " in name and not name.endswith(","))
+        verb = "" if i else "limit the plan most " if many else "limits the plan most "
+        told.append(f"{within(name) if i else name} {verb}in {spans([year.year for year in at])} ({_left(at, i == 0)})")
     free = spans([binding.year for binding in served])
     return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
+
+
+def _named(binding: Binding) -> str:
+    """'Power', 'HBM and lead time', 'Power, alone and with HBM,', 'Cost of serving, then HBM and power together': the
+    main causes of a year."""
+    first, *second = map(binding.name, binding.main)
+    if not second:
+        return first
+    if SEVERAL not in binding.main:
+        return f"{first} and {within(second[0])}"
+    alone = next(key for key in binding.main if key != SEVERAL)
+    others = [within(NAMES[key]) for key in binding.together if key != alone][:2]
+    if alone in binding.together and others:
+        return f"{binding.name(alone)}, alone and with {listed(others)},"
+    return f"{first}, then {within(second[0])}"
 
 
 def _served(years: Sequence[Binding]) -> str:
@@ -65,13 +80,12 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     """Year by year: what is left unserved, its main causes, and what one more of the first limit is worth."""
     rows: list[tuple[Cell, ...]] = []
     for binding in explanation.years:
-        limit = next((key for key in binding.main if key in RESOURCES), "")
-        worth = worth_of(explanation.worths, limit, binding.year)
+        worth = worth_of(explanation.worths, binding.limit, binding.year)
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         parts = [
             f"{binding.name(key) if i == 0 else within(binding.name(key))} {share(binding.causes[key])}"
             for i, (key, part) in enumerate(binding.causes.items())
-            if binding.resource != SERVED and (i == 0 or part >= 0.1)
+            if binding.resource != SERVED and (i == 0 or part >= TOLD)
         ]
         rows.append((str(binding.year), 100 * binding.left, "; ".join(parts) or NAMES[SERVED], *told))
     columns = (
@@ -117,10 +131,50 @@ def binds(view: View, explanation: Explanation) -> Section:
     blocks: list[Block] = [_strip(view, explanation)]
     if explanation.worths:
         blocks.append(worths(view, explanation.worths))
+    if explanation.chains:
+        blocks.append(_chains(view, explanation))
+    if explanation.marginals:
+        blocks.append(_marginals(view, explanation))
     if explanation.shortages:
         blocks.append(_shortages(view, explanation))
     blocks.append(Note(" ".join(note for note in explanation.notes if not note.startswith(MARK))))  # marks are shown
     return Section("binds", "What binds when", _lead(view, explanation), tuple(blocks))
+
+
+def _chains(view: View, explanation: Explanation) -> Table:
+    """For each year the chain from the service to the place that is short, and what its next amount is worth."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            str(found.year),
+            f"{found.chain[:1].upper()}{found.chain[1:]}.",
+            found.amount if found.resource == "money" else f"{found.amount} in {found.months}",
+            say(found.saved, "USD"),
+            say(found.tokens, "tokens/day") if found.tokens > NOTICEABLE * view.array("demand").max() else "none",
+        )
+        for found in explanation.chains
+    )
+    columns = tuple(map(Column, ("Year", "Why", "The next", "saves", "and serves more in the year")))
+    note = "Solved again with this amount more; USD of today, the price of unserved tokens included."
+    return Table("Why tokens are short, and what the next amount is worth", columns, rows, note, view.grade)
+
+
+def _marginals(view: View, explanation: Explanation) -> Table:
+    """What a million tokens more of each service cost, year by year."""
+    years = sorted({found.year for found in explanation.marginals})
+    cost = {(found.service, found.year): found for found in explanation.marginals}
+    rows: list[tuple[Cell, ...]] = []
+    for id_ in view.ids("service"):
+        for what in ("solved", "price", "served"):
+            known = [cost.get((id_, year)) for year in years]
+            name = {"solved": "USD, solved again", "price": "USD, by its price", "served": "% of the step served"}[what]
+            scaled = [getattr(each, what) * (100 if what == "served" else 1) if each else None for each in known]
+            rows.append((f"{view.name(id_)}: {name}", *scaled))
+    columns = (Column("One million tokens more"), *(Column(str(year), "", 3) for year in years))
+    note = (
+        f"Solved again with {MORE:.0%} more of the year's demand, USD of the year. What the step does not get served "
+        "costs its price of being left: where nothing of it is served, that price is the marginal cost."
+    )
+    return Table("Marginal cost of a million tokens", columns, tuple(rows), note, view.grade, folded=True)
 
 
 def _lead(view: View, explanation: Explanation) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stackyard.plan.plan import DECISIONS
-from stackyard.plan.problem import SITE, A, S, T, V
+from stackyard.plan.problem import SITE, A, C, S, T, V
 from stackyard.quantity import GIGA, MEGA
 from stackyard.report.document import Cell, Column, Table
 from stackyard.report.view import View
@@ -30,9 +30,11 @@ KINDS = {
     "run": Kind("accelerators serving", "accelerators"),
     "fitted": Kind("site power fitted out", "MW", MEGA),
     "served": Kind("tokens served", "G tokens/day", GIGA),
+    "take": Kind("stacks taken under contract", "stacks"),
+    "train": Kind("accelerators training", "accelerators"),
     "unserved": Kind("tokens not served", "G tokens/day", GIGA),
 }
-_AXES = (S, A, SITE, V)
+_AXES = (S, A, SITE, V, C)
 
 
 def monthly(view: View) -> Table:

@@ -25,7 +25,7 @@
 
   // Tables that are wider than the page say so.
   const mark = () => {
-    for (const box of document.querySelectorAll(".scroll")) box.classList.toggle("wider", box.scrollWidth > box.clientWidth + 4);
+    for (const box of document.querySelectorAll(".scroll[role=region]")) box.classList.toggle("wider", box.scrollWidth > box.clientWidth + 4);
   };
   window.addEventListener("resize", mark);
   mark();

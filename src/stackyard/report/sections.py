@@ -21,7 +21,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.view import Array, View, listed, spans
-from stackyard.report.wafers import wafers
+from stackyard.report.wafers import displaced, wafers
 
 COSTS = {
     "cost_hbm": "HBM stacks",
@@ -29,7 +29,9 @@ COSTS = {
     "cost_fitout": "Buildings and fit-out",
     "cost_upkeep": "Upkeep",
     "cost_energy": "Electricity",
+    "cost_sources": "Power beside the grid",
     "cost_carbon": "Carbon",
+    "cost_contracts": "Contracts and fees",
 }
 
 
@@ -99,7 +101,7 @@ def _demand_lead(view: View, asked: Array, served: Array) -> str:
 def memory(view: View) -> Section:
     """HBM stacks drawn against delivered, by supply."""
     drawn = view.array("draw").sum(axis=1)
-    delivered, released = view.array("stacks_delivered"), view.array("released")
+    delivered, released = view.delivered, view.array("released")
     unit = scale(delivered.sum(axis=0), "stacks")
     figure = Figure(
         "stacks",
@@ -124,7 +126,7 @@ def memory(view: View) -> Section:
     parts = ((columns[2], "go into accelerators"), (columns[3], "are left to others"), (columns[4], "stay in stock"))
     told = [f"{share(float(values.sum()) / max(total, 1e-30))} {what}" for values, what in parts if values.sum() > 0]
     lead = f"Of {say(total, 'stacks')} promised for {view.span}, {listed(told)}."
-    return Section("memory", "HBM stacks", lead, (figure, table, *wafers(view), *_needed(view)))
+    return Section("memory", "HBM stacks", lead, (figure, table, *displaced(view), *wafers(view), *_needed(view)))
 
 
 def _supply_table(view: View, columns: list[Array]) -> Table:
@@ -151,7 +153,7 @@ def _needed(view: View) -> tuple[Figure, ...]:
         return ()
     placed = np.einsum("a,at->t", spp, view.installed)
     needed = placed + np.divide(missing, own, out=np.zeros_like(missing), where=own > 0).sum(axis=0)
-    bought = view.array("stacks_start").sum() + np.cumsum(view.array("stacks_delivered").sum(axis=0))
+    bought = view.array("stacks_start").sum() + np.cumsum(view.delivered.sum(axis=0))
     unit = scale(np.concatenate([placed, bought, needed]), "stacks")
     lines = Lines(
         view.months,
@@ -254,6 +256,8 @@ def money(view: View) -> Section:
     if np.isfinite(budget).any():
         rows.append(("Budget", budget))
     rows.append(("Price of tokens not served", view.yearly(view.array("cost_unserved"))))
+    if view.array("cost_late").any():
+        rows.append(("Price of training done late", view.yearly(view.array("cost_late"))))
     note = "Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it."
     table = by_year(view, "Spending by year", unit, rows, note)
     top = max(kinds, key=lambda kind: float(kind[2].sum()), default=None)
@@ -267,7 +271,9 @@ def money(view: View) -> Section:
 
 def footprint(view: View) -> Section:
     """Energy, carbon and water by year and site."""
-    known = (("energy", "Energy", "J"), ("carbon", "Carbon", "kg CO₂e"), ("water_used", "Water", "m³"))
+    known = [("energy", "Energy", "J"), ("carbon", "Carbon", "kg CO₂e"), ("water_used", "Water", "m³")]
+    if not np.allclose(view.array("carbon"), view.array("carbon_market")):
+        known.insert(2, ("carbon_market", "Carbon, market-based", "kg CO₂e"))
     kinds = [kind for kind in known if kind[0] == "energy" or view.array(kind[0]).any()]
     yearly = {name: view.yearly(view.array(name)) for name, _, _ in kinds}
     units = {name: scale(yearly[name].sum(axis=0), unit) for name, _, unit in kinds}
@@ -289,6 +295,10 @@ def footprint(view: View) -> Section:
     )
     totals = {name: say(float(yearly[name].sum()), unit) for name, _, unit in kinds}
     words = {"energy": "takes {} over " + view.span, "carbon": "emits {}", "water_used": "uses {} of water"}
+    words["carbon_market"] = "of which {} are left by market-based accounting"
     told = [words[name].format(total) for name, total in totals.items()]
     lead = f"Serving {listed(told)}{'' if 'water_used' in totals else '; its cooling uses no water'}."
+    inside = float(view.array("carbon_embodied").sum())
+    if inside > 0:
+        lead += f" The accelerators started embody {say(inside, 'kg CO₂e')}, of those with a figure."
     return Section("footprint", "Energy, carbon and water", lead, (figure, *_filled(table)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackyard.plan.problem import SITE, A
+from stackyard.plan.problem import SITE, A, P
 from stackyard.quantity import KILO, KWH, MEGA
 from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Section, Series, StackedArea, Table
 from stackyard.report.scale import plain, say, scale, share
@@ -48,7 +48,7 @@ def power(view: View) -> Section:
         grade=view.grade,
     )
     found = verdicts(view)
-    blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised)]
+    blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised), *_beside(view)]
     spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
     if spare:
         when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
@@ -59,19 +59,26 @@ def power(view: View) -> Section:
 def kilowatt(view: View) -> Array:
     """USD that a kilowatt of IT power at full load costs at each site over the last year of the plan.
 
-    pue × (fit-out × its cost a month, that of an annuity over its life) + energy and carbon of those months at the PUE,
-    in money of the first of them: what the plan weighs when it chooses a site.
+    PUE of the worst hour × (fit-out × its cost a month, that of an annuity over its life) + energy, demand charge and
+    carbon of those months at the PUE, in money of the first of them: what the plan weighs when it chooses a site.
     """
     months = slice(max(len(view.months) - _YEAR, 0), None)
     worth = view.array("discount")[months] / view.array("discount")[months][0]
-    pue = view.array("pue")[:, months]
+    pue, design = pue_at_full_load(view)[:, months], view.array("pue_design")
     price, left = view.array("fitout_price")[:, months], view.array("fitout_residual")[:, months]
     month = worth[-1] / worth[-2] if worth.size > 1 else 1.0
     cost = left[:, -1] - month * left[:, -2] if worth.size > 1 else 1 - left[:, -1]  # of a month, the same in each
-    fitout = pue.max(axis=1) * price[:, 0] * cost * month * worth.sum()
+    fitout = design * price[:, 0] * cost * month * worth.sum()
     joule = view.array("electricity_price") + view.array("carbon_price") * view.array("grid_carbon")
-    energy = (pue * joule[:, months] * view.seconds[months]) @ worth
+    energy = (
+        pue * joule[:, months] * view.seconds[months] + design[:, None] * view.array("demand_charge")[:, months]
+    ) @ worth
     return np.asarray(KILO * (fitout + energy))
+
+
+def pue_at_full_load(view: View) -> Array:
+    """Site power over IT power of a full site, mean of each month: (site, month)."""
+    return np.asarray(view.array("pue") + view.array("overhead") * view.array("pue_design")[:, None])
 
 
 def verdicts(view: View) -> tuple[Verdict, ...]:
@@ -124,7 +131,7 @@ def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int
 
 def _why(view: View, found: Sequence[Verdict]) -> Table:
     energised, used = view.array("site_power")[:, -1], view.array("site_power_peak")[:, -1]
-    pue, allowed = view.array("pue")[:, -_YEAR:].mean(axis=1), view.array("allowed")
+    pue, allowed = pue_at_full_load(view)[:, -_YEAR:].mean(axis=1), view.array("allowed")
     fitout, hour = view.array("fitout_price")[:, -1], view.array("electricity_price")[:, -1] * KWH * KILO
     cost = kilowatt(view)
     rows: list[tuple[Cell, ...]] = []
@@ -158,6 +165,20 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
         rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
         rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
     return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
+
+
+def _beside(view: View) -> list[Block]:
+    """Each source of power beside the grid in December: capacity, and its mean output over the year."""
+    capacity, output = view.array("capacity"), view.array("output")
+    built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
+    if not built:
+        return []
+    rows = []
+    for p in built:
+        name, seconds = view.name(view.ids(P)[p]), view.yearly(view.seconds)
+        rows.append((f"{name} · capacity in December", view.year_end(capacity[p])))
+        rows.append((f"{name} · mean output", view.yearly(output[p] * view.seconds) / seconds))
+    return [by_year(view, "Power beside the grid", scale(capacity[built], "W"), rows)]
 
 
 def _lead(view: View, found: Sequence[Verdict]) -> str:

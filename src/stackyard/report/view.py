@@ -76,6 +76,11 @@ class View:
         return self.array("stacks_per_package")
 
     @property
+    def delivered(self) -> Array:
+        """Stacks that reach the alliance, (supply, month): promised without contract, or taken under one."""
+        return self.array("stacks_delivered") + self.array("take")
+
+    @property
     def seconds(self) -> Array:
         return self.array("seconds")
 

@@ -18,12 +18,22 @@ def wafers(view: View) -> tuple[Block, ...]:
     if not view.array("wafers_per_stack").any():
         return ()
     months, needed = started(view, _delivered_and_drawn(view))
-    _, promised = started(view, view.array("stacks_delivered"))
+    _, promised = started(view, view.delivered)
     early = float(needed[:, [month < view.months[0] for month in months]].sum())
     told = f"The stacks drawn take {say(float(needed.sum()), 'DRAM wafers')}"
     told += f", {say(early, 'of them')} started before {view.months[0]}" if early > 0 else ""
     told += f"; {say(float(promised.sum()), 'wafers')} are behind all that is promised in wafers."
     return Paragraph(told), _figure(view, months, needed, promised), _table(view, months, needed, promised)
+
+
+def displaced(view: View) -> tuple[Block, ...]:
+    """What the wafers of the stacks drawn would have been as DDR5, of all supplies."""
+    total, stacks = float(view.array("ddr5_displaced").sum()), float(view.array("draw").sum())
+    if total <= 0 or stacks <= 0:
+        return ()
+    each = total / stacks
+    told = f"The wafers of the stacks drawn would have been {say(total, 'B')} of DDR5, {say(each, 'B')} for each stack."
+    return (Paragraph(told),)
 
 
 def started(view: View, stacks: Array) -> tuple[tuple[str, ...], Array]:

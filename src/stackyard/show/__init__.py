@@ -3,11 +3,15 @@
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
 from stackyard.show.perf import estimate, training, validation
-from stackyard.show.plan import explanation, problem, result
+from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
+from stackyard.show.site import site
+from stackyard.show.supply import checks, supply
 
 __all__ = [
+    "checks",
     "console",
+    "document",
     "estimate",
     "explanation",
     "facts",
@@ -20,6 +24,9 @@ __all__ = [
     "result",
     "section",
     "sections",
+    "site",
+    "supply",
     "training",
     "validation",
+    "why_not",
 ]

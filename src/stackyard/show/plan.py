@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
     from stackyard.plan.problem import Problem
+    from stackyard.plan.whynot import WhyNot
+    from stackyard.report.document import Report
 COUNTED = {"supply": ("supply", "supplies"), "packaging": ("packaging line", "packaging lines")}  # one, and several
 
 
@@ -68,6 +70,40 @@ def result(answer: Result, written: Sequence[Path]) -> None:
     screen.print(summary(answer.report))
     for path in written:
         screen.print(f"  {path}", style="cyan")
+
+
+def document(report: Report, written: Sequence[Path]) -> None:
+    """The summary of a document, and where its files are."""
+    from stackyard.report.formats import summary
+
+    screen = console()
+    screen.print(summary(report))
+    for path in written:
+        screen.print(f"  {path}", style="cyan")
+
+
+def why_not(found: WhyNot) -> None:
+    """What a plan would be with something forced, figure by figure."""
+    from stackyard.report.scale import say
+
+    screen = console()
+    screen.print(f"[bold]{found.forced}[/bold]")
+    if found.plan is None:
+        reason = "; ".join(found.conflict) or "no plan can have it"
+        screen.print(f"It cannot be: {reason}.", markup=False)
+        return
+    word = "dearer" if found.dearer >= 0 else "cheaper"
+    screen.print(f"The plan with it is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "the plan", "with it", "change"):
+        table.add_column(name, justify="right" if name else "left")
+    for headline, before in found.before.items():
+        after = found.after[headline]
+        if abs(after - before) > 1e-6 * max(abs(before), abs(after)):
+            sign = "+" if after > before else "-"
+            change = f"{sign}{say(abs(after - before), headline.unit)}"
+            table.add_row(headline.name, say(before, headline.unit), say(after, headline.unit), change)
+    screen.print(table)
 
 
 def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | None) -> None:

@@ -1,18 +1,17 @@
-"""Outdoor air: wet bulb, humidity, and the hours of a month around its mean."""
+"""Outdoor air: wet bulb, humidity and enthalpy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import erfc, sqrt
+import importlib.util
+import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stackyard.quantity import Celsius, Kelvin, Numeric, Second
+from stackyard.quantity import Celsius, Numeric
 
 FREEZING = 273.15  # 0 deg C in kelvin, by definition
-NODES = 24  # of the Gauss-Hermite rule over a month
 
 
 def wet_bulb(dry_bulb: Celsius, relative_humidity: Numeric, pressure: Numeric) -> Celsius:
@@ -25,20 +24,31 @@ def wet_bulb(dry_bulb: Celsius, relative_humidity: Numeric, pressure: Numeric) -
     >>> f"{wet_bulb(25.0, 0.5, 101325.0):.1f}"
     '17.9'
     """
-    import psychrolib
-
     humidity = np.asarray(relative_humidity)
     if not np.all((humidity >= 0) & (humidity <= 1)):
         raise ValueError("relative humidity must lie in 0..1")
-    before = psychrolib.GetUnitSystem()
-    psychrolib.SetUnitSystem(psychrolib.SI)  # a global of the library: set for this call only
+    one_by_one: Any = np.frompyfunc(moist_air().GetTWetBulbFromRelHum, 3, 1)
+    return np.asarray(one_by_one(dry_bulb, humidity, pressure), dtype=float)[()]
+
+
+@lru_cache(maxsize=1)
+def moist_air() -> Any:
+    """A copy of PsychroLib of our own, in SI and interpreted: its unit system is a global that others may set, and
+    with numba at hand it would compile itself anew, some seconds each time, whenever that is set."""
+    found = importlib.util.find_spec("psychrolib")
+    assert found is not None and found.loader is not None
+    copy, missing = importlib.util.module_from_spec(found), object()
+    before = sys.modules.get("numba", missing)
+    sys.modules["numba"] = None  # type: ignore[assignment]  # an import of it fails while this one runs
     try:
-        one_by_one: Any = np.frompyfunc(psychrolib.GetTWetBulbFromRelHum, 3, 1)
-        found = np.asarray(one_by_one(dry_bulb, humidity, pressure), dtype=float)[()]
+        found.loader.exec_module(copy)
     finally:
-        if before is not None:
-            psychrolib.SetUnitSystem(before)
-    return found
+        if before is missing:
+            del sys.modules["numba"]
+        else:
+            sys.modules["numba"] = before  # type: ignore[assignment]
+    copy.SetUnitSystem(copy.SI)
+    return copy
 
 
 def saturated_humidity(temperature: Celsius, pressure: Numeric) -> Numeric:
@@ -81,30 +91,3 @@ def enthalpy(dry_bulb: Celsius, humidity: Numeric) -> Numeric:
     t, w = np.asarray(dry_bulb, dtype=float), np.asarray(humidity, dtype=float)
     joules: Numeric = (1006 * t + w * (2.501e6 + 1860 * t))[()]
     return joules
-
-
-def seconds_above(threshold: Celsius, mean: Celsius, spread: Kelvin, seconds: Second) -> Second:
-    """Time in a month above a temperature when its hours are normal about the mean: T = seconds Q((x - mean) / spread).
-
-    Q is the upper tail of the standard normal. Shapes broadcast; `spread` > 0.
-
-    >>> float(seconds_above(20.0, mean=20.0, spread=3.0, seconds=100.0))
-    50.0
-    """
-    tail = np.vectorize(erfc, otypes=[float])(np.subtract(threshold, mean) / np.multiply(spread, sqrt(2))) / 2
-    time: Second = np.multiply(seconds, tail)[()]
-    return time
-
-
-def over_month(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], spread: Kelvin) -> NDArray[np.float64]:
-    """Mean of a function over the hours of a month, whose temperatures lie normally about the monthly mean.
-
-    E f(x), x normal with mean 0 and standard deviation `spread`, by a Gauss-Hermite rule: `function` gets the
-    departures from the mean (nodes,) and returns (..., nodes); the result is (...). Exact for polynomials; the
-    PUE of a plant, whose curves have kinks, comes out within 0.1% and its water within 0.5% (see tests/oracle).
-
-    >>> f"{over_month(lambda x: (20 + x) ** 2, 3.0):.1f}"
-    '409.0'
-    """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    return np.asarray(np.sum(function(spread * nodes) * weights, axis=-1) / weights.sum())

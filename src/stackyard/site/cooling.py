@@ -50,17 +50,26 @@ def chiller_work(outside: Celsius, approach: Kelvin, supply: Celsius, chiller: C
     return work
 
 
-def cooling_power(transport: Fraction, mechanical: Fraction, work: Fraction, rejection: Fraction) -> Fraction:
-    """Watts of cooling per watt of heat: p = transport + m w + rejection (1 + m w).
+def cooling_power(
+    transport: Fraction,
+    mechanical: Fraction,
+    work: Fraction,
+    rejection: Fraction,
+    movers: Fraction = 1.0,
+    machine: Fraction = 1.0,
+) -> Fraction:
+    """Watts of cooling per watt of heat: p = v transport + k m w + v rejection (1 + m w).
 
     Fans and pumps that bring the heat to the plant, the chiller for the mechanical share m, and the fans outside, which
-    also carry off the chiller's own heat. Shapes broadcast.
+    also carry off the chiller's own heat. v and k say how much more, per watt of heat, fans and pumps and the chiller
+    take at part load (`losses.Curve`); 1 at full load. Shapes broadcast.
 
     >>> f"{cooling_power(0.044, 0.5, 0.12, 0.012):.4f}"
     '0.1167'
     """
     compressor = np.multiply(mechanical, work)
-    power: Fraction = np.add(transport, compressor + np.multiply(rejection, 1 + compressor))[()]
+    moved = np.multiply(movers, np.add(transport, np.multiply(rejection, 1 + compressor)))
+    power: Fraction = np.add(moved, np.multiply(machine, compressor))[()]
     return power
 
 
@@ -84,3 +93,31 @@ def tower_water(
     evaporated = np.maximum(np.subtract(leaves, enters), 0.0) / gained
     makeup: Numeric = (evaporated * (np.divide(cycles, np.subtract(cycles, 1.0))))[()]
     return makeup
+
+
+LATENT = 2.45e6  # J/kg, heat that takes a kilogram of water into air at about 20 deg C
+
+
+def wetted(dry_bulb: Celsius, wet_bulb: Celsius, needed: Celsius, effectiveness: Fraction) -> Celsius:
+    """Air temperature behind wetted pads that run only as far as is needed: max(needed, t - e (t - t*)), at most t.
+
+    deg C; shapes broadcast. The wet bulb stays what it was. Source: ASHRAE HVAC Systems and Equipment 2016, ch. 41.
+
+    >>> [float(wetted(dry, 20.0, 27.0, 0.85)) for dry in (25.0, 30.0, 40.0)]
+    [25.0, 27.0, 27.0]
+    """
+    dry = np.asarray(dry_bulb, dtype=float)
+    coldest = dry - np.multiply(effectiveness, np.subtract(dry, wet_bulb))
+    found: Celsius = np.minimum(dry, np.maximum(needed, coldest))[()]
+    return found
+
+
+def pad_water(dry_bulb: Celsius, behind: Celsius, rise: Kelvin) -> Numeric:
+    """Kilograms of water that pads take per joule of heat the air then carries: (t - t_behind) / (rise x LATENT).
+
+    The air takes up the heat over `rise` kelvin; bleed-off is not counted. Shapes broadcast.
+
+    >>> f"{pad_water(35.0, 27.0, 12.0) * 3.6e6:.2f} kg/kWh"
+    '0.98 kg/kWh'
+    """
+    return np.divide(np.subtract(dry_bulb, behind), np.multiply(rise, LATENT))[()]

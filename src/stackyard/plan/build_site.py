@@ -1,0 +1,142 @@
+"""What sites are and have, as coefficients: phases, plants through the year, tariffs, and power beside the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.catalog import Catalog
+from stackyard.catalog.entries import Phase
+from stackyard.plan.amounts import Series, usd
+from stackyard.plan.inputs import SitePlan
+from stackyard.plan.powering import Source
+from stackyard.quantity import MONTH
+from stackyard.site.building import density_limit, ramped
+from stackyard.site.epw import read_epw
+from stackyard.site.phases import power_by_month
+from stackyard.site.places import weather
+from stackyard.site.plant import plant
+from stackyard.site.sources import Power, power
+from stackyard.site.year import Year, year
+from stackyard.source import Fact
+
+Array = NDArray[np.float64]
+
+
+def slipped(site: SitePlan) -> SitePlan:
+    """The site with every phase as late as it says it will be."""
+    late = site.slip.months
+    if not late:
+        return site
+    phases = tuple(phase.model_copy(update={"month": phase.month + late}) for phase in site.phases)
+    return site.model_copy(update={"phases": phases})
+
+
+def energised(site: SitePlan, months: range) -> Array:
+    """Watts by month that are the plan's: the phases, as fast as the grid lets them rise."""
+    phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
+    step = np.inf if site.ramp is None else site.ramp.si * MONTH
+    before = range(min(months.start, *(phase.month for phase in site.phases)), months.stop)  # a ramp that began earlier
+    return ramped(power_by_month(phases, before), step)[-len(months) :] * site.share.si
+
+
+def plants(site: SitePlan, catalog: Catalog) -> Year:
+    """The site's plant at full load through the hours of its climate, or of its weather file."""
+    made = plant(site.cooling, site.heat_rejection)
+    air = weather(catalog.climate(site.climate), made.wets) if site.epw is None else read_epw(Path(site.epw))
+    return year(made, air)
+
+
+def plant_rows(found: Year, clock: Array) -> dict[str, Array]:
+    """How a plant's power follows fitted and IT power, by month of the plan: see `plan.grid`."""
+    month = clock % 12
+    design = float((found.fixed_peak + found.proportional_peak).max())
+    return {
+        "pue": found.proportional[month],
+        "pue_peak": found.proportional_peak[month],
+        "pue_design": np.asarray(design),
+        "overhead": found.fixed[month] / design,
+        "overhead_peak": found.fixed_peak[month] / design,
+        "water": found.water[month],
+    }
+
+
+def rack_limit(site: SitePlan) -> Fact:
+    """The most that a rack may draw: the scenario's, or the usual of the cooling."""
+    return site.rack_limit if site.rack_limit is not None else density_limit(site.cooling)
+
+
+def fitout(site: SitePlan) -> tuple[Series, ...]:
+    """What a watt costs: one price, or those of the blocks of work, which add up."""
+    return (site.fitout,) if site.fitout is not None else tuple(site.blocks.values())
+
+
+@dataclass(frozen=True)
+class Here:
+    """What coefficients of sources need of the scenario: its months, and its series, residuals and exchange rate."""
+
+    months: range
+    seconds: Array
+    series: Any
+    residual: Any
+    krw: float
+
+
+def sources(sites: Mapping[str, SitePlan]) -> Iterator[tuple[str, str, Source]]:
+    """(id, site, source) of every source of power of every site."""
+    for key, site in sites.items():
+        for name, source in site.sources.items():
+            yield f"{key}.{name}", key, source
+
+
+def source_rows(here: Here, sites: Mapping[str, SitePlan], places: list[str]) -> dict[str, Any]:
+    """Coefficients of power beside the grid; what the scenario leaves out is the table's for the kind."""
+    each = [(site, source, power(source.kind)) for _, site, source in sources(sites)]
+    unit, count = np.ones(len(here.months)), len(each)
+    clock = np.array(here.months)
+
+    def by_month(values: list[Array]) -> Array:
+        return np.array(values).reshape(count, len(here.months))
+
+    price = by_month([_series(here, source.price, table.price) * unit for _, source, table in each])
+    upkeep = [table.upkeep if source.upkeep is None else source.upkeep.si for _, source, table in each]
+    life = [table.life if source.life is None else source.life.si for _, source, table in each]
+    firm = [table.firm if source.firm is None else source.firm.si for _, source, table in each]
+    return {
+        "source_site": np.array([[float(site == place) for place in places] for site, *_ in each]).reshape(
+            count, len(places)
+        ),
+        "source_most": by_month(
+            [
+                np.where(clock >= _first(here, source, table), here.series(source.limit), 0.0)
+                for _, source, table in each
+            ]
+        ),
+        "source_price": price,
+        "source_residual": by_month([here.residual(clock, lasts) * unit for lasts in life]),
+        "source_upkeep": price * np.array(upkeep).reshape(count, 1) * here.seconds,
+        "source_yield": by_month([_series(here, source.output, table.available) * unit for _, source, table in each]),
+        "source_firm": by_month([share * unit for share in firm]),
+        "source_loss": by_month([table.loss * unit for *_, table in each]),
+        "source_energy_price": by_month(
+            [_series(here, source.energy_price, table.energy_price) * unit for _, source, table in each]
+        ),
+        "source_carbon": [
+            table.carbon if source.carbon is None else usd(source.carbon, here.krw) for _, source, table in each
+        ],
+        "source_wheeled": [float(table.over_the_grid) for *_, table in each],
+    }
+
+
+def _series(here: Here, stated: Series | None, otherwise: float) -> Any:
+    return otherwise if stated is None else here.series(stated)
+
+
+def _first(here: Here, source: Source, table: Power) -> int:
+    """First month in which there can be any: as stated, or the lead time of the kind after the start."""
+    return source.available if source.available is not None else here.months.start + round(table.lead)

@@ -1,0 +1,209 @@
+"""What the change from one plan to another comes from: each figure's change shared out over the changed inputs.
+
+The inputs that differ are the players of a game whose worth for a set of them is the figure of the plan in which these
+are the second scenario's and the others the first's. Each gets its Shapley value: the mean, over all orders in which
+the inputs can change one after another, of what the figure changes by at its turn. The shares add up to the whole;
+L. S. Shapley, A value for n-person games (1953). Every set is planned anew: 2^n plans.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from stackyard.catalog import Catalog
+from stackyard.errors import Fault, InputErrors
+from stackyard.months import show_month
+from stackyard.plan.amounts import Door
+from stackyard.plan.build import build
+from stackyard.plan.check import audit
+from stackyard.plan.headlines import Headline, headlines
+from stackyard.plan.inputs import Inputs
+from stackyard.plan.scenario import Scenario
+from stackyard.plan.solve import solve_warm
+from stackyard.source import Fact
+
+MOST = 6  # changed inputs that are told apart: 64 plans; more of them are taken together by section
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one changed input does: `shares` of the change of each figure, which over all changes add up to it."""
+
+    name: str
+    told: str
+    shares: Mapping[Headline, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two plans side by side: their figures, and what each changed input does to each of them."""
+
+    names: tuple[str, str]
+    before: Mapping[Headline, float]
+    after: Mapping[Headline, float]
+    changes: tuple[Change, ...]
+    plans: int
+
+    def residual(self, headline: Headline) -> float:
+        """What the shares leave of the change of a figure: nothing but the rounding of floats."""
+        shares = math.fsum(change.shares[headline] for change in self.changes)
+        return self.after[headline] - self.before[headline] - shares
+
+
+def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progress | None = None) -> Comparison:
+    """The comparison of two scenarios over the same months; InputErrors where they cannot be compared."""
+    tell = progress or (lambda text: None)
+    if first.months != second.months:
+        spans = [f"{show_month(each.months[0])} to {show_month(each.months[-1])}" for each in (first, second)]
+        told = f"runs over {spans[1]}, the first over {spans[0]}"
+        raise InputErrors([Fault(second.located.file, 0, "horizon", told, "compare plans over the same months")])
+    groups = grouped(differing(first.inputs, second.inputs))
+    rated: dict[str, Any] = {}
+    worth: dict[frozenset[str], dict[Headline, float]] = {}
+    sets = [frozenset(some) for size in range(len(groups) + 1) for some in combinations(groups, size)]
+    for number, some in enumerate(sets):
+        tell(f"Plan {number + 1} of {len(sets)}: {', '.join(sorted(some)) or 'nothing'} changed")
+        mixed = replace(first, inputs=mix(first.inputs, second.inputs, [key for name in some for key in groups[name]]))
+        try:
+            problem = build(mixed, catalog, rated=rated).problem
+        except KeyError as error:
+            told = f"names {error}, which the other scenario does not have: the changes cannot be told apart"
+            hint = "compare scenarios of which one can be changed into the other one entry at a time"
+            raise InputErrors([Fault(second.located.file, 0, ", ".join(sorted(some)), told, hint)]) from None
+        solved = solve_warm(problem)
+        assert not audit(problem, solved.plan)
+        worth[some] = headlines(problem, solved.plan)
+    before, after = worth[frozenset()], worth[frozenset(groups)]
+    changes = tuple(
+        Change(name, described(first.inputs, second.inputs, keys), shares(name, list(groups), worth))
+        for name, keys in groups.items()
+    )
+    return Comparison((first.name, second.name), before, after, changes, len(sets))
+
+
+def shares(name: str, names: list[str], worth: Mapping[frozenset[str], Mapping[Headline, float]]) -> dict[Any, float]:
+    """The Shapley value of one input for every figure.
+
+    >>> worth = {frozenset(): {"x": 0.0}, frozenset("a"): {"x": 1.0}, frozenset("b"): {"x": 2.0}}
+    >>> shares("a", ["a", "b"], worth | {frozenset("ab"): {"x": 5.0}})
+    {'x': 2.0}
+    """
+    others = [other for other in names if other != name]
+    found = {}
+    for figure in worth[frozenset()]:
+        parts = []
+        for size in range(len(others) + 1):
+            weight = 1 / (len(names) * math.comb(len(others), size))
+            for some in combinations(others, size):
+                without = frozenset(some)
+                parts.append(weight * (worth[without | {name}][figure] - worth[without][figure]))
+        found[figure] = math.fsum(parts)
+    return found
+
+
+# --- what differs ---
+
+Key = tuple[str, str]  # section, and entry in it; '' where the section is one thing
+
+
+def plain(value: Any) -> Any:
+    """A value without where it stands and what was noted beside it, to be compared."""
+    if isinstance(value, Fact):
+        return (value.value, value.unit, value.low, value.high)
+    if isinstance(value, Door):
+        return {key: plain(getattr(value, key)) for key in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    return value
+
+
+def differing(first: Inputs, second: Inputs) -> list[Key]:
+    """The entries in which two scenarios differ, in the order of the file."""
+    found: list[Key] = []
+    for section in Inputs.model_fields:
+        if section in ("name", "about", "absent"):
+            continue
+        one, two = getattr(first, section), getattr(second, section)
+        if isinstance(one, Mapping):
+            keys = [*one, *(key for key in two if key not in one)]
+            found += [(section, key) for key in keys if plain(one.get(key)) != plain(two.get(key))]
+        elif plain(one) != plain(two):
+            found.append((section, ""))
+    return found
+
+
+def grouped(keys: list[Key]) -> dict[str, list[Key]]:
+    """The players: each entry, or where there are more than MOST each section that has several."""
+    if len(keys) <= MOST:
+        return {".".join(part for part in key if part): [key] for key in keys}
+    found: dict[str, list[Key]] = {}
+    for key in keys:
+        found.setdefault(key[0], []).append(key)
+    return found
+
+
+def mix(first: Inputs, second: Inputs, keys: list[Key]) -> Inputs:
+    """The first scenario's inputs with some entries of the second's."""
+    update: dict[str, Any] = {}
+    for section, entry in keys:
+        if not entry:
+            update[section] = getattr(second, section)
+            continue
+        entries = dict(update.get(section, getattr(first, section)))
+        other = getattr(second, section).get(entry)
+        if other is None:
+            entries.pop(entry)
+        else:
+            entries[entry] = other
+        update[section] = entries
+    return first.model_copy(update=update)
+
+
+def described(first: Inputs, second: Inputs, keys: list[Key]) -> str:
+    """'wafers.slip: 0 to 6' for what changed in some entries; the first few."""
+    told: list[str] = []
+    for section, entry in keys:
+        one, two = getattr(first, section), getattr(second, section)
+        if entry:
+            one, two = one.get(entry), two.get(entry)
+        head = f"{entry}: " if len(keys) > 1 and entry else ""
+        told += [f"{head}{line}" for line in _lines(one, two, "")]
+    return "; ".join(told[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
+
+
+def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
+    if plain(one) == plain(two):
+        return
+    if one is None or two is None:
+        yield f"{path or 'it'} {'added' if one is None else 'taken out'}"
+    elif isinstance(one, Fact) and isinstance(two, Fact):
+        yield f"{path}: {_shown(one)} to {_shown(two)}"
+    elif isinstance(one, Door) and isinstance(two, Door):
+        for key in type(one).model_fields:
+            yield from _lines(getattr(one, key), getattr(two, key), f"{path}.{key}".lstrip("."))
+    elif isinstance(one, Mapping) and isinstance(two, Mapping):
+        for key in [*one, *(key for key in two if key not in one)]:
+            yield from _lines(one.get(key), two.get(key), f"{path}.{_named(key)}".lstrip("."))
+    elif isinstance(one, tuple) and isinstance(two, tuple) and len(one) == len(two):
+        for i, (left, right) in enumerate(zip(one, two, strict=True)):
+            yield from _lines(left, right, f"{path}[{i}]")
+    else:
+        yield f"{path}: {_shown(one)} to {_shown(two)}"
+
+
+def _named(key: Any) -> str:
+    return show_month(key) if isinstance(key, int) and key > 12 * 1900 else str(key)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Fact):
+        return "a table" if isinstance(value.value, tuple) else f"{value.value:g} {value.unit}".strip()
+    return str(len(value)) + " entries" if isinstance(value, tuple) else str(value)

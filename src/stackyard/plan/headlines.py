@@ -1,0 +1,44 @@
+"""The figures by which two plans are compared: one number each, over the horizon or in its last month."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import xarray as xr
+
+from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
+from stackyard.plan.problem import SITE, A, Problem, V, Y
+from stackyard.quantity import DAY
+
+
+class Headline(NamedTuple):
+    """What a figure is called, and its unit."""
+
+    name: str
+    unit: str
+
+
+def headlines(problem: Problem, plan: Plan) -> dict[Headline, float]:
+    """Every figure of a plan, in a fixed order; the net present cost is of all months, the others of the horizon."""
+    near, seen = reported(problem, plan)
+    d, x, f = near.data, seen.decisions, seen.flows
+    days = d["seconds"] / DAY
+    spent = f[[name for name in f if str(name).startswith("cost_") and name not in NOT_SPENT]].to_dataarray()
+    served, member = x["served"].sum(V), in_year(d)
+    found = {
+        Headline("Net present cost", "USD"): plan.objective,
+        Headline("Spending", "USD"): float(spent.sum()),
+        Headline("Price of tokens not served", "USD"): float(f["cost_unserved"].sum()),
+        Headline("Price of training done late", "USD"): float(f["cost_late"].sum()),
+        Headline("Tokens served", "tokens"): float((served * days).sum()),
+        Headline("Tokens not served", "tokens"): float((x["unserved"].sum(V) * days).sum()),
+        Headline("HBM stacks drawn", "stacks"): float(x["draw"].sum()),
+        Headline("Accelerators in place at the end", "accelerators"): float(x["installed"].sum([A, SITE])[-1]),
+        Headline("Site power in use at the end", "W"): float(f["site_power_peak"].sum(SITE)[-1]),
+        Headline("CO2e of the sites", "kg"): float(f["carbon"].sum()),
+    }
+    for year in d[Y].values.tolist():
+        inside: xr.DataArray = member.sel({Y: year}) * days
+        mean = float((served * inside).sum() / inside.sum())
+        found[Headline(f"Tokens served in {year}", "tokens/day")] = mean
+    return found

@@ -1,0 +1,123 @@
+"""HiGHS, met in this one place: a Program handed over, run so that Ctrl-C stops it, and read."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stackyard.errors import SolveError
+from stackyard.plan.program import Array, Program
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a solver run ended with: column values, row duals, objective, gap (integer programs) and its status."""
+
+    values: Array
+    duals: Array
+    objective: float
+    gap: float
+    status: str
+    iterations: int
+
+
+def solver(program: Program, **options: Any) -> Any:
+    """A HiGHS that holds the program; one thread, so that the same program has the same answer."""
+    import highspy
+
+    class Silent(highspy.Highs):
+        """HiGHS without the banner that it prints when callbacks are switched on."""
+
+        def enableCallbacks(self) -> None:  # noqa: N802
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+    highs: Any = Silent()  # type: ignore[no-untyped-call]
+    put(highs, output_flag=False, threads=1, **options)
+    hand_over(highs, program)
+    return highs
+
+
+def put(highs: Any, **options: Any) -> None:
+    """Sets options of HiGHS by name."""
+    for name, value in options.items():
+        highs.setOptionValue(name, value)
+
+
+def hand_over(highs: Any, program: Program) -> None:
+    """Puts a program in the place of the one that HiGHS holds."""
+    import highspy
+
+    kinds = highspy.HighsVarType
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = program.shape
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.least, program.most
+    lp.row_lower_, lp.row_upper_ = program.low, program.high
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = program.starts, program.at
+    lp.a_matrix_.value_ = program.values
+    if program.whole.any():
+        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in program.whole]
+    highs.passModel(lp)
+
+
+def run(highs: Any) -> None:
+    """Run so that Ctrl-C stops the solver: it is noted, HiGHS is asked to stop at its next step, then it is raised."""
+    pressed: list[int] = []
+
+    def stop(event: Any) -> None:
+        if pressed:
+            event.interrupt()
+
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
+        highs.run()
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    callbacks = (highs.cbIpmInterrupt, highs.cbSimplexInterrupt, highs.cbMipInterrupt)
+    try:
+        for callback in callbacks:
+            callback.subscribe(stop)
+        highs.run()
+    finally:
+        for callback in callbacks:
+            callback.unsubscribe(stop)
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def reached(highs: Any, whole: bool = False) -> Reached:
+    """What was reached; SolveError where that is no plan. An integer program may have stopped at its time limit."""
+    import highspy
+
+    status = highs.getModelStatus()
+    info, word = highs.getInfo(), highs.modelStatusToString(status).lower()
+    objective = info.objective_function_value
+    feasible = (
+        bool(np.isfinite(objective)) and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    )
+    if status != highspy.HighsModelStatus.kOptimal and not (whole and feasible):
+        told = f"after {highs.getRunTime():.1f} s and {_iterations(info)} iterations"
+        if feasible:
+            told += "; a feasible plan was reached but not shown to be the best"
+        raise SolveError(f"the solver stopped without a plan: {word} {told}")
+    solution = highs.getSolution()
+    gap = float(info.mip_gap) if whole else float(info.primal_dual_objective_error)
+    duals = np.asarray(solution.row_dual)
+    return Reached(np.asarray(solution.col_value), duals, float(objective), gap, word, _iterations(info))
+
+
+def _iterations(info: Any) -> int:
+    return int(sum(max(getattr(info, f"{kind}_iteration_count"), 0) for kind in ("simplex", "ipm", "crossover")))
+
+
+def write_mps(program: Program, path: Path) -> None:
+    """Writes the program as a free-format MPS file, for other solvers."""
+    highs = solver(program)
+    if highs.writeModel(str(path)).name == "kError":
+        raise OSError(f"{path}: HiGHS could not write the program")

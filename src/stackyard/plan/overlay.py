@@ -1,0 +1,116 @@
+"""A scenario as another one with changes: `base` names its file, `changes` the keys that are different.
+
+base: scenario.yaml
+name: HBM4 slips two quarters
+changes:
+  supplies.samsung-hbm4.wafers.slip: 6
+  services.chat.demand.growth: {value: 2.5, low: 2, high: 3}
+  sites.ulsan.phases[1].month: 2029-08
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stackyard.errors import Faults, nearest
+from stackyard.files import Located, Path_, dotted, read_yaml
+
+KEYS = ("base", "name", "about", "changes")
+
+
+def is_overlay(data: Any) -> bool:
+    """Whether a file's data is a base with changes."""
+    return isinstance(data, dict) and "base" in data
+
+
+def overlaid(file: Path, located: Located) -> tuple[Located, Path]:
+    """The base with the changes, and the folder of its tables; InputErrors for what is not there to be changed."""
+    data, faults = located.data, Faults()
+    for key in data:
+        if key not in KEYS:
+            faults.add(located.file, located.line((key,)), str(key), "unknown key", nearest(str(key), KEYS))
+    base = file.parent / str(data["base"])
+    base = base / "scenario.yaml" if base.is_dir() else base
+    faults.raise_any()
+    under = read_yaml(base)
+    folder = base.parent
+    if is_overlay(under.data):
+        under, folder = overlaid(base, under)
+    changes = data.get("changes", {})
+    if not isinstance(changes, dict):
+        faults.add(located.file, located.line(("changes",)), "changes", "is not a group of keys", "key: value")
+        changes = {}
+    changes = {key: data[key] for key in ("name", "about") if key in data} | changes
+    found, missing = changed(under.data, changes)
+    for key, hint in missing.items():
+        faults.add(located.file, located.line(("changes", key)), key, "is not in the base", hint)
+    faults.raise_any()
+    own = {place(under.data, key): located.line(("changes", key)) for key in changes}
+    return Located(f"{located.file} over {under.file}", found, {**under.lines, **own}), folder
+
+
+def parts(key: str) -> list[str]:
+    """The steps of a key path as a user writes it.
+
+    >>> parts("sites.ulsan.phases[1].month")
+    ['sites', 'ulsan', 'phases', '1', 'month']
+    """
+    return [part for part in re.split(r"[.\[\]]+", key) if part]
+
+
+def place(data: Any, key: str) -> Path_:
+    """The key path in plain data; names that contain a point are found as long as they are there."""
+    path: list[str | int] = []
+    rest = parts(key)
+    while rest:
+        step: Any = rest[0]
+        count = 1
+        if isinstance(data, Mapping):
+            names = {str(name): name for name in data}
+            joined = [".".join(rest[:size]) for size in range(len(rest), 0, -1)]
+            longest = next((name for name in joined if name in names), rest[0])
+            step, count = names.get(longest, step), longest.count(".") + 1
+            data = data.get(step)
+        elif isinstance(data, list) and rest[0].isdigit():
+            step = int(rest[0])
+            data = data[step] if step < len(data) else None
+        path.append(step)
+        rest = rest[count:]
+    return tuple(path)
+
+
+def at(data: Any, path: Path_) -> Any:
+    """What stands at a key path; KeyError where nothing does."""
+    for step in path:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            raise KeyError(dotted(path)) from None
+    return data
+
+
+def changed(data: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """Plain data with other values at key paths, and the paths whose owner does not exist, with what does."""
+    found, missing = copy.deepcopy(data), {}
+    for key, value in changes.items():
+        path = place(data, key)
+        try:
+            owner: Any = at(found, path[:-1])
+            owner[path[-1]] = value
+        except (KeyError, IndexError, TypeError):
+            last = next(i for i in range(len(path) - 1, -1, -1) if _there(data, path[:i]))
+            known: Any = at(data, path[:last])
+            missing[key] = nearest(str(path[last]), map(str, known)) if isinstance(known, dict) else ""
+    return found, missing
+
+
+def _there(data: Any, path: Path_) -> bool:
+    try:
+        at(data, path)
+    except KeyError:
+        return False
+    return True

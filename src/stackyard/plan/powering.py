@@ -1,0 +1,36 @@
+"""Power beside the grid in a scenario file: turbines, fuel cells, solar, storage and purchase contracts of a site."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from stackyard.plan.amounts import Door, MonthField, Series, Unit
+from stackyard.site.sources import Kind
+from stackyard.source import Fact
+
+
+class Source(Door):
+    """Power that the plan may build or contract at a site; what is left out is the table's for its kind."""
+
+    name: str
+    """As it stands in the report."""
+    kind: Kind
+    """`contract` is energy bought elsewhere and brought over the grid; the others stand at the site."""
+    limit: Annotated[Series, Unit("W")]
+    """The most capacity that there can be."""
+    available: MonthField | None = None
+    """First month in which there can be any; the kind's lead time after the start of the plan when left out."""
+    price: Annotated[Series, Unit("USD/W")] | None = None
+    """Price of a watt of capacity."""
+    energy_price: Annotated[Series, Unit("USD/kWh")] | None = None
+    """Fuel, or the contract's price, for what it puts out."""
+    carbon: Annotated[Fact, Unit("kgCO2e/kWh")] | None = None
+    """What it emits for what it puts out."""
+    output: Annotated[Series, Unit("")] | None = None
+    """Mean output at most, as a share of capacity: availability, or the capacity factor of solar by month."""
+    firm: Annotated[Fact, Unit("")] | None = None
+    """Share of capacity that the day's peak can count on."""
+    upkeep: Annotated[Fact, Unit("1/year")] | None = None
+    """Yearly upkeep as a share of the price."""
+    life: Annotated[Fact, Unit("year")] | None = None
+    """Over which it loses its worth."""

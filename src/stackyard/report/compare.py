@@ -1,0 +1,97 @@
+"""Two plans compared, as a document: one table of who causes what, one waterfall, and what changed in words."""
+
+from __future__ import annotations
+
+from stackyard.plan.compare import Comparison
+from stackyard.plan.headlines import Headline
+from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Report, Section, Table, Waterfall
+from stackyard.report.scale import decimals, plain, say, scale
+from stackyard.source import Source
+
+_SHOWN = ("Net present cost", "Tokens served")
+
+
+def document(
+    found: Comparison, *, date: str = "", reproduce: str = "", digests: tuple[tuple[str, str], ...] = ()
+) -> Report:
+    """The report of a comparison."""
+    title = f"{found.names[1]}, against {found.names[0]}"
+    changed = [headline for headline in found.before if abs(_change(found, headline)) > 1e-9 * _size(found, headline)]
+    blocks: tuple[Block, ...] = (
+        Points(tuple((change.name, change.told) for change in found.changes)),
+        table(found),
+        *(waterfall(found, headline) for headline in changed if headline.name in _SHOWN),
+        Note(
+            "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
+            f"after another, of what the figure changes by at its turn; {found.plans} plans were made. The shares "
+            f"add up to its change; the largest remainder is {_residual(found):.0e} of it (rounding of floats). "
+            "Where plans cost the same, figures other than the cost may differ between them."
+        ),
+    )
+    section = Section("compare", "What changed, and why", lead(found), blocks)
+    sources: tuple[Source, ...] = ()
+    made = (("Reproduce", reproduce), *digests) if reproduce else digests
+    return Report(title, "", date, (section,), sources, made)
+
+
+def lead(found: Comparison) -> str:
+    """The change of the cost and of what is served, in a sentence."""
+    told = []
+    for headline in found.before:
+        if headline.name in _SHOWN:
+            change = _change(found, headline)
+            verb = "rises" if change > 0 else "falls"
+            share = abs(change) / max(abs(found.before[headline]), 1e-30)
+            what = f"by {say(abs(change), headline.unit)} ({share:.1%})" if share > 1e-9 else ""
+            told.append(f"{headline.name.lower()} {verb} {what}" if what else f"{headline.name.lower()} stays the same")
+    text = (
+        " and ".join(told).replace("tokens served rises", "tokens served rise").replace("served falls", "served fall")
+    )
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def table(found: Comparison) -> Table:
+    """A row for each figure: before, what each input adds, after."""
+    rows: list[tuple[Cell, ...]] = []
+    for headline in found.before:
+        before, after = found.before[headline], found.after[headline]
+        unit = scale([before, after], headline.unit)
+        places = max(decimals(unit.of([before, after])), 1)
+        cells = [f"{value / unit.factor:,.{places}f}" for value in (before, after)]
+        parts = [_signed(change.shares[headline] / unit.factor, places) for change in found.changes]
+        total = _signed((after - before) / unit.factor, places)
+        rows.append((f"{headline.name} ({unit.unit})", cells[0], *parts, cells[1], total))
+    heads = ("Figure", found.names[0], *(change.name for change in found.changes), found.names[1], "Change")
+    return Table("What each changed input does", tuple(map(Column, heads)), tuple(rows))
+
+
+def _signed(value: float, places: int) -> str:
+    text = f"{value:+,.{places}f}"
+    return "0" if not text.strip("+-0.,") else text
+
+
+def waterfall(found: Comparison, headline: Headline) -> Figure:
+    """The way from one plan's figure to the other's, an input at a time."""
+    values = [found.before[headline], *(change.shares[headline] for change in found.changes), found.after[headline]]
+    unit = scale([values[0], values[-1]], headline.unit)
+    names = (found.names[0], *(change.name for change in found.changes), found.names[1])
+    steps = tuple(unit.of(values))
+    told = "; ".join(f"{name} {plain(value)}" for name, value in zip(names, steps, strict=True))
+    return Figure(
+        f"waterfall-{headline.name.lower().replace(' ', '-')}",
+        f"{headline.name}: from one plan to the other",
+        Waterfall(names, steps, headline.name, unit.unit),
+        f"Waterfall of {headline.name.lower()} in {unit.unit}: {told}.",
+    )
+
+
+def _change(found: Comparison, headline: Headline) -> float:
+    return found.after[headline] - found.before[headline]
+
+
+def _size(found: Comparison, headline: Headline) -> float:
+    return max(abs(found.before[headline]), abs(found.after[headline]), 1e-30)
+
+
+def _residual(found: Comparison) -> float:
+    return max(abs(found.residual(headline)) / _size(found, headline) for headline in found.before)

@@ -1,0 +1,89 @@
+"""What wafers come to, in the terminal. Computes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from stackyard.quantity import show
+from stackyard.show.screen import console, grade, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stackyard.hbm.calibration import Check
+    from stackyard.reach import Reach
+
+YEAR_OF_MONTHS = 12
+
+
+def supply(found: Reach, sources: bool = False) -> None:
+    """The chain step by step with intervals, what a year of it comes to, and with `sources` every fact behind it."""
+    screen = console()
+    chain = found.chain
+    who = "the industry's yields" if chain.maker == "industry" else chain.maker
+    each = " started each month" if found.monthly else ""
+    screen.print(
+        f"[bold]{chain.generation.name} {chain.height}-high, {who}[/bold]: {show(chain.wafers, 'wafers', 6)}{each}"
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    names = ["", "of one month" if found.monthly else "comes to", "80% interval"]
+    for name in (*names, *(("of a year",) if found.monthly else ()), "from", "grade"):
+        table.add_column(name, justify="left" if name in ("", "from", "grade") else "right", overflow="fold")
+    for step in found.steps:
+        told = [show(amount, _UNITS.get(step.unit, step.unit)) for amount in (step.amount, step.low, step.high)]
+        cells: list[str | Text] = [step.name, told[0], f"{told[1]} to {told[2]}" if step.low < step.high else ""]
+        if found.monthly:
+            year = YEAR_OF_MONTHS * step.amount
+            cells.append(show(year, _UNITS.get(step.unit, step.unit)))
+        table.add_row(*cells, step.how, grade(step.grade) if step.facts else "")
+    screen.print(table)
+    for remark in found.remarks:
+        screen.print(f"• {remark}", markup=False)
+    screen.print(
+        f"Basis: {len(found.facts)} facts, weakest grade ",
+        grade(found.grade),
+        ". Intervals: every fact triangular over its range, independent; facts without a range count as certain.",
+        sep="",
+    )
+    if sources:
+        _facts(found)
+    else:
+        screen.print("Every fact with its source: add --sources.", style="dim")
+
+
+_UNITS = {"die": "dies", "stack": "stacks", "wafer": "wafers", "package": "packages", "rack": "racks"}
+
+
+def _facts(found: Reach) -> None:
+    screen = console()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("fact", "value", "grade", "source or reason"):
+        table.add_column(name, overflow="fold")
+    for fact in found.facts:
+        cited = "; ".join(str(source) for source in fact.sources) or fact.note
+        table.add_row(fact.path, number(fact), grade(fact.grade), cited)
+    screen.print(table)
+
+
+def checks(found: Iterable[Check]) -> None:
+    """The chain beside the top-down figures of the record."""
+    screen = console()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("the record and the chain", "ours", "80% interval", "record", "its range", "off", ""):
+        table.add_column(name, justify="left" if name in ("the record and the chain", "") else "right", overflow="fold")
+    for check in found:
+        ours, record = ([f"{part:,.4g}" for part in parts] for parts in (check.ours, check.record))
+        verdict = "fitted to it" if check.fitted else "agrees" if check.agrees else "does not agree"
+        table.add_row(
+            f"{check.what}, {check.unit}".rstrip(", "),
+            ours[0],
+            f"{ours[1]} to {ours[2]}",
+            record[0],
+            f"{record[1]} to {record[2]}",
+            f"{check.off:+.1%}",
+            verdict,
+        )
+    screen.print(table)

@@ -1,0 +1,189 @@
+"""Sites of a scenario: tariffs, sources, ramps, slips, weather files, qualification: built, solved, audited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stackyard import catalog
+from stackyard.errors import InputErrors
+from stackyard.months import parse_month
+from stackyard.plan.build import Built, build
+from stackyard.plan.check import audit
+from stackyard.plan.plan import Plan
+from stackyard.plan.scenario import load
+from stackyard.plan.solve import solve
+from stackyard.quantity import KWH
+
+HEAD = (Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8")
+HALL = "halls:\n  wet: {name: Wet, cooling: liquid, rack_limit: 140 kW/rack, fitout: 12 USD/W}\n"
+TURBINE = "turbine: {name: Turbine, kind: gas-turbine, limit: 10 MW, available: 2026-01, price: 0.5 USD/W}"
+
+
+def made(tmp_path: Path, site: str = "", **changes: str) -> Built:
+    """The first plan with lines more under its site, and texts changed."""
+    text = HEAD.rstrip("\n") + "\n" + "".join(f"    {line}\n" for line in site.splitlines())
+    for old, new in changes.items():
+        lines = [line for line in text.splitlines() if line.strip().startswith(f"{old}:")]
+        assert lines, old
+        text = text.replace(lines[-1], lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())] + new)
+    file = tmp_path / "plan.yaml"
+    file.write_text(text, encoding="utf-8")
+    return build(load(file, catalog.load()), catalog.load())
+
+
+def planned(built: Built) -> Plan:
+    plan = solve(built.problem)
+    assert audit(built.problem, plan) == []
+    return plan
+
+
+def test_site_power_is_fixed_and_proportional_and_the_worst_hour_is_the_limit(tmp_path: Path) -> None:
+    built = made(tmp_path)
+    d, plan = built.problem.data, planned(built)
+    x, f = plan.decisions, plan.flows
+    drawn = d["pue_peak"] * f["it_power_peak"] + d["overhead_peak"] * x["fitted"]
+    np.testing.assert_allclose(f["site_power_peak"], drawn.transpose(*f["site_power_peak"].dims), rtol=1e-9)
+    assert float((f["site_power_peak"] - d["site_power"]).max()) <= 1.0
+    assert bool((d["pue_peak"] >= d["pue"] - 1e-9).all()) and float(d["overhead"].min()) > 0
+    full = d["pue_peak"] + d["overhead_peak"] * d["pue_design"]
+    assert float(full.max()) == pytest.approx(float(d["pue_design"].max()))
+
+
+def test_a_demand_charge_is_paid_on_the_peak(tmp_path: Path) -> None:
+    plain, charged = planned(made(tmp_path)), planned(made(tmp_path, "demand_charge: 7 USD/kW/month"))
+    assert charged.objective > plain.objective
+    peak = charged.decisions["grid_peak"].sum("site")
+    used = charged.flows["site_power_peak"].sum("site")
+    np.testing.assert_allclose(peak, used, rtol=1e-6, atol=1.0)
+    paid = float((charged.flows["cost_energy"]).sum()) - 120e-3 / KWH * float(charged.flows["energy"].sum())
+    assert paid == pytest.approx(7e-3 * float(peak.sum()), rel=0.01)
+
+
+def test_a_source_relieves_the_grid_and_its_carbon_is_counted(tmp_path: Path) -> None:
+    plain = planned(made(tmp_path))
+    built = made(tmp_path, f"sources:\n  {TURBINE}")
+    plan, d = planned(built), built.problem.data
+    assert plan.objective < plain.objective
+    assert float(plan.flows["site_power_peak"].max()) > 1.1 * float(d["site_power"].max())
+    made_here = float(plan.flows["on_site"].sum())
+    assert made_here > 0
+    assert float((plan.flows["carbon"] - plan.flows["carbon_market"]).sum()) == pytest.approx(0.0, abs=1e-3)
+    assert "frankfurt.turbine" in d["source"].values
+    assert any(used.fact.path == "power.gas.carbon" for used in built.used)
+
+
+def test_a_purchase_contract_cleans_the_market_based_carbon_only(tmp_path: Path) -> None:
+    green = (
+        "sources:\n  wind: {name: Wind, kind: contract, limit: 100 MW, available: 2026-01, energy_price: 10 USD/MWh}"
+    )
+    plan = planned(made(tmp_path, green))
+    plain = planned(made(tmp_path))
+    assert float(plan.flows["carbon_market"].sum()) < 0.01 * float(plan.flows["carbon"].sum())
+    highest = [float(each.flows["site_power_peak"].max()) for each in (plan, plain)]
+    assert highest[0] == pytest.approx(highest[1], rel=1e-3)
+    assert float(plan.flows["on_site"].sum()) == 0
+
+
+def test_storage_carries_a_peak_and_loses_energy(tmp_path: Path) -> None:
+    store = "sources:\n  battery: {name: Battery, kind: storage, limit: 4 MW, available: 2026-03, price: 0.2 USD/W}"
+    built = made(tmp_path, store)
+    plan, d = planned(built), built.problem.data
+    assert float(plan.decisions["capacity"].max()) > 0
+    assert float(plan.decisions["output"].max()) == 0
+    site = float((plan.flows["energy"] / d["seconds"]).sum())
+    assert float(plan.decisions["grid"].sum()) == pytest.approx(site, rel=1e-6)
+
+
+def test_power_ramps_and_slips(tmp_path: Path) -> None:
+    power = made(tmp_path).problem.data["site_power"].values[0]
+    ramped = made(tmp_path, "ramp: 1 MW/month").problem.data["site_power"].values[0]
+    assert np.all(ramped <= power + 1e-6) and np.diff(ramped).max() <= 1e6 * 1.0001
+    late = made(tmp_path, "slip: 3").problem.data["site_power"].values[0]
+    np.testing.assert_allclose(late[3:], power[:-3])
+    risky = made(tmp_path, "slip: {low: 0, likely: 3, high: 12, plan: p80}").problem.data["site_power"].values[0]
+    assert np.all(risky <= late + 1e-6)
+
+
+def test_blocks_of_work_add_up_to_the_fit_out(tmp_path: Path) -> None:
+    one = made(tmp_path).problem.data["fitout_price"].values
+    parts = made(tmp_path, fitout="blocks: {shell: 3 USD/W, electrical: 5 USD/W, cooling: 3.6 USD/W}")
+    np.testing.assert_allclose(parts.problem.data["fitout_price"].values, one)
+
+
+def test_a_rack_limit_follows_from_the_cooling(tmp_path: Path) -> None:
+    usual = made(tmp_path, rack_limit="fitout_life: 20 year")
+    assert float(usual.problem.data["allowed"].max()) == 1  # a server of 10 kW in a hall of 30 kW racks
+    assert any(used.fact.path == "facility.rack-density.rack-air-limit" for used in usual.used)
+
+
+def test_a_maker_that_is_not_qualified_delivers_in_vain_until_it_is(tmp_path: Path) -> None:
+    text = "price: {fact: hbm.hbm3e.price}"
+    assert text in HEAD
+    file = tmp_path / "plan.yaml"
+    file.write_text(HEAD.replace(text, f"{text}\n    qualified: {{h200: 2026-07}}", 1), encoding="utf-8")
+    built = build(load(file, catalog.load()), catalog.load())
+    plan = planned(built)
+    drawn = plan.decisions["draw"].sum(["supply", "accelerator"])
+    assert float(drawn.sel(month=slice(None, "2026-06")).sum()) == 0
+    assert float(drawn.sel(month=slice("2026-07", None)).sum()) > 0
+    stock = plan.decisions["stock"].sel(month="2026-06")
+    assert float(stock.sum()) > 0  # what came before is held
+
+
+def test_ddr5_displaced_follows_the_stacks_drawn(tmp_path: Path) -> None:
+    plan = planned(made(tmp_path))
+    expected = 24e9 * catalog.load().fact("supply.trade-ratio.hbm3e-vs-ddr5-bits-per-wafer").si
+    stacks = float(plan.decisions["draw"].sum())
+    assert float(plan.flows["ddr5_displaced"].sum()) == pytest.approx(stacks * expected)
+
+
+def test_packages_that_fail_take_stacks_and_wafers_with_them(tmp_path: Path) -> None:
+    built = made(tmp_path, packages_per_wafer="packages_per_wafer: 28 package/wafer\n    package_yield: 80%")
+    assert float(built.problem.data["stacks_per_package"][0]) == pytest.approx(6 / 0.8)
+    assert float(built.problem.data["wafers_per_package"][0, 0]) == pytest.approx(1 / 28 / 0.8)
+
+
+def test_a_weather_file_stands_for_the_climate(tmp_path: Path) -> None:
+    head = ["LOCATION,Here,-,DEU,Custom,0,50,8,1,100", *[f"LINE {i}" for i in range(2, 9)]]
+    days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    rows = [
+        f"1999,{month},{day + 1},{hour + 1},0,?,-5.0,-8.0,70,101325"
+        for month, count in enumerate(days, start=1)
+        for day in range(count)
+        for hour in range(24)
+    ]
+    (tmp_path / "cold.epw").write_text("\n".join(head + rows))
+    cold, mild = (made(tmp_path, line).problem.data for line in ("epw: cold.epw", ""))
+    assert float(cold["pue_peak"].max()) < float(mild["pue_peak"].max())
+    with pytest.raises(InputErrors, match=r"there is no file 'warm\.epw'"):
+        made(tmp_path, "epw: warm.epw")
+    (tmp_path / "bad.epw").write_text("nothing")
+    with pytest.raises(InputErrors, match="is not an EPW file"):
+        made(tmp_path, "epw: bad.epw")
+
+
+@pytest.mark.parametrize(
+    ("site", "told"),
+    [
+        ("blocks: {shell: 3 USD/W}", "needs either fitout or blocks"),
+        ("sources:\n  x: {name: X, kind: coal, limit: 1 MW}", "kind"),
+        ("sources:\n  x: {name: X, kind: solar}", "limit"),
+        ("slip: {low: 9, likely: 3}", "not in order"),
+        ("demand_charge: 7 USD/kW", "USD/kW/month"),
+        (HALL + "sources:\n  x: {name: X, kind: solar, limit: 1 MW}", "cannot have sources"),
+        (HALL + "ramp: 1 MW/month", "cannot have a ramp"),
+        ("sources:\n  x: {name: X, kind: solar, limit: 1 MW, firm: 120%}", "is above 1"),
+    ],
+)
+def test_sites_that_cannot_be_are_refused(tmp_path: Path, site: str, told: str) -> None:
+    with pytest.raises(InputErrors, match=told):
+        made(tmp_path, site)
+
+
+def test_the_first_phase_is_in_the_month_that_the_file_says(tmp_path: Path) -> None:
+    data = made(tmp_path).problem.data
+    energised = data["month"].values[data["site_power"].values[0] > 0][0]
+    assert parse_month(str(energised)) == parse_month("2026-03")

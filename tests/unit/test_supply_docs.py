@@ -1,0 +1,71 @@
+"""The pages on supply and sites: their Python runs as printed, commands and functions exist, tables hold."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from stackyard import api
+from stackyard.catalog import load
+from stackyard.cli import app
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("supply.md", "sites.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_the_page_runs_as_printed(page: str) -> None:
+    assert doctest.testfile(str(DOCS / page), module_relative=False).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_page_exist(page: str) -> None:
+    lines = re.findall(r"^    stackyard (\w+) (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines
+    for verb, rest in lines:
+        known = {name for option in get_command(app).commands[verb].params for name in option.opts}
+        assert set(re.findall(r"--[\w-]+", rest)) <= known
+
+
+def test_the_functions_of_the_pages_exist() -> None:
+    named = {
+        "hbm.geometry": ("gross_dies", "known_good"),
+        "hbm.stack": ("stack_yield", "stacks_from"),
+        "hbm.lead": ("LeadTime", "arrivals"),
+        "hbm.ramp": ("slip", "ramp"),
+        "hbm.supply": ("flow", "balance", "holding_cost"),
+        "hbm.learning": ("learned_defects",),
+        "site.weather": ("hours_from_means",),
+        "site.epw": ("read_epw",),
+        "site.cooling": ("free_share", "chiller_work", "tower_water", "pad_water"),
+        "site.losses": ("Curve", "line"),
+        "site.sources": ("market_carbon",),
+    }
+    text = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
+    for module, names in named.items():
+        found = importlib.import_module(f"stackyard.{module}")
+        for name in names:
+            assert hasattr(found, name) and f"`{name}" in text, name
+
+
+def test_the_table_of_published_pue_is_true() -> None:
+    rows = {
+        "Google fleet": ("google-fleet", "air", "tower", 0.75),
+        "Meta fleet": ("meta-fleet", "outside-air", "dry", 0.75),
+        "AWS 2024": ("aws-2024", "air", "dry", 0.75),
+        "Microsoft FY25": ("microsoft-fy25", "air", "dry", 0.75),
+        "liquid-cooled AI halls": ("liquid-cooled-ai", "liquid", "dry", 0.75),
+    }
+    text = (DOCS / "sites.md").read_text(encoding="utf-8")
+    for name, (fact, cooling, rejection, at) in rows.items():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| {name} "))
+        published, ours = (float(re.findall(r"\d\.\d+", cell)[0]) for cell in line.split("|")[2:4])
+        assert published == pytest.approx(load().fact(f"facility.pue.{fact}").si)
+        both = [
+            api.site(place, cooling=cooling, rejection=rejection, load=f"{at:.0%}").year.mean("pue")
+            for place in ("frankfurt", "abilene")
+        ]
+        assert ours == pytest.approx(sum(both) / 2, abs=0.006)
