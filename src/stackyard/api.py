@@ -322,7 +322,9 @@ def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path
     from stackyard.report.memory import document
 
     known, precision = catalog(), found.best.precision
-    over = memory_map(found.workload, found.variant, precision, known.accelerators.values(), known.hbm.values())
+    least = found.variant.chip.memory / 4.0  # far smaller ones and those without HBM would only crowd the picture
+    others = [chip for chip in known.accelerators.values() if chip.hbm and chip.memory >= least]
+    over = memory_map(found.workload, found.variant, precision, others, known.hbm.values())
     report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
     with atomically(Path(path)) as beside:
         _write(beside, FORMATS["html"](report))

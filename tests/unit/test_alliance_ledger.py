@@ -272,7 +272,9 @@ def test_the_public_record_has_the_meetings_and_keeps_contradictions_side_by_sid
     folded_example: Callable[[], State],
 ) -> None:
     state = folded_example()
-    assert {"2025-02-04-sk-group", "2025-07-sk-group", "2025-10-28-sk-group", "2025-10-01-sk-hynix"} <= set(state.meetings)
+    assert {"2025-02-04-sk-group", "2025-07-sk-group", "2025-10-28-sk-group", "2025-10-01-sk-hynix"} <= set(
+        state.meetings
+    )
     july = state.meetings["2025-07-sk-group"].held
     assert july is not None and july.next_meeting == "2025-10-28-sk-group"
     assert all(meeting.called.sources for meeting in state.meetings.values())

@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from stackyard.catalog import load as catalogue
 from stackyard.errors import SolveError
 from stackyard.plan.build import Built, build
 from stackyard.plan.check import audit
+from stackyard.plan.compare import shares
 from stackyard.plan.explain import Explanation, explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import Problem
@@ -69,6 +72,7 @@ class Desk:
         self._solved: Solved | None = None
         self._problem: Problem | None = None
         self._derived: dict[str, Array] = {}
+        self._rated: dict[str, Any] = {}  # operating points: the slow part of building a problem
 
     def overlaid(self, commitments: Iterable[Commitment]) -> Scenario:
         """The scenario with commitments laid over it."""
@@ -84,13 +88,13 @@ class Desk:
         return changed(scenario, what_ifs, self._derived)
 
     def _prepare(self) -> None:
-        data = build(self.base, catalogue()).problem.data["stacks_delivered"]
+        data = build(self.base, catalogue(), rated=self._rated).problem.data["stacks_delivered"]
         self._derived = {str(key): np.asarray(data.sel(supply=key).values) for key in data["supply"].values}
 
     def plan(self, scenario: Scenario, progress: Progress | None = None) -> Planned:
         """The plan of a scenario, from the last basis where only right-hand sides differ; audited. SolveError."""
         tell = progress or (lambda text: None)
-        problem = build(scenario, catalogue(), tell).problem
+        problem = build(scenario, catalogue(), tell, rated=self._rated).problem
         with self._lock:
             plan = self._again(problem) or self._fresh(problem, tell)
         violations = audit(problem, plan)
@@ -120,7 +124,7 @@ class Desk:
     def joint(self, scenario: Scenario, *, causes: bool = True, progress: Progress | None = None) -> Joint:
         """The whole joint plan of a scenario, solved from the start, with what limits it where `causes` are wanted."""
         tell = progress or (lambda text: None)
-        built = build(scenario, catalogue(), tell)
+        built = build(scenario, catalogue(), tell, rated=self._rated)
         with self._lock:
             plan = self._fresh(built.problem, tell)
             tell("Auditing the plan")
@@ -138,21 +142,38 @@ class Desk:
     def waterfall(
         self, before: Iterable[Commitment], after: Iterable[Commitment], progress: Progress | None = None
     ) -> tuple[dict[str, float], list[tuple[str, dict[str, float]]]]:
-        """Headlines with the promises before, and what each changed promise adds to them, one after another by id."""
+        """Headlines with the promises before, and what each changed promise does to them; the effects add up.
+
+        Up to MOST of them get their Shapley values (see `plan.compare`): every set of them is planned. Where more have
+        changed, each is changed after the one before it, by id, and gets the difference that it makes then.
+        """
         tell = progress or (lambda text: None)
         old, new = {c.id: c for c in before}, {c.id: c for c in after}
-        at = dict(old)
-        start = last = dict(self.plan(self.overlaid(at.values())).figures)
-        steps: list[tuple[str, dict[str, float]]] = []
-        for id_ in sorted(old.keys() | new.keys()):
-            if id_ in old and id_ in new and old[id_].terms.amounts == new[id_].terms.amounts:
-                continue
-            at = {**at, id_: new[id_]} if id_ in new else {key: c for key, c in at.items() if key != id_}
-            tell(f"Solving with the promise {id_} changed")
-            now = dict(self.plan(self.overlaid(at.values())).figures)
-            steps.append((id_, {key: now[key] - last[key] for key in now}))
+        names = [id_ for id_ in sorted(old.keys() | new.keys()) if _differs(old.get(id_), new.get(id_))]
+
+        def figures(changed: frozenset[str]) -> dict[str, float]:
+            tell(f"Planning with {len(changed)} of {len(names)} changed promises")
+            at = {id_: new.get(id_) if id_ in changed else old.get(id_) for id_ in {*old, *new}}
+            return dict(self.plan(self.overlaid(c for c in at.values() if c is not None)).figures)
+
+        if len(names) <= MOST:
+            sets = [frozenset(some) for size in range(len(names) + 1) for some in combinations(names, size)]
+            worth = {some: figures(some) for some in sets}
+            return worth[frozenset()], [(name, shares(name, names, worth)) for name in names]
+        start = last = figures(frozenset())
+        steps = []
+        for number, name in enumerate(names, 1):
+            now = figures(frozenset(names[:number]))
+            steps.append((name, {key: now[key] - last[key] for key in now}))
             last = now
         return start, steps
+
+
+MOST = 4  # changed promises whose effects are shared out exactly: 16 plans
+
+
+def _differs(old: Commitment | None, new: Commitment | None) -> bool:
+    return old is None or new is None or old.terms.amounts != new.terms.amounts
 
 
 def joint_of(planned: Planned, built: Built, explanation: Explanation | None) -> Joint:

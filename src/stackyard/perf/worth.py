@@ -200,6 +200,8 @@ def _worths(variant: Variant, rates: Callable[[Variant], Rates]) -> tuple[Rates,
     sizes = {"capacity": (GIGA, chip.memory), "bandwidth": (TERA, chip.bandwidth), "stack": (1.0, chip.stacks)}
     found = []
     for of, (size, own) in sizes.items():
+        if not own:  # memory that is not stacked
+            continue
         up, down = (rates(scaled(variant, *_factors(of, factor))) for factor in (1 + STEP, 1 - STEP))
         span = math.log((1 + STEP) / (1 - STEP))
         slope, saved = (

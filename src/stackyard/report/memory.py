@@ -14,6 +14,7 @@ from stackyard.report.scale import plain
 from stackyard.source import Fact, Grade, weakest
 
 NAMED = {"capacity": "1 GB more", "bandwidth": "1 TB/s more", "stack": "1 stack more"}
+_ONE = {"stack": "one more stack", "bandwidth": "one more TB/s"}
 REGIMES = {
     "objective": "Within the objective",
     "full load": "Full load",
@@ -57,10 +58,10 @@ def document(found: MemoryWorth, over: MemoryMap | None, *, date: str, reproduce
 def headline(found: MemoryWorth) -> str:
     """What binds, and what one more stack is worth, in a sentence."""
     first = found.regimes[0]
-    stack = next(worth for worth in first.worths if worth.of == "stack")
+    more = first.worths[-1]  # a stack; of memory that is not stacked, a TB/s
     held = " and ".join(found.binds) or "no limit of latency or memory"
-    text = f"{held} holds the batch at {float(found.best.batch):,.0f}; one more stack adds"
-    return f"{text[:1].upper()}{text[1:]} {plain(stack.rate)} to {plain(first.at.rate)} tokens/s of an accelerator."
+    text = f"{held} holds the batch at {float(found.best.batch):,.0f}; {_ONE[more.of]} adds"
+    return f"{text[:1].upper()}{text[1:]} {plain(more.rate)} to {plain(first.at.rate)} tokens/s of an accelerator."
 
 
 def worths(found: MemoryWorth) -> Table:

@@ -99,6 +99,20 @@ def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> Fast
     )
     app.state.server = parts
     app.middleware("http")(_accompany)
+    if settings.provider is not None:
+        from starlette.middleware.sessions import SessionMiddleware
+
+        from stackyard.web import oidc
+
+        app.include_router(oidc.routes, include_in_schema=False)
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=settings.key,
+            session_cookie=oidc.COOKIE,
+            max_age=oidc.SECONDS,
+            same_site="lax",
+            https_only=settings.secure,
+        )
     app.add_middleware(Guard, settings=settings)
     for routes in (pages.routes, forms.routes, account.routes, performance.routes):
         app.include_router(routes, include_in_schema=False)
