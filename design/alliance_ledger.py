@@ -134,7 +134,7 @@ def commitments() -> dict[str, list[Any]]:
             high={"2029-12": letter.value},
             unit="wafer/month",
             meeting=meeting,
-            note="Up to; the same total of both makers, not each. The year 2029 was named by a presidential adviser only.",
+            note="Up to; the same total of both makers, not each. Only a presidential adviser named the year 2029.",
         )
         for who, name, partner, meeting in (
             ("sk-hynix", "SK hynix", "sk-hynix", "2025-10-01-sk-hynix"),
@@ -197,7 +197,7 @@ def commitments() -> dict[str, list[Any]]:
                 low={"2027-07": korea.low},
                 high={"2027-07": korea.high},
                 meeting="2025-10-01-samsung-electronics",
-                note="No month is public: July 2027 is the scenario's. Ground-breaking was announced for March 2026 and is not confirmed.",
+                note="No month is public: July 2027 is the scenario's. Ground-breaking in March 2026 is not confirmed.",
                 **site,
             ),
         ],

@@ -171,7 +171,7 @@ def web(
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
 ) -> None:
-    """Open the alliance's page: promises, meetings, the plan, what-ifs. For one person on loopback it needs no account."""
+    """Open the alliance's page: promises, meetings, the plan, what-ifs. On loopback one person needs no account."""
     from importlib import import_module
 
     serve = import_module("stackyard.web.serve").serve  # by name: cli and web stand beside each other

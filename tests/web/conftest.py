@@ -42,7 +42,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 HOST = Actor("host", host=True)
 PASSWORD = "correct horse battery"
 
-# Numbers that stand nowhere else: whoever finds one has found a secret. The maker's stacks, the other maker's, the lab's
+# Numbers that stand nowhere else: whoever finds one has found a secret. The stacks of two makers, the lab's
 # demand, the builder's power, in the units in which they are written.
 CANARY = {"maker": 73129, "rival": 68417, "lab": 57943, "builder": 83861}
 SECRETS = {partner: f"CANARY-{partner}-{number}" for partner, number in CANARY.items()}

@@ -211,7 +211,7 @@ def yearly(
     unit = scale(np.concatenate(list(found.values())), UNITS.get(rows[0].unit, rows[0].unit))
     top = max(float(np.max(v)) for v in found.values()) / unit.factor
     columns = (Column(unit.unit), *(Column(year, "", 0 if top >= 100 else 1 if top >= 10 else 2) for year in years))
-    listed = tuple((_row_name(r, words), *unit.of(found[r.id])) for r in rows)
+    listed: tuple[tuple[Cell, ...], ...] = tuple((_row_name(r, words), *unit.of(found[r.id])) for r in rows)
     return (Table(title, columns, listed, grade=grade),)
 
 
@@ -223,7 +223,7 @@ def _row_name(result: Result, words: Words) -> str:
 
 
 def supply(seen: Seen, words: Words) -> Report:
-    """Memory: drawn and delivered, what is built with it, inputs with their ranges and sources, what limits are worth."""
+    """Memory: drawn and delivered, what is built with it, what limits are worth, and inputs with their sources."""
     grade = _grade(seen)
     blocks = [
         *stacked(

@@ -80,7 +80,7 @@ def _commitment(state: State, event: Any) -> Commitment | None:
 
 
 def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
-    """Who may record what: the host all of it; a partner what is its own, and the acceptance of what it was promised."""
+    """Who may record what: the host all of it; a partner its own, and the acceptance of what it was promised."""
     if actor.host:
         return
     if event.kind in ("partner-joined", "scenario-revised", "plan-run", "claims-differ"):

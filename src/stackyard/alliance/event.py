@@ -192,7 +192,7 @@ class Delivered:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemShared:
-    """A part of the scenario belongs to a partner, who says who may see it; `range_shared` lets others see its range."""
+    """A part of the scenario belongs to a partner, who says who may see it, or at least its range."""
 
     item: Text  # 'supplies.sk-hynix-hbm4', 'sites.ulsan', 'services.chat', 'money', 'packaging.cowos'
     partner: Id

@@ -127,7 +127,7 @@ def minutes(
     before: Mapping[str, float] | None = None,
     changes: Iterable[tuple[str, Mapping[str, float]]] = (),
 ) -> Report:
-    """The minutes as a report: `before` are the plan's figures at the meeting before, `changes` each promise's effect."""
+    """The minutes as a report: `before` are the plan's figures at the last meeting, `changes` each promise's effect."""
     called, held = meeting.called, meeting.held
     after = before_meeting(seen, meeting)
     until = meeting.held_seq or seen.state.seq

@@ -104,7 +104,7 @@ def _mended(
 
 
 def _clock(inputs: Inputs) -> range:
-    """The horizon and three years on each side: wafers are started before it, and what is ordered last is used after."""
+    """The horizon and three years on each side: wafers are started before it, what is ordered last is used after."""
     return range(inputs.horizon.start - 36, inputs.horizon.end + 37)
 
 

@@ -173,7 +173,8 @@ def fold(records: Iterable[Record], state: State | None = None) -> State:
         before = draft["commitments"][id_]
         history, moves = (*before.history, *terms.get(id_, ())), (*before.steps, *steps.get(id_, ()))
         draft["commitments"][id_] = replace(before, history=history, steps=moves)
-    return State(**{name: tuple(value) if isinstance(value, list) else value for name, value in draft.items()})
+    made: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in draft.items()}
+    return State(**made)
 
 
 def _keyed(group: str, key: str) -> Any:

@@ -361,7 +361,7 @@ def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
 
 
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:
-    """The workspace of a scenario folder: its ledger is `ledger.db` in it, filled from `ledger.jsonl` where that is new.
+    """The workspace of a scenario folder: its ledger is `ledger.db` in it, filled from `ledger.jsonl` when new.
 
     `ledger` names another file, or a PostgreSQL database. Raises InputErrors, and Unavailable where the database cannot
     be used.

@@ -258,8 +258,9 @@ def _sources(report: Report) -> str:
     if not report.sources:
         return ""
     items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
+    behind = _say(report, "behind").format(len(report.sources))
     return f"""<section id="sources" aria-labelledby="sources-title">
-<h2 id="sources-title"><span class="topic">{_say(report, "sources")}</span> {_say(report, "behind").format(len(report.sources))}</h2>
+<h2 id="sources-title"><span class="topic">{_say(report, "sources")}</span> {behind}</h2>
 <details class="reference"><summary>{_say(report, "list")}</summary><ol class="sources">{items}</ol></details>
 </section>"""
 

@@ -20,6 +20,7 @@ routes = APIRouter()
 
 @routes.get("/sign-in")
 def sign_in_page(request: Request) -> Response:
+    """The page to sign in by name, or with a company."""
     parts = server(request)
     if request.state.who is not None:
         return RedirectResponse("/", 303)
@@ -61,6 +62,7 @@ def with_session(answer: Response, opened: tuple[str, Session], settings: Settin
 
 @routes.post("/sign-out")
 def sign_out(request: Request, me: Me, form: Filled) -> Response:
+    """Ends the session."""
     parts = server(request)
     if me.session is not None:
         parts.accounts.sign_out(me.session)
@@ -102,11 +104,13 @@ def _account_page(
 
 @routes.get("/account")
 def account(request: Request, me: Me) -> Response:
+    """Who one is, one's tokens, and for the host a look at the page as a partner sees it."""
     return _account_page(request, me, server(request))
 
 
 @routes.post("/tokens")
 def make_token(request: Request, me: Me, form: Filled) -> Response:
+    """Makes a token for programs; its secret is shown this once."""
     parts = server(request)
     if me.account is None or me.by_token:
         raise Told(403, "Nothing was made", ("tokens belong to accounts, and are made by who is signed in",))
@@ -118,6 +122,7 @@ def make_token(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/tokens/{id_}/revoke")
 def revoke(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """Revokes a token of one's own."""
     if me.account is not None:
         server(request).accounts.revoke(me.account, id_)
     return RedirectResponse("/account", 303)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -167,6 +167,7 @@ def _static(digest: str, name: str, request: Request) -> Response:
 
 
 def wants_json(request: Request) -> bool:
+    """Whether a program asks, that is told in JSON what a person is told on a page."""
     return request.url.path.startswith("/api/") or request.url.path == "/openapi.json"
 
 
@@ -180,8 +181,7 @@ def _told(request: Request, status: int, title: str, reasons: tuple[str, ...]) -
 def _faults(app: FastAPI) -> None:
     """What can go wrong, told to a person or a program."""
 
-    def on(kind: Any) -> Any:
-        return app.exception_handler(kind)
+    on = app.exception_handler
 
     @on(SignInFirst)
     async def sign_in(request: Request, error: SignInFirst) -> Response:

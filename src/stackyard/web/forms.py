@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -26,10 +26,11 @@ from stackyard.alliance.event import (
     MeetingHeld,
     PartnerJoined,
 )
+from stackyard.alliance.minutes import partner_name
 from stackyard.web import uploads
 from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
-from stackyard.web.pages import _listing, find_meeting, meeting_values, partner_name, promise_values
+from stackyard.web.pages import find_meeting, listing, meeting_values, promise_values
 from stackyard.web.who import Who, carries_token
 
 routes = APIRouter()
@@ -120,7 +121,7 @@ def _record(parts: Server, me: Who, event: Any, expected: int | None = None) -> 
 
 
 def _back(path: str) -> RedirectResponse:
-    return RedirectResponse(path, 303)
+    return RedirectResponse(f"{path}#main", 303)  # else a browser keeps the place of the form
 
 
 # --- promises ---
@@ -128,6 +129,7 @@ def _back(path: str) -> RedirectResponse:
 
 @routes.post("/promises")
 def propose(request: Request, me: Me, form: Filled) -> Response:
+    """A promise is proposed."""
     parts = server(request)
     taken = parts.workspace.ledger.state().commitments
     amounts, wrong = amounts_of(form.get("amounts", ""))
@@ -159,7 +161,7 @@ def propose(request: Request, me: Me, form: Filled) -> Response:
         refused = _record(parts, me, event)
     if refused is None:
         return _back(f"/promises/{id_}")
-    values = _listing(parts.workspace.view(me.viewer), parts.render.words(request))
+    values = listing(parts.workspace.view(me.viewer), parts.render.words(request))
     return parts.render.page(request, me, "promises.html", 422, **values, problems=refused.reasons, given=form)
 
 
@@ -183,6 +185,7 @@ def _known(parts: Server, me: Who, id_: str) -> None:
 
 @routes.post("/promises/{id_}/revise")
 def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """A promise gets other amounts, if nobody changed it since it was opened."""
     parts = server(request)
     _known(parts, me, id_)
     amounts, wrong = amounts_of(form.get("amounts", ""))
@@ -207,13 +210,14 @@ def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/promises/{id_}/move")
 def move(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """A promise is accepted, fulfilled, missed or withdrawn."""
     parts = server(request)
     _known(parts, me, id_)
     event = CommitmentMoved(
         commitment=id_,
-        status=form.get("status", ""),
+        status=form.get("status", ""),  # type: ignore[arg-type]
         meeting=form.get("meeting", ""),
-        note=form.get("note", ""),  # type: ignore[arg-type]
+        note=form.get("note", ""),
     )
     return _of_promise(parts, request, me, id_, form, _record(parts, me, event, _version(form)))
 
@@ -231,7 +235,7 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
         rows, reasons = list(amounts.items()), tuple(wrong)
     if reasons:
         return _of_promise(parts, request, me, id_, form, Refused(reasons))
-    events = []
+    events: list[Delivered] = []
     for month, amount in rows:
         name = slug(f"{id_}-{month}", {*taken, *(e.delivery for e in events)})
         events.append(Delivered(delivery=name, commitment=id_, month=month, amount=amount, note=form.get("note", "")))
@@ -244,6 +248,7 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/meetings")
 def call(request: Request, me: Me, form: Filled) -> Response:
+    """A meeting is called."""
     parts = server(request)
     id_ = slug(f"{form.get('date', '')}-{form.get('name', '')}", parts.workspace.ledger.state().meetings)
     invited = tuple(dict.fromkeys((*form.ids("partners"), *((me.actor.partner,) if me.actor.partner else ()))))
@@ -286,6 +291,7 @@ def _of_meeting(parts: Server, request: Request, me: Who, id_: str, form: Form, 
 
 @routes.post("/meetings/{id_}/held")
 def held(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """What came of a meeting is recorded."""
     parts = server(request)
     find_meeting(parts.workspace.view(me.viewer), id_)
     event = MeetingHeld(
@@ -299,6 +305,7 @@ def held(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/meetings/{id_}/action")
 def act(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """An action is given at a meeting."""
     parts = server(request)
     find_meeting(parts.workspace.view(me.viewer), id_)
     event = ActionGiven(
@@ -315,6 +322,7 @@ def act(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/actions/{id_}/done")
 def done(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """An action is done."""
     parts = server(request)
     action = parts.workspace.view(me.viewer).state.actions.get(id_)
     if action is None:
@@ -328,6 +336,7 @@ def done(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/partners")
 def join(request: Request, me: Me, form: Filled) -> Response:
+    """A partner joins; the host records it."""
     parts = server(request)
     id_ = form.get("partner") or slug(form.get("name", ""), parts.workspace.ledger.state().partners)
     refused = _record(parts, me, PartnerJoined(partner=id_, name=form.get("name", ""), role=form.get("role", "")))
@@ -338,6 +347,7 @@ def join(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/share")
 def share(request: Request, me: Me, form: Filled) -> Response:
+    """Who may see a part of the scenario."""
     parts = server(request)
     event = ItemShared(
         item=form.get("item", ""),
@@ -357,6 +367,7 @@ def share(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/runs")
 def run(request: Request, me: Me, form: Filled) -> Response:
+    """A run of the plan is started."""
     if not me.actor.may_write:
         raise refuse(Refused(("a reader starts no runs",), forbidden=True))
     server(request).runs.start(me.actor)
@@ -365,6 +376,7 @@ def run(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/runs/stop")
 def stop(request: Request, me: Me, form: Filled) -> Response:
+    """The run that is going on is stopped at its next step."""
     parts = server(request)
     last = parts.runs.last
     if last is not None and not (me.actor.host or last.by == me.actor.name):
@@ -375,6 +387,7 @@ def stop(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.get("/what-if")
 def what_if(request: Request, me: Me) -> Response:
+    """The what-if desk, with its answer where something was asked."""
     parts = server(request)
     values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request))
     status = 422 if values["problems"] else 200
@@ -400,8 +413,3 @@ def keep(request: Request, me: Me, form: Filled) -> Response:
     if refused:
         raise refuse(refused)
     return _back(f"/promises/{id_}")
-
-
-def given(form: Mapping[str, str], name: str, otherwise: str = "") -> str:
-    """A field as it was filled in."""
-    return form.get(name, otherwise)

@@ -144,7 +144,7 @@ def report(
 
 @routes.get("/plan")
 def plan(request: Request, me: Me) -> dict[str, Any]:
-    """The plan's figures that the viewer may see (SI), at the last meeting and now, and what each changed promise did."""
+    """The plan's figures that the viewer may see (SI), at the last meeting and now, and what changed promises did."""
     parts = server(request)
     seen = parts.workspace.view(me.viewer)
     kept = parts.workspace.kept()

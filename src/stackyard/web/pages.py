@@ -28,6 +28,7 @@ routes = APIRouter()
 
 
 def today() -> str:
+    """The date of today, 2026-01-31."""
     return date.today().isoformat()
 
 
@@ -84,6 +85,7 @@ def _report_page(
 
 @routes.get("/")
 def overview(request: Request, me: Me) -> Response:
+    """The plan in one minute, what changed, what is open, what slips."""
     parts = server(request)
 
     def beside(seen: Seen, words: Words) -> Mapping[str, Any]:
@@ -106,16 +108,19 @@ def overview(request: Request, me: Me) -> Response:
 
 @routes.get("/supply")
 def supply(request: Request, me: Me) -> Response:
+    """Memory and what is built with it."""
     return _report_page(request, me, "supply")
 
 
 @routes.get("/sites")
 def sites(request: Request, me: Me) -> Response:
+    """Power, with a map of the sites."""
     return _report_page(request, me, "sites", lambda seen, words: {"map": site_map(seen, words)})
 
 
 @routes.get("/services")
 def services(request: Request, me: Me) -> Response:
+    """Demand and what is served of it."""
     return _report_page(request, me, "services")
 
 
@@ -155,16 +160,18 @@ def plan_file(name: str, request: Request, me: Me) -> Response:
 
 @routes.get("/promises")
 def promises(request: Request, me: Me) -> Response:
+    """Every promise that the viewer may see, and where sources contradict each other."""
     parts = server(request)
 
     def make() -> tuple[str, Mapping[str, Any]]:
         seen = parts.workspace.view(me.viewer)
-        return "promises.html", {**_listing(seen, parts.render.words(request)), "problems": (), "given": {}}
+        return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": {}}
 
     return parts.render.kept(request, me, _version(parts), make)
 
 
-def _listing(seen: Seen, words: Words) -> dict[str, Any]:
+def listing(seen: Seen, words: Words) -> dict[str, Any]:
+    """What the page of all promises shows."""
     order = {"proposed": 0, "accepted": 1, "missed": 2, "fulfilled": 3, "withdrawn": 4}
     listed = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
     return {
@@ -188,6 +195,7 @@ def amounts_told(commitment: Commitment, words: Words) -> str:
 
 @routes.get("/promises/{id_}")
 def promise(id_: str, request: Request, me: Me) -> Response:
+    """One promise: all that it ever said, what came of it, and the forms to change it."""
     parts = server(request)
     values = promise_values(parts, me, id_, parts.render.words(request))
     return parts.render.page(request, me, "promise.html", **values, problems=(), given={})
@@ -222,6 +230,7 @@ def written(amounts: Mapping[str, float]) -> str:
 
 @routes.get("/meetings")
 def meetings(request: Request, me: Me) -> Response:
+    """Every meeting, the newest first, and the form to call one."""
     parts = server(request)
 
     def make() -> tuple[str, Mapping[str, Any]]:
@@ -247,11 +256,13 @@ def find_meeting(seen: Seen, id_: str) -> Meeting:
 
 @routes.get("/meetings/{id_}")
 def meeting(id_: str, request: Request, me: Me) -> Response:
+    """One meeting, and the forms to record it."""
     parts = server(request)
     return parts.render.page(request, me, "meeting.html", **meeting_values(parts, me, id_), problems=(), given={})
 
 
 def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
+    """What the page of a meeting shows; 404 for one that the viewer may not see."""
     seen = parts.workspace.view(me.viewer)
     found = find_meeting(seen, id_)
     return {
@@ -277,6 +288,7 @@ def minutes_of(parts: Server, me: Who, id_: str, words: Words) -> Report:
 
 @routes.get("/meetings/{id_}/minutes")
 def minutes(id_: str, request: Request, me: Me) -> Response:
+    """The minutes of a meeting as a page."""
     parts = server(request)
 
     def make() -> tuple[str, Mapping[str, Any]]:
@@ -298,6 +310,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
 
 @routes.get("/meetings/{id_}/minutes.{form}")
 def minutes_file(id_: str, form: str, request: Request, me: Me) -> Response:
+    """The minutes of a meeting as a file."""
     parts = server(request)
     if form not in FORMATS:
         raise HTTPException(404, f"one of: {', '.join(FORMATS)}")
@@ -306,6 +319,7 @@ def minutes_file(id_: str, form: str, request: Request, me: Me) -> Response:
 
 @routes.get("/meetings/{id_}.ics")
 def meeting_calendar(id_: str, request: Request, me: Me) -> Response:
+    """One meeting as an iCalendar."""
     seen = server(request).workspace.view(me.viewer)
     found = find_meeting(seen, id_)
     return Response(calendar([found], seen.state.at), 200, _saved(f"{id_}.ics"), "text/calendar; charset=utf-8")
@@ -316,6 +330,7 @@ def meeting_calendar(id_: str, request: Request, me: Me) -> Response:
 
 @routes.get("/runs")
 def runs(request: Request, me: Me) -> Response:
+    """The runs on record, and the one that is going on."""
     parts = server(request)
     seen = parts.workspace.view(me.viewer)
     last = parts.runs.last

@@ -25,6 +25,7 @@ BLANK = {"tensor": "", "batch": "", "what": "estimate"}
 
 @routes.get("/performance")
 def performance(request: Request, me: Me) -> Response:
+    """The performance desk, with its answer where something was asked."""
     parts = server(request)
     asked = {
         **PRESET,
@@ -32,7 +33,8 @@ def performance(request: Request, me: Me) -> Response:
         **{k: v.strip()[:60] for k, v in request.query_params.items() if k in (*PRESET, *BLANK)},
     }
     catalog = api.catalog()
-    report, problems = None, ()
+    report: Report | None = None
+    problems: tuple[str, ...] = ()
     if "model" in request.query_params:
         try:
             report = _answer(asked)

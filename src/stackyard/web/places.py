@@ -1,4 +1,4 @@
-"""Where sites stand: degrees of longitude and latitude of their towns, to a tenth, and sketched outlines to see them in.
+"""Where sites stand: longitude and latitude of their towns, to a tenth of a degree, and sketched outlines around them.
 
 Coordinates of towns are common knowledge (any gazetteer); the outlines are our own sketches of some twenty points, good
 for orientation and nothing else. Five further US sites of Stargate stand at their first town; the two Korean ones

@@ -30,7 +30,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, *, open_to_one: bool, secure: bool) -> Settings:
-        """STACKYARD_OIDC_ISSUER, _CLIENT and _SECRET name the company's provider; STACKYARD_BEHIND_TLS=1 a proxy with TLS."""
+        """STACKYARD_OIDC_ISSUER, _CLIENT and _SECRET name the provider; STACKYARD_BEHIND_TLS=1 a proxy with TLS."""
         issuer = os.environ.get("STACKYARD_OIDC_ISSUER", "")
         provider = (
             Provider(issuer, os.environ.get("STACKYARD_OIDC_CLIENT", ""), os.environ.get("STACKYARD_OIDC_SECRET", ""))

@@ -67,10 +67,11 @@ def _frame(
         x, y = at(*place)
         radius = 5 + 5 * math.sqrt((watts or 0.0) / 1e9)
         left = x > width * 0.6
+        said, short = html.escape(_told(name, watts, words)), html.escape(name.partition(" (")[0])
         anchor, shift = ("end", -radius - 5) if left else ("start", radius + 5)
         marks.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{html.escape(_told(name, watts, words))}</title></circle>'
-            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{html.escape(name.partition(" (")[0])}</text>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{said}</title></circle>'
+            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{short}</text>'
         )
     alt = html.escape("; ".join(_told(name, watts, words) for name, _, watts in spots))
     return (

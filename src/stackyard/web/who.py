@@ -29,14 +29,17 @@ class Who:
 
 
 def viewer_of(account: Account) -> Viewer:
+    """The viewer that an account is."""
     return Viewer(account.name, account.partner, account.role == "host")
 
 
 def actor_of(account: Account, scope: str = "write") -> Actor:
+    """What an account may record; a token with the scope 'read' nothing."""
     return Actor(account.name, account.partner, account.role == "host", scope == "write" and account.role != "reader")
 
 
 def cookie_name(settings: Settings) -> str:
+    """The session's cookie; over TLS bound to this host by its name."""
     return f"__Host-{COOKIE}" if settings.secure else COOKIE
 
 
