@@ -209,6 +209,8 @@ def _action_given(draft: dict[str, Any], record: Record) -> None:
 
 def _proposed(draft: dict[str, Any], record: Record) -> None:
     event: CommitmentProposed = record.event
+    for pending in ("terms", "steps"):
+        draft[pending].pop(event.commitment, None)
     draft["commitments"][event.commitment] = Commitment(
         event.commitment,
         event.name,

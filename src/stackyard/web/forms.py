@@ -233,6 +233,8 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
     else:
         amounts, wrong = amounts_of(f"{form.get('month', '')} {form.get('amount', '')}")
         rows, reasons = list(amounts.items()), tuple(wrong)
+    if not rows and not reasons:
+        reasons = ("month and amount: state both, or send a table",)
     if reasons:
         return _of_promise(parts, request, me, id_, form, Refused(reasons))
     events: list[Delivered] = []

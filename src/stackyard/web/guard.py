@@ -64,6 +64,8 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
+                if taken > MOST_BYTES:  # whoever read the body may have told it in other words
+                    message["status"] = 413
                 headers = MutableHeaders(scope=message)
                 for key, value in HEADERS.items():
                     headers.setdefault(key, value)

@@ -62,13 +62,13 @@ def _csv(path: Path) -> Iterator[list[Any]]:
 def _sheet(path: Path) -> Iterator[list[Any]]:
     from openpyxl import load_workbook
 
-    book = load_workbook(path, read_only=True, data_only=True)
-    sheet = book.worksheets[0]
-    for number, row in enumerate(sheet.iter_rows(values_only=True, max_col=50)):
-        if number > MOST_ROWS + 1:
-            return
-        if any(cell is not None for cell in row):
-            yield list(row)
+    with path.open("rb") as stream:  # by its content, not by its name
+        book = load_workbook(stream, read_only=True, data_only=True)
+        for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True, max_col=50)):
+            if number > MOST_ROWS + 1:
+                return
+            if any(cell is not None for cell in row):
+                yield list(row)
 
 
 def _checked(lines: Iterable[list[Any]], month: int, amount: int) -> tuple[list[tuple[str, float]], list[str]]:
