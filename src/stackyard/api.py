@@ -23,6 +23,7 @@ from stackyard.source import Fact, Grade
 from stackyard.what_ifs import compare, why_not, write_mps
 
 if TYPE_CHECKING:
+    from stackyard.alliance.workspace import Workspace
     from stackyard.catalog.audit import Finding
     from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
@@ -494,6 +495,17 @@ def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
         raise InputErrors([Fault(str(path), 0, "", f"is not a saved plan ({type(error).__name__})", hint)]) from None
 
 
+def workspace(path: Path | str, ledger: str = "") -> Workspace:
+    """The alliance's workspace of a scenario: its ledger stands beside it, or where `ledger` says.
+
+    `workspace(...).view(viewer)` is all that a viewer may see. Raises InputErrors for a scenario or a ledger that
+    cannot be read.
+    """
+    from stackyard.alliance.workspace import open_workspace
+
+    return open_workspace(path, ledger)
+
+
 def validate(path: Path | str | None = None, *, predict: Path | str | None = None) -> Comparison:
     """The performance model beside measurements: the package's own table, or a user's in the published columns.
 
@@ -570,6 +582,7 @@ __all__ = [
     "what_if",
     "why_not",
     "workload",
+    "workspace",
     "write_map",
     "write_mps",
 ]
