@@ -1,4 +1,4 @@
-"""The server under rough use: odd requests, large and broken uploads, wrong sign-ins, other sites, tokens, a company."""
+"""The server under rough use: odd requests, broken uploads, wrong sign-ins, other sites, tokens, a company."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ class Company(BaseHTTPRequestHandler):
 
     subject, key, nonce = "kim", None, ""
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         pass
 
     def _json(self, value: Any) -> None:

@@ -136,22 +136,22 @@ def _promised(
 
 
 def _phased(site: SitePlan, amounts: Mapping[int, float], commitment: Commitment) -> SitePlan:
-    steps = {phase.month: phase.power for phase in site.phases}
+    steps = {phase.month: phase for phase in site.phases}
     for month, power in sorted(amounts.items(), key=lambda each: each[1]):
-        early = {m: p for m, p in steps.items() if m < month and p.si >= power}
-        last = max((p for m, p in steps.items() if m <= month), key=lambda p: p.si, default=None)
-        steps = {m: p for m, p in steps.items() if m not in early and not (m >= month and p.si <= power)}
-        promised = _fact(power, "power", commitment)
-        steps[month] = last if last is not None and last.si > power else promised
+        early = {m: p for m, p in steps.items() if m < month and p.power.si >= power}
+        last = max((p for m, p in steps.items() if m <= month), key=lambda p: p.power.si, default=None)
+        steps = {m: p for m, p in steps.items() if m not in early and not (m >= month and p.power.si <= power)}
+        promised = SitePhase.model_construct(month=month, power=_fact(power, "power", commitment))
+        steps[month] = last if last is not None and last.power.si > power else promised
     return site.model_copy(update={"phases": _rising(steps)})
 
 
-def _rising(steps: Mapping[int, Fact]) -> tuple[SitePhase, ...]:
-    """Phases in the order of their months, without those that bring nothing."""
+def _rising(steps: Mapping[int, SitePhase]) -> tuple[SitePhase, ...]:
+    """Phases at these months, in their order, without those that bring nothing; all else of a phase goes with it."""
     found: list[SitePhase] = []
     for month in sorted(steps):
-        if not found or steps[month].si > found[-1].power.si:
-            found.append(SitePhase.model_construct(month=month, power=steps[month]))
+        if not found or steps[month].power.si > found[-1].power.si:
+            found.append(steps[month].model_copy(update={"month": month}))
     return tuple(found)
 
 
@@ -237,7 +237,7 @@ def _put_off(site: SitePlan, key: str, months: float, inputs: Inputs, derived: M
     moved = {}
     for phase in site.phases:  # what has been energised already stays
         month = phase.month if phase.month <= inputs.horizon.start else phase.month + by
-        moved[max(month, min(phase.month, inputs.horizon.start))] = phase.power
+        moved[max(month, min(phase.month, inputs.horizon.start))] = phase
     return site.model_copy(update={"phases": _rising(moved)})
 
 

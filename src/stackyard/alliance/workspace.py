@@ -59,6 +59,7 @@ class Workspace:
         self._views: dict[tuple[Any, ...], Seen] = {}
         self._planned: Planned | None = None
         self._kept: Kept | None = None
+        self._kept_at = ""  # the head of the ledger for which it was found
 
     @property
     def desk(self) -> Desk:
@@ -80,13 +81,21 @@ class Workspace:
 
     def kept(self) -> Kept | None:
         """The plan that was solved last and kept: of the present commitments if there is one, else the newest run's."""
+        head = self.ledger.head()
+        if self._kept is not None and self._kept_at == head:
+            return self._kept
+        found = self._find_kept()
+        if found is not None:
+            self._kept, self._kept_at = found, head
+        return found
+
+    def _find_kept(self) -> Kept | None:
         wanted = [self.digest(), *(run.revision for run in reversed(self.ledger.state().runs))]
         for name in dict.fromkeys(wanted):
             if self._kept is not None and self._kept.digest == name:
                 return self._kept
             found = cache.kept(self.plans / name)
             if found is not None:
-                self._kept = found
                 return found
         return None
 
@@ -297,7 +306,7 @@ class Workspace:
 
         recorded = self.ledger.record(wish, actor.name)
         with self._lock:
-            self._planned, self._kept = made, solved
+            self._planned, self._kept, self._kept_at = made, solved, ""
         return recorded if isinstance(recorded, Refused) else run
 
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,12 @@ from stackyard.web.settings import Settings
 from stackyard.web.who import Who, from_elsewhere, who
 
 LOG = logging.getLogger("stackyard.web")
+
+
+def version(parts: Server) -> tuple[Any, ...]:
+    """What kept pages are made from: the head of the record, the plan, whether a run goes on, and the day."""
+    kept = parts.workspace.kept()
+    return (parts.workspace.ledger.head(), kept.digest if kept else "", parts.runs.going, date.today().isoformat())
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ async def _accompany(request: Request, call: Callable[[Request], Awaitable[Respo
     me = request.state.who
     if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
         return _told(request, 403, "Not from here", ("this was sent from another site",))
-    answer = await call(request)
+    answer = parts.render.hit(request, me, version(parts)) if me is not None and request.method == "GET" else None
+    answer = answer or await call(request)
     if me is not None:
         path = request.url.path
         parts.visits.note(me.viewer.name, me.viewer.partner or "host", request.method, path, answer.status_code)

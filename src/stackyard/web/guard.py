@@ -16,6 +16,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+TOO_MUCH = f"At most {MOST_BYTES // 1024 // 1024} MB are taken: send a smaller table."
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -37,18 +38,23 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
 
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Why a request is not looked at: it is for another name, or says itself that it is too large."""
+        sent = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        if self.settings.hosts and _host_name(sent.get("host", "")) not in self.settings.hosts:
+            return 421, "This server does not answer to that name."
+        length = sent.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MOST_BYTES:
+            return 413, TOO_MUCH
+        return None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sent = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        name = _host_name(sent.get("host", ""))
-        if self.settings.hosts and name not in self.settings.hosts:
-            await _plain(send, 421, "This server does not answer to that name.")
-            return
-        length = sent.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            await _plain(send, 413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken: send a smaller table.")
+        refused = self._refusal(scope)
+        if refused is not None:
+            await _plain(send, *refused)
             return
         taken, begun = 0, False
 
@@ -78,7 +84,7 @@ class Guard:
             await self.app(scope, counted, headed)
         except TooLarge:
             if not begun:
-                await _plain(send, 413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken: send a smaller table.")
+                await _plain(send, 413, TOO_MUCH)
 
 
 def _host_name(host: str) -> str:

@@ -20,7 +20,7 @@ from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.words import Words
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
-from stackyard.web.app import Me, Server, server
+from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
 
@@ -30,11 +30,6 @@ routes = APIRouter()
 def today() -> str:
     """The date of today, 2026-01-31."""
     return date.today().isoformat()
-
-
-def _version(parts: Server) -> tuple[Any, ...]:
-    kept = parts.workspace.kept()
-    return (parts.workspace.ledger.head(), kept.digest if kept else "", parts.runs.going, today())
 
 
 def _overview(parts: Server, seen: Seen, words: Words) -> Report:
@@ -80,7 +75,7 @@ def _report_page(
         }
         return "report.html", {**values, **(extra(seen, words) if extra else {})}
 
-    return parts.render.kept(request, me, _version(parts), make)
+    return parts.render.kept(request, me, version(parts), make)
 
 
 @routes.get("/")
@@ -167,7 +162,7 @@ def promises(request: Request, me: Me) -> Response:
         seen = parts.workspace.view(me.viewer)
         return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": {}}
 
-    return parts.render.kept(request, me, _version(parts), make)
+    return parts.render.kept(request, me, version(parts), make)
 
 
 def listing(seen: Seen, words: Words) -> dict[str, Any]:
@@ -244,7 +239,7 @@ def meetings(request: Request, me: Me) -> Response:
             "given": {},
         }
 
-    return parts.render.kept(request, me, _version(parts), make)
+    return parts.render.kept(request, me, version(parts), make)
 
 
 def find_meeting(seen: Seen, id_: str) -> Meeting:
@@ -305,7 +300,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "extra": "",
         }
 
-    return parts.render.kept(request, me, _version(parts), make)
+    return parts.render.kept(request, me, version(parts), make)
 
 
 @routes.get("/meetings/{id_}/minutes.{form}")

@@ -113,13 +113,20 @@ class Renderer:
         context = {"me": me, "csrf": TOKEN, "path": request.url.path, "words": words, "report": None, **values}
         return self.templates.get_template(template).render(context)
 
+    def hit(self, request: Request, me: Who, of: tuple[Any, ...]) -> Response | None:
+        """A page that is kept, at once; None where it has to be made."""
+        found = self._kept.get(self._key(request, me, of))
+        return self._answer(request, found[0], found[1] or None, me, 200) if found else None
+
+    def _key(self, request: Request, me: Who, of: tuple[Any, ...]) -> tuple[Any, ...]:
+        path = (request.url.path, request.url.query, self.words(request).code)
+        return (me.viewer.name, me.viewer.partner, me.viewer.host, me.host_looks_as, me.actor.may_write, *path, *of)
+
     def kept(
         self, request: Request, me: Who, of: tuple[Any, ...], make: Callable[[], tuple[str, Mapping[str, Any]]]
     ) -> Response:
         """A page that stays the same for a viewer while `of` does; `make` gives its template and values."""
-        words = self.words(request)
-        path = (request.url.path, request.url.query, words.code)
-        key = (me.viewer.name, me.viewer.partner, me.viewer.host, me.host_looks_as, me.actor.may_write, *path, *of)
+        key = self._key(request, me, of)
         found = self._kept.get(key)
         if found is None:
             template, values = make()
