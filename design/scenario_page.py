@@ -18,6 +18,7 @@ from stackyard import catalog
 from stackyard.plan import amounts
 from stackyard.plan.amounts import Door, Series, Unit
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -53,6 +54,21 @@ the same. Prefixes `k`, `M`, `G`, `T`, `P` go with every unit, also with `USD`, 
 (`350 kUSD/rack`, `20 Gtoken/day`). What is counted is part of the unit: a stack is not a wafer. A share has no unit:
 `50%` or `0.5`. Write a point for fractions, and no comma inside `{ }`, where it ends the value. Money is in USD, or in
 KRW where `money.krw_per_usd` gives the rate; convert other currencies yourself and say so in a `note`.
+"""
+
+CHANGES = """## A scenario as changes to another
+
+A file with `base` is another scenario with changes: each names a key and what stands there instead. What is in the
+base and not named stays. `stackyard plan`, `compare`, `fan` and all other verbs take it as any scenario.
+
+```yaml
+base: scenario.yaml # or a folder
+name: HBM4 slips two quarters
+changes:
+  supplies.samsung-hbm4.wafers.slip: 6
+  sites.ulsan.phases[1].month: 2029-08
+  services.chat.demand.growth: {value: 2.5, low: 2, high: 3}
+```
 """
 
 TABLES = """## Tables
@@ -105,13 +121,17 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("fleet of a site", Installed),
     ("halls of a site", Hall),
     ("campaigns", Campaign),
+    ("uncertainty", Doubt),
+    ("inputs of the uncertainty", Input),
+    ("correlations of the uncertainty", Correlated),
+    ("branches of the uncertainty", Branch),
 )
 KEYS = "the keys below"
 
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [HEAD, _numbers(), UNITS, TABLES]
+    parts = [HEAD, _numbers(), UNITS, TABLES, CHANGES]
     for title, part in PARTS:
         rows = [_row(key, field) for key, field in part.model_fields.items()]
         head = "| key | what | default | meaning |\n|---|---|---|---|"

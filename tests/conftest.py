@@ -261,3 +261,9 @@ def whole_of() -> Callable[[int], Problem]:
 def chosen_of() -> Callable[[int], Solved]:
     """The same problems solved, all but exactly."""
     return cache(lambda seed: solve_warm(random_problem(seed, whole=True), gap=1e-6))
+
+
+@pytest.fixture(scope="session")
+def problem_with() -> Callable[..., Problem]:
+    """Random problems of other sizes."""
+    return random_problem

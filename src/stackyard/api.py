@@ -9,28 +9,38 @@ True
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackyard.api_serving import (
+    capacity,
+    capacity_row,
+    load_of,
+    promise,
+    service,
+    simulate,
+    simulation_row,
+    validate_serving,
+    write_simulation,
+)
+from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import atomically, write_all
+from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective, positive
 from stackyard.source import Fact, Grade
-from stackyard.what_ifs import compare, why_not, write_mps
+from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.alliance.workspace import Workspace
     from stackyard.catalog.audit import Finding
-    from stackyard.catalog.entries import Accelerator
     from stackyard.hbm.calibration import Check
-    from stackyard.perf.calibration.training_check import Compared
+    from stackyard.perf.calibration.power import PowerLine
+    from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
-    from stackyard.perf.cost import Prices
-    from stackyard.perf.estimate import Estimate
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.training.estimate import Training
     from stackyard.perf.whatif import Variant
@@ -49,12 +59,10 @@ Progress = Callable[[str], None]
 ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; ranges are shown but not sampled.",
+    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
     "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
     "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
-LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
-OBJECTIVE = (2.0, 0.05)  # seconds to the first token and per output token, where none is stated
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
 
 
@@ -138,57 +146,6 @@ def what_if(
     return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
 
 
-def estimate(
-    model: str,
-    chip: str | Variant,
-    *,
-    prompt: float = 1000,
-    output: float = 1000,
-    tensor: int | None = None,
-    pipeline: int | None = None,
-    expert: int | None = None,
-    batch: float | None = None,
-    precision: str = "bf16",
-    ttft: str | None = None,
-    tpot: str | None = None,
-) -> Estimate:
-    """What one replica of a model does on an accelerator, from first principles.
-
-    Of the widths and the batch, those that are given are kept and the others found: the highest token rate under the
-    latency objective. With `tensor` the layout counts as stated, its other widths 1 where they are left out. The
-    objective is 2 s to the first token and 50 ms per output token where it is left out, and none where layout and batch
-    are stated. Where nothing meets it, the answer is the nearest, which does not fit and says why. The accelerator may
-    be one with another memory (`what_if`). Raises InputErrors for unknown ids, units or precisions.
-    """
-    from stackyard.perf.search import best, offered
-
-    variant = what_if(chip) if isinstance(chip, str) else chip
-    shape, part = catalog().model(model), variant.chip
-    stated = tensor is not None and batch is not None
-    first, each = (math.inf, math.inf) if stated else OBJECTIVE
-    first = first if ttft is None else _seconds("--ttft", ttft)
-    each = each if tpot is None else _seconds("--tpot", tpot)
-    layouts = offered(shape, part, tensor=tensor, pipeline=pipeline, expert=expert)
-    try:
-        found = best(
-            shape,
-            part,
-            prompt,
-            output,
-            first,
-            each,
-            precision.lower(),
-            hbm=variant.hbm,
-            among=layouts,
-            batch=batch,
-        )
-    except ValueError as error:
-        raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
-    answer = found.estimate or found.nearest
-    assert answer is not None
-    return answer
-
-
 def train(
     model: str,
     chip: str,
@@ -208,16 +165,21 @@ def train(
     schedule: str = "1f1b",
     software: str = "megatron-core",
     offload: bool = False,
+    **more: Any,
 ) -> Training:
-    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, goodput over weeks.
+    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, power, goodput over weeks.
 
-    Without `batch` each replica does 32 micro-batches in a step. Raises InputErrors for unknown ids or words.
+    Without `batch` each replica does 32 micro-batches in a step. `more` are other fields of Recipe: attention,
+    sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
+    measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
+    for unknown ids or words.
     """
+    from stackyard.perf.calibration.training_rows import chip_named, known_models
     from stackyard.perf.training.estimate import train as trained
     from stackyard.perf.training.recipe import Recipe
 
     known = catalog()
-    shape, part = known.model(model), known.accelerator(chip)
+    shape, part = known_models().get(model) or known.model(model), chip_named(chip)
     replicas = accelerators / max(tensor * pipeline * context, 1)
     try:
         recipe = Recipe(
@@ -236,10 +198,21 @@ def train(
             schedule=schedule,
             software=software,
             offload=offload,
+            **more,
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise _refused("train", str(error), "see: stackyard train --help") from None
     return trained(shape, part, recipe)
+
+
+def training_choices(interval: str | None = None, storage: str | None = None) -> dict[str, float]:
+    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors."""
+    found = {}
+    if interval is not None:
+        found["interval"] = positive("--checkpoint-every", interval, "s", "30 min")
+    if storage is not None:
+        found["bandwidth"] = positive("--storage", storage, "B/s", "200 GB/s")
+    return found
 
 
 def nearest_training(training: Training) -> Training | None:
@@ -259,23 +232,30 @@ def search(
     tpot: str | None = None,
     precisions: Sequence[str] = (),
     within: str = "",
+    draft: int = 0,
+    acceptance: str | None = None,
+    draft_model: str | None = None,
+    prefix_hits: str | None = None,
 ) -> Frontier:
     """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
 
     On a system, named as the chip or as `within`, the replica stays inside it; on an accelerator inside eight stages of
-    its scale-up domain. All precisions are tried where none is named; the objective is that of `estimate`. Where
-    nothing qualifies, the result has the nearest and says why. Raises InputErrors for unknown ids, units or precisions.
+    its scale-up domain. All precisions are tried where none is named; the objective, guessed tokens and cache hits are
+    those of `estimate`. Where nothing qualifies, the result has the nearest and says why. Raises InputErrors for
+    unknown ids, units or precisions.
 
     >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
     >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
     True
     """
-    from stackyard.perf.asked import system
+    from stackyard.perf.asked import serving, system
     from stackyard.perf.frontier import candidates, frontier
     from stackyard.perf.precision import PRESETS
 
     variant = what_if(chip) if isinstance(chip, str) else chip
     asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
+    way = serving(catalog(), asked.model, variant.chip, draft, acceptance, draft_model, prefix_hits)
+    asked = replace(asked, serving=way)
     domain = max(variant.chip.scale_up_domain, 1)
     rack = system(catalog(), within or (chip if isinstance(chip, str) else ""))
     most = 8 * domain if rack is None else rack.accelerators
@@ -338,18 +318,8 @@ def workload(
     """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
     from stackyard.perf.frontier import Workload
 
-    first = OBJECTIVE[0] if ttft is None else _seconds("--ttft", ttft)
-    each = OBJECTIVE[1] if tpot is None else _seconds("--tpot", tpot)
+    first, each = objective(ttft, tpot, OBJECTIVE)
     return Workload(catalog().model(model), float(prompt), float(output), first, each)
-
-
-def _prices(part: Accelerator) -> Prices:
-    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
-    from stackyard.perf.cost import Prices
-
-    life, electricity = (catalog().fact(path) for path in (LIFE, ELECTRICITY))
-    price = [part.facts["price"]] if "price" in part.facts else []
-    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
 
 
 def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
@@ -451,11 +421,11 @@ def plan(
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
-    tell("Formulating the linear program")
+    tell("Formulating the program")
     try:
         solved = solve_warm(built.problem, time_limit=time_limit, progress=tell)
     except SolveError as error:
-        raise _saved(error, built, save_to) from None
+        raise _saved(explained_conflict(error, read, built.problem), built, save_to) from None
     tell("Auditing the plan")
     violations = audited(built.problem, solved.plan)
     if violations:
@@ -519,11 +489,44 @@ def validate(path: Path | str | None = None, *, predict: Path | str | None = Non
     return compared(None if path is None else Path(path))
 
 
-def validate_training() -> list[Compared]:
-    """Errors of the training model on the package's measured rows, by source, accelerator and model."""
-    from stackyard.perf.calibration.training_check import validate_training as compared
+def write_validation(found: Comparison, folder: Path | str, *, whole: bool = True) -> list[Path]:
+    """Writes a comparison as accuracy.html, .csv and .md; `whole` puts training and power beside it."""
+    from stackyard.perf.calibration import power
+    from stackyard.report.accuracy import document
+    from stackyard.report.formats import FORMATS
 
-    return compared()
+    others = (validate_training().compared, power.lines()) if whole else ((), [])
+    report = document(found, *others, date=date.today().isoformat())
+    paths = [Path(folder) / f"accuracy.{name}" for name in ("html", "csv", "md")]
+    for path in paths:
+        with atomically(path) as beside:
+            _write(beside, FORMATS[path.suffix[1:]](report))
+    return paths
+
+
+def validate_training(path: Path | str | None = None, *, predict: Path | str | None = None) -> Validated:
+    """The training model beside measured steps: the package's table, or a user's in the published columns.
+
+    `predict` names a file that gets an estimate and its interval for each row. InputErrors for a table without rows
+    that can be compared.
+    """
+    from stackyard.perf.calibration.training_check import validated
+
+    return validated(None if path is None else Path(path), None if predict is None else Path(predict))
+
+
+def is_training(path: Path | str) -> bool:
+    """Whether a table of measurements is of training runs."""
+    from stackyard.perf.calibration.training_table import is_training as of_training
+
+    return Path(path).is_file() and of_training(Path(path))
+
+
+def validate_power() -> list[PowerLine]:
+    """Errors of power and energy on the package's measured figures, by figure and chip."""
+    from stackyard.perf.calibration.power import lines
+
+    return lines()
 
 
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
@@ -540,19 +543,6 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _seconds(option: str, text: str) -> float:
-    from stackyard.quantity import UnitError, parse
-
-    example = f"for example {option} '500 ms'"
-    try:
-        value = parse(text, "s")
-    except UnitError as error:
-        raise _refused(option, str(error), example) from None
-    if value <= 0:
-        raise _refused(option, f"'{text}' is not above 0", example)
-    return value
-
-
 def _refused(key: str, message: str, hint: str) -> InputErrors:
     return InputErrors([Fault("command line", 0, key, message, hint)])
 
@@ -560,24 +550,38 @@ def _refused(key: str, message: str, hint: str) -> InputErrors:
 __all__ = [
     "Result",
     "audit",
+    "capacity",
+    "capacity_row",
     "catalog",
     "compare",
+    "disaggregate",
     "estimate",
     "explained",
     "fact_row",
     "facts",
+    "fan",
+    "is_training",
+    "load_of",
     "memory",
     "nearest_fact",
+    "nearest_fit",
     "nearest_training",
     "plan",
     "problem",
+    "promise",
+    "robust",
     "scenario",
     "search",
+    "service",
+    "simulate",
+    "simulation_row",
     "site",
     "supply",
     "supply_checks",
     "train",
+    "training_choices",
     "validate",
+    "validate_serving",
     "validate_training",
     "what_if",
     "why_not",
@@ -585,4 +589,5 @@ __all__ = [
     "workspace",
     "write_map",
     "write_mps",
+    "write_simulation",
 ]

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from stackyard import cli_plans, cli_serving
 from stackyard.cli_ledger import account_app, ledger_app, web
-from stackyard.errors import InputErrors, SolveError
+from stackyard.cli_serving import print_json
+from stackyard.errors import Fault, InputErrors, SolveError
+from stackyard.options import (
+    Acceptance,
+    Batch,
+    Data,
+    DecodePool,
+    Draft,
+    DraftModel,
+    EngineName,
+    Expert,
+    Formats,
+    Pipeline,
+    PowerCap,
+    PrefillPool,
+    PrefixHits,
+    Regime,
+    Store,
+    Tensor,
+    TwoPools,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,29 +130,29 @@ def estimate(
     output: Annotated[
         int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
     ] = 1000,
-    tensor: Annotated[
-        int | None, typer.Option("--tp", parser=_whole, metavar="N", help="Tensor-parallel width; found when left out.")
-    ] = None,
-    pipeline: Annotated[
-        int | None,
-        typer.Option("--pp", parser=_whole, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
-    ] = None,
-    expert: Annotated[
-        int | None,
-        typer.Option(
-            "--ep", parser=_whole, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(parser=_whole, metavar="N", help="Requests at once; the best is found when left out.")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
+    tensor: Tensor = None,
+    pipeline: Pipeline = None,
+    data: Data = None,
+    expert: Expert = None,
+    batch: Batch = None,
+    precision: Formats = "bf16",
     ttft: Annotated[
         str | None, typer.Option(help="Objective: time to first token; 2 s unless --tp and --batch are stated.")
     ] = None,
     tpot: Annotated[
         str | None, typer.Option(help="Objective: time per output token; 50 ms unless --tp and --batch are stated.")
     ] = None,
+    regime: Regime = "closed-loop",
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
+    store: Store = None,
+    power_cap: PowerCap = None,
+    engine: EngineName = "",
+    pools: TwoPools = False,
+    prefill_pool: PrefillPool = None,
+    decode_pool: DecodePool = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -147,25 +168,48 @@ def estimate(
     part = api.what_if(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
-    answer = api.estimate(
-        model,
-        part,
-        prompt=prompt,
-        output=output,
-        tensor=tensor,
-        pipeline=pipeline,
-        expert=expert,
-        batch=batch,
-        precision=precision,
-        ttft=ttft,
-        tpot=tpot,
-    )
+    sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
+    sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
+    ways: dict[str, Any] = {"draft": draft, "acceptance": acceptance, "draft_model": draft_model}
+    ways["prefix_hits"] = prefix_hits
+    if pools or prefill_pool or decode_pool:
+        one = {
+            "--tp": tensor,
+            "--pp": pipeline,
+            "--dp": data,
+            "--ep": expert,
+            "--store": store,
+            "--power-cap": power_cap,
+        }
+        one["--regime"] = None if regime == "closed-loop" else regime
+        _apart([option for option, value in one.items() if value is not None])
+        chosen = api.disaggregate(
+            model, part, prefill_pool=prefill_pool, decode_pool=decode_pool, within=chip, **sizes, **ways
+        )
+        told = chosen.found.summary() if chosen.found else {"fits": False, "why": list(chosen.why)}
+        told |= {"what_if": list(part.notes)} if part.notes else {}
+        print_json(told) if as_json else show.pools(chosen, part.notes)
+        if chosen.found is None or not chosen.found.fits:
+            raise typer.Exit(DOES_NOT_FIT)
+        return
+    widths: dict[str, Any] = {"tensor": tensor, "pipeline": pipeline, "data": data, "expert": expert}
+    answer = api.estimate(model, part, **widths, **sizes, **ways, regime=regime, store=store, power_cap=power_cap)
+    near = None if answer.fits else api.nearest_fit(answer)
     if as_json:
-        print_json(answer.summary() | ({"what_if": list(part.notes)} if part.notes else {}))
+        told = answer.summary() | ({"what_if": list(part.notes)} if part.notes else {})
+        told |= {} if near is None else {"nearest_fit": {"options": near[1], **near[0].summary()}}
+        print_json(told)
     else:
-        show.estimate(answer, verbose, part.notes)
+        show.estimate(answer, verbose, part.notes, near)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
+
+
+def _apart(options: list[str]) -> None:
+    """Refuses options of one pool beside those of two."""
+    if options:
+        hint = "leave them out; a pool's widths are stated as 2xTP4EP4"
+        raise InputErrors([Fault("command line", 0, ", ".join(options), "is of one pool, and two are asked for", hint)])
 
 
 @app.command()
@@ -191,9 +235,24 @@ def train(
         str, typer.Option(help="Whose constants: megatron-core, torchtitan, other, ...")
     ] = "megatron-core",
     offload: Annotated[bool, typer.Option("--offload", help="Keep the optimiser in host memory.")] = False,
+    attention: Annotated[str, typer.Option(help="unfused, flash-1, flash-2 or flash-3.")] = "flash-3",
+    adapters: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    shard_width: Annotated[
+        float, typer.Option("--shard-width", help="Accelerators that split one copy of the state (hybrid sharding).")
+    ] = float("inf"),
+    released: Annotated[float, typer.Option(help="Year of the software.")] = 2026.5,
+    tokens: Annotated[
+        float | None, typer.Option(help="Tokens of the whole run: its days, energy and accelerator-hours.")
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option("--checkpoint-every", help="'30 min'; the best interval when left out.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Bandwidth of checkpoint storage: '200 GB/s'; grows with the job when left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate a training run: step time with its interval, tokens, MFU, memory by part, and goodput over weeks."""
+    """Estimate a training run: step time with its interval, tokens, MFU, memory, power, and goodput over weeks."""
     from stackyard import api, show
 
     answer = api.train(
@@ -214,8 +273,17 @@ def train(
         schedule=schedule,
         software=software,
         offload=offload,
+        attention=attention,
+        adapters=adapters,
+        shard_width=shard_width,
+        released=released,
     )
-    print_json(answer.summary()) if as_json else show.training(answer)
+    weeks = api.training_choices(interval, storage)
+    if as_json:
+        run = {"campaign": dataclasses.asdict(answer.campaign(tokens, **weeks))} if tokens and answer.fits else {}
+        print_json(answer.summary(**weeks) | run)
+    else:
+        show.training(answer, tokens, weeks)
     if not answer.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -233,6 +301,10 @@ def search(
     precision: Annotated[
         list[str] | None, typer.Option(help="Only this one; may be repeated. All that the chip has if left out.")
     ] = None,
+    draft: Draft = 0,
+    acceptance: Acceptance = None,
+    draft_model: DraftModel = None,
+    prefix_hits: PrefixHits = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -248,7 +320,20 @@ def search(
         chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
-    found = api.search(model, part, prompt=prompt, output=output, ttft=ttft, tpot=tpot, precisions=wanted, within=chip)
+    found = api.search(
+        model,
+        part,
+        prompt=prompt,
+        output=output,
+        ttft=ttft,
+        tpot=tpot,
+        precisions=wanted,
+        within=chip,
+        draft=draft,
+        acceptance=acceptance,
+        draft_model=draft_model,
+        prefix_hits=prefix_hits,
+    )
     print_json(found.summary()) if as_json else show.frontier(found)
     if not found.best:
         raise typer.Exit(DOES_NOT_FIT)
@@ -383,76 +468,60 @@ def explain(
 
 
 @app.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
-    second: Annotated[Path, typer.Argument(help="Another one over the same months, or a file of changes to it.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the comparison.")] = Path("out"),
-) -> None:
-    """Compare two plans: what each changed input does to cost, tokens, power, exactly; one table and one waterfall."""
-    from stackyard import api, show
-    from stackyard.files import require_folder
-
-    require_folder(out)
-    with show.progress() as progress:
-        _, document = api.compare(first, second, progress)
-        written = document.write(out)
-    show.document(document.report, written)
-
-
-@app.command(name="why-not")
-def why_not(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
-    what: Annotated[str, typer.Argument(help="An option, such as phase/ulsan/2029-02, or an accelerator with --at.")],
-    at: Annotated[str | None, typer.Option(help="The site at which the accelerator is to stand.")] = None,
-) -> None:
-    """Force what the plan did not choose, plan again, and tell the difference."""
-    from stackyard import api, show
-
-    with show.progress() as progress:
-        found = api.why_not(scenario, what, at, progress)
-    show.why_not(found)
-    if found.plan is None:
-        raise typer.Exit(DOES_NOT_FIT)
-
-
-@app.command()
 def validate(
     table: Annotated[
         Path | None, typer.Argument(help="Your measurements (CSV); the built-in ones when left out.")
     ] = None,
     predict: Annotated[bool, typer.Option("--predict", help="Write TABLE-predicted.csv beside your table.")] = False,
+    into: Annotated[
+        Path | None, typer.Argument(help="Where --serving --predict writes; beside your table if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write accuracy.html, .csv and .md into this folder.")
+    ] = None,
+    serving: Annotated[
+        bool, typer.Option("--serving", help="Latencies under load: the simulator against measured serving runs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the performance model with measurements: bias, errors and interval coverage by source, chip and model."""
     from stackyard import api, show
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
+    if serving:
+        cli_serving.validate_serving(table, into or target if predict else None, as_json)
+        return
+    if table is not None and api.is_training(table):
+        read = api.validate_training(table, predict=target)
+        print_json(dataclasses.asdict(read)) if as_json else show.validated_training(read, target)
+        return
     found = api.validate(table, predict=target)
-    training = api.validate_training() if table is None else []
+    training = api.validate_training() if table is None else None
+    written = [target] if target else []
+    if out is not None:
+        written += api.write_validation(found, out, whole=table is None)
     if as_json:
         by = {name: [vars(line) for line in found.lines(name)] for name in ("source", "chip", "model")}
-        told = {"targets": [vars(line) for line in found.targets()], **by}
-        told["training"] = [vars(line) for line in training]
+        told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
+        told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
+        told["training"] = dataclasses.asdict(training) if training else {}
+        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, target)
+        show.validation(found, training, api.validate_power() if table is None else [], written)
 
 
-def print_json(value: Any) -> None:
-    """Plain JSON on the standard output."""
-    from stackyard import show
-
-    try:
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        show.reader_left()
+for verb in cli_serving.COMMANDS:
+    app.command()(verb)
 
 
 def fail(code: int, text: str) -> NoReturn:
     """Tells a person what went wrong and leaves with the code."""
     sys.stderr.write(text.rstrip() + "\n")
     raise SystemExit(code)
+
+
+cli_plans.offer(app)
 
 
 def main() -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.catalog import load
-from stackyard.errors import Fault, InputErrors, nearest
+from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import write_all
 
 if TYPE_CHECKING:
     from stackyard.plan.compare import Comparison
+    from stackyard.plan.problem import Problem
+    from stackyard.plan.scenario import Scenario
+    from stackyard.plan.uncertainty.fan import Fan
+    from stackyard.plan.uncertainty.robust import Robust
     from stackyard.plan.whynot import WhyNot
     from stackyard.report.document import Report
 
@@ -102,6 +106,24 @@ def why_not(path: Path | str, what: str, site: str | None = None, progress: Prog
     return why_not_place(problem, solved, what, site)
 
 
+def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) -> SolveError:
+    """The error, and where no plan is possible the smallest set of limits that contradict each other, with lines."""
+    from stackyard.plan.overlay import place
+    from stackyard.plan.whynot import conflict
+
+    if "infeasible" not in str(error):
+        return error
+    located, told = scenario.located, []
+    for limit in conflict(problem):
+        key, _, words = limit.partition(": ")
+        line = located.line(place(located.data, key)) if words and "." in key else 0
+        told.append(f"  {located.file}:{line}: {key}: {words}" if line else f"  {limit}")
+    if not told:
+        return SolveError(f"{error}\nNo hard limit contradicts another: it is the whole numbers that cannot be.")
+    head = "These cannot all be kept; without any one of them there is a plan:"
+    return SolveError("\n".join([f"There is no plan. {head}", *told]))
+
+
 def write_mps(path: Path | str, target: Path | str) -> Path:
     """Writes the program of a scenario as MPS for other solvers."""
     from stackyard.plan.build import build
@@ -112,3 +134,95 @@ def write_mps(path: Path | str, target: Path | str) -> Path:
     catalog = load()
     written(formulate(build(read(Path(path), catalog), catalog).problem).program, Path(target))
     return Path(target)
+
+
+def _planned(path: Path | str, progress: Progress | None) -> tuple[Any, Any, Any]:
+    """Scenario, Problem and solved plan; InputErrors where the scenario says nothing of what is not known."""
+    from stackyard.plan.build import build
+    from stackyard.plan.check import audit
+    from stackyard.plan.scenario import load as read
+    from stackyard.plan.solve import solve_warm
+
+    catalog = load()
+    scenario = read(Path(path), catalog)
+    if scenario.inputs.uncertainty is None:
+        hint = "add uncertainty: {inputs: {...}}; see docs/scenario.md"
+        raise InputErrors(
+            [Fault(scenario.located.file, 0, "uncertainty", "is missing: nothing is said to be unknown", hint)]
+        )
+    problem = build(scenario, catalog, progress).problem
+    solved = solve_warm(problem, progress=progress)
+    violations = audit(problem, solved.plan)
+    if violations:
+        raise SolveError(f"The plan fails its audit and is not shown: {violations[0]}")
+    return scenario, problem, solved
+
+
+def fan(
+    path: Path | str,
+    *,
+    samples: int | None = None,
+    workers: int = 2,
+    store: Path | str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Fan, Document]:
+    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from."""
+    from stackyard.plan.uncertainty.fan import fan as spread
+    from stackyard.plan.uncertainty.outcome import FIGURES
+    from stackyard.plan.uncertainty.sample import Sampler
+    from stackyard.plan.uncertainty.sensitivity import sensitivities, tornado
+    from stackyard.report.uncertainty import fan_report
+
+    tell = progress or (lambda text: None)
+    scenario, problem, solved = _planned(path, progress)
+    target = None if store is None else Path(store)
+    found = spread(scenario, load(), solved, samples=samples, workers=workers, store=target, progress=progress)
+    sampler = Sampler.of(scenario, load())
+    tell("What matters: a surrogate of the samples, and each input at its ends")
+    indices = sensitivities(found, sampler, (FIGURES[0], FIGURES[2])) if len(found.planned) >= 32 else ()
+    swings = tornado(sampler, solved, FIGURES[0]) if indices else (0.0, ())
+    today = date.today().isoformat()
+    report = fan_report(found, problem, indices, swings, date=today, reproduce=f"stackyard fan {path}")
+    values = {
+        "inputs": list(found.names),
+        "values": found.values.tolist(),
+        "outcomes": [each.plain() for each in found.outcomes],
+        "sensitivity": [{**vars(each), "indices": [vars(row) for row in each.indices]} for each in indices],
+        "tornado": [vars(swing) for swing in swings[1]],
+    }
+    return found, Document(report, values, "fan")
+
+
+def robust(path: Path | str, progress: Progress | None = None) -> tuple[Robust, Document]:
+    """The robust first step over the branches of a scenario; InputErrors where it has none."""
+    import numpy as np
+
+    from stackyard.plan.uncertainty.robust import robust as stepped
+    from stackyard.plan.uncertainty.sample import Sampler
+    from stackyard.report.uncertainty import robust_report
+
+    scenario, problem, solved = _planned(path, progress)
+    doubt = scenario.inputs.uncertainty
+    if not doubt.branches:
+        hint = "add branches: {name: {chance: 50%, events: {...}}, ...}"
+        raise InputErrors([Fault(scenario.located.file, 0, "uncertainty.branches", "is missing", hint)])
+    sampler = Sampler.of(scenario, load())
+    shares = {
+        name: np.array([branch.events.get(each, 0.5) for each in sampler.names])
+        for name, branch in doubt.branches.items()
+    }
+    problems = {name: sampler.problem(share) for name, share in shares.items()}
+    chances = np.array([branch.chance.si for branch in doubt.branches.values()])
+    tail, aversion = doubt.tail.si, doubt.aversion.si
+    months = doubt.first_step
+    found = stepped(problems, chances, solved, months=months, tail=tail, aversion=aversion, progress=progress)
+    report = robust_report(found, problem, date=date.today().isoformat(), reproduce=f"stackyard robust {path}")
+    costs = {name: getattr(found, f"cost_{name}").tolist() for name in ("careful", "neutral", "mean_plan", "knowing")}
+    values = {
+        "branches": list(found.names),
+        "chances": chances.tolist(),
+        "costs": costs,
+        "vss": found.vss,
+        "evpi": found.evpi,
+    }
+    return found, Document(report, values, "robust")

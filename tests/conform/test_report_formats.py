@@ -17,7 +17,10 @@ from stackyard.report.confidence import confidence
 from stackyard.report.document import (
     Bars,
     Block,
+    Cloud,
     Column,
+    Curves,
+    Fan,
     Figure,
     KeyFigure,
     KeyFigures,
@@ -26,6 +29,7 @@ from stackyard.report.document import (
     Node,
     Note,
     Paragraph,
+    Parity,
     Points,
     Report,
     Sankey,
@@ -35,6 +39,8 @@ from stackyard.report.document import (
     StackedArea,
     Strip,
     Table,
+    Tornado,
+    Waterfall,
 )
 from stackyard.report.formats import FORMATS, summary
 from stackyard.source import Fact, Grade, Source
@@ -52,8 +58,12 @@ def every_element(text: str = NASTY) -> Report:
     two = Series("service/b", "b", (3.0, 0.0, float("nan")))
     limit = Series("limit/x", text, (5.0, float("inf"), 5.0))
     drawn = (
+        Waterfall(("before", text, "after"), (3.0, -1.25, 1.75), text, "USD bn"),
+        Fan(MONTHS, ((text, (1.0, 1.0, 1.0), (3.0, 4.0, 5.0)),), (2.0, 2.0, 2.0), (limit,), text, "GW"),
+        Tornado(((text, 1.0, 3.0),), 2.0, text, "USD bn"),
         Lines(MONTHS, (one, two), (limit,), text, text),
         StackedArea(MONTHS, (one, two), (limit,), "y", "GW", steps=True),
+        Curves(("1", "2", "3"), (one, two), (limit,), text, "s", False, text, ((1.5, text),)),
         Bars(("2026", "2027", "2028"), (one, two), (limit,), "y", "USD bn"),
         Strip(MONTHS, (text, "power"), ((0.0, 0.5, 1.0), (0.0, 0.0, 0.0)), ((text, "b", "c"), ("", "", "")), "share"),
         Sankey((Node("supply/s", text, 0), Node("site/t", "t", 1)), (("supply/s", "site/t", 2.0),), "stacks"),
@@ -66,6 +76,7 @@ def every_element(text: str = NASTY) -> Report:
             "y",
             "t/s",
         ),
+        Parity((Cloud("accelerator/a", text, (1.0, 2.0), (1.1, 1.8), (text, "b")),), text),
     )
     figures = tuple(Figure(f"f{i}", text, data, text, text, Grade.ASSUMED) for i, data in enumerate(drawn))
     cells = Table(
@@ -136,7 +147,7 @@ def test_html_is_well_formed_and_needs_no_network(written: dict[str, bytes]) -> 
     outline.feed(written["html"].decode())
     assert outline.open == []
     tags = [tag for tag, _ in outline.seen]
-    assert tags.count("h1") == 1 and tags.count("figure") == 6
+    assert tags.count("h1") == 1 and tags.count("figure") == 11
     addresses = [value for _, attrs in outline.seen for key, value in attrs.items() if key in ("src", "href", "srcset")]
     assert all(a is not None and a.startswith(("#", "https://example.com", "data:,")) for a in addresses)
     ids = [attrs["id"] for _, attrs in outline.seen if "id" in attrs]
@@ -161,7 +172,7 @@ def test_json_is_strict_and_names_each_kind(written: dict[str, bytes]) -> None:
 def test_workbook_has_numbers_as_numbers_and_no_formula(written: dict[str, bytes]) -> None:
     book = load_workbook(io.BytesIO(written["xlsx"]))
     assert book.sheetnames[0] == "Contents" and book.sheetnames[-1] == "Sources"
-    assert len(book.sheetnames) == 2 + 1 + 2 + 6  # contents and sources, the sheet, tables, figures
+    assert len(book.sheetnames) == 2 + 1 + 2 + 11  # contents and sources, the sheet, tables, figures
     assert book.worksheets[1].auto_filter.ref and "only in a spreadsheet" not in written["html"].decode()
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert all(cell.data_type != "f" for cell in cells)
@@ -179,7 +190,7 @@ def test_csv_is_one_long_table_without_formulas(written: dict[str, bytes]) -> No
     assert rows[0] == ["section", "table", "row", "column", "unit", "value"]
     assert all(len(row) == 6 for row in rows)
     number = [row for row in rows if row[5].startswith("-")]
-    assert all(float(row[5]) < 0 for row in number) and len(number) == 1
+    assert all(float(row[5]) < 0 for row in number) and len(number) == 2
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
 
 
@@ -187,7 +198,7 @@ def test_csv_is_one_long_table_without_formulas(written: dict[str, bytes]) -> No
 def test_an_assumed_number_leaves_its_mark(name: str, written: dict[str, bytes]) -> None:
     if name == "xlsx":
         book = load_workbook(io.BytesIO(written["xlsx"]))
-        assert sum(any("◆ assumed" in str(row[0].value) for row in sheet.iter_rows(max_row=4)) for sheet in book) == 7
+        assert sum(any("◆ assumed" in str(row[0].value) for row in sheet.iter_rows(max_row=4)) for sheet in book) == 12
     else:
         assert written[name].decode().count("assumed") >= 6 and "◆" in written[name].decode()
 

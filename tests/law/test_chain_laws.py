@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stackyard.catalog import load
 from stackyard.hbm.chain import chain
+from stackyard.hbm.constants import facts
 from stackyard.hbm.geometry import YIELD_MODELS, die_yield, implied_defects, known_good
 from stackyard.hbm.lead import LeadTime, arrivals
 from stackyard.hbm.learning import cumulative, learned_defects
@@ -14,6 +15,7 @@ from stackyard.hbm.packaging import packages_from, stacks_lost
 from stackyard.hbm.stack import stack_yield
 from stackyard.hbm.supply import Line, balance, flow, holding_cost
 from stackyard.hbm.trade import displaced, forgone, implied_trade_ratio
+from stackyard.source import Grade
 
 share = st.floats(0.0, 1.0)
 models = st.sampled_from(sorted(YIELD_MODELS))
@@ -63,7 +65,7 @@ def test_learning_only_lowers_defects_and_stops_at_the_floor(
 ) -> None:
     floor = low * first
     here, later = learned_defects(first, np.array([volume, 2 * volume]), 1.0, rate, floor)
-    assert floor - 1e-9 <= later <= here <= first
+    assert floor * (1 - 1e-9) <= later <= here * (1 + 1e-12) <= first * (1 + 1e-9)
     assert later - floor == pytest.approx((here - floor) * (1 - rate), rel=1e-9, abs=1e-9 * first)
     assert learned_defects(first, 0.5, 1.0, rate, floor) == pytest.approx(first)
 
@@ -178,3 +180,9 @@ def test_a_chain_that_cannot_be_is_refused() -> None:
         chain(generation, 10)
     with pytest.raises(ValueError, match="below 1"):
         chain(generation, 12, volume=0.5)
+
+
+def test_every_constant_of_the_chain_has_a_source_or_a_reason_and_lies_in_its_range() -> None:
+    for path, fact in facts().items():
+        assert fact.sources or (fact.grade is Grade.ASSUMED and fact.note), path
+        assert fact.si_low <= fact.si <= fact.si_high, path

@@ -155,6 +155,7 @@ def test_prefill_does_two_flop_per_active_parameter_and_token_plus_attention(mod
     ops = lower.prefill(model, Layout(), PRESETS["bf16"], 1.0, tokens)
     dense = sum(op.count * op.flop for op in ops if op.kind in ("matmul", "experts") and op.name != "head")
     tables = architecture.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
+    tables += model.extra.get("positions", 0) * model.hidden
     assert dense == pytest.approx(2 * tokens * (architecture.active_parameters(model) - tables), rel=2e-3)
 
 
@@ -165,16 +166,22 @@ def test_a_large_decode_batch_reads_all_weights_and_the_cache_once(model):
     weights = sum(op.count * op.bytes for op in lower.decode(model, Layout(), PRESETS["fp8"], 1e-9, 1.0))
     if not model.experts:  # with hardly any token, only weights are left to read
         table = architecture.embedding_parameters(model) * (0 if model.tied_embeddings else 2)
+        table += model.extra.get("positions", 0) * model.hidden * 2
         assert weights == pytest.approx(weight_bytes(model, Layout(), PRESETS["fp8"]) - table, rel=1e-3)
-    if not architecture.sparse(model):  # sparse attention reads fewer keys than it keeps
-        read = sum(op.count * op.bytes for op in ops if op.kind == "decode")
-        assert read == pytest.approx(sequences * architecture.cache_bytes(model, context, 1.0), rel=0.25)
-        assert read >= sequences * architecture.cache_bytes(model, context, 1.0)
+    states = architecture.cache_bytes(model, 0.0, 1.0) * sequences
+    if not architecture.indexers(model):  # sparse attention reads fewer keys than it keeps
+        read = sum(op.count * op.bytes for op in ops if op.kind == "decode" and op.name != "linear_attention")
+        cache = sequences * architecture.cache_bytes(model, context, 1.0) - states
+        assert read == pytest.approx(cache, rel=0.25)
+        assert read >= cache
+    swept = sum(op.count * op.bytes for op in ops if op.name == "linear_attention")
+    assert swept == pytest.approx(2 * states, rel=0.05)  # the state of linear attention is read and written
 
 
 def test_work_of_a_tensor_group_adds_up_to_the_work_of_one_chip():
     for model in MODELLED:
-        if architecture.is_latent(model):  # the down projections of MLA are repeated by every accelerator
+        repeated = any(matrix.cut == "" for matrix in architecture.matrices(model))  # narrow ones, of MLA and its kin
+        if repeated or any(span.kv_heads < 4 for span in architecture.spans(model)):
             continue
         alone, shared = (
             sum(op.count * op.flop for op in lower.prefill(model, Layout(tensor), PRESETS["bf16"], 1.0, 1000.0)
@@ -253,3 +260,17 @@ def test_a_looser_objective_never_lowers_the_best_rate(model, ttft, tpot, ease):
         assert not tight.why
     else:
         assert tight.why
+
+
+@given(flop=sizes, moved=sizes, width=st.floats(16, 1e5), by=st.floats(1, 100), rows=st.floats(1, 1e4))
+def test_narrower_experts_are_never_faster_and_padding_never_exceeds_its_limit(flop, moved, width, by, rows):
+    def seconds(narrow, edge):
+        op = Op("experts", "experts", "fp8", "fp8", flop, moved, edge=edge, narrow=narrow, groups=1.0)
+        return Roofline().terms(op, H200)
+
+    wide, thin = seconds(1 / width, 0.0), seconds(by / width, 0.0)
+    assert thin.compute >= wide.compute
+    assert thin.memory >= wide.memory
+    padded = seconds(1 / width, flop / rows)
+    most = constants.values(H200)["padding.experts"] * flop / rows / (H200.flops["fp8"] * 0.01)
+    assert 0.0 <= padded.compute - wide.compute <= most

@@ -29,7 +29,7 @@ share = st.floats(0.0, 1.0)
 
 def test_every_constant_has_a_source_or_a_reason_and_lies_in_its_range() -> None:
     for path, fact in sources.facts().items():
-        assert fact.sources or (fact.grade >= Grade.ESTIMATED and fact.note), path
+        assert fact.sources or (fact.grade is Grade.ASSUMED and fact.note), path
         assert fact.si_low <= fact.si <= fact.si_high, path
 
 

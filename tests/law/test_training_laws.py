@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from stackyard import catalog
 from stackyard.perf.training import constants, work
-from stackyard.perf.training.estimate import nearest_fit, train
+from stackyard.perf.training.estimate import interval, nearest_fit, train
+from stackyard.perf.training.goodput import goodput
 from stackyard.perf.training.recipe import CHOICES, Recipe, bubble
 from stackyard.perf.training.step import PARTS, Step
 from stackyard.perf.training.work import Traffic, count, exchanged, gathered
@@ -59,7 +60,7 @@ def faster(chip, compute=1.0, bandwidth=1.0, up=1.0, out=1.0):
 
 
 @given(run=runs(), more=st.floats(1.0, 10.0))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_more_of_anything_is_never_slower(run, more):
     model, recipe = run
     here = train(model, H100, recipe)
@@ -71,7 +72,7 @@ def test_more_of_anything_is_never_slower(run, more):
 
 
 @given(run=runs(), factor=st.floats(0.1, 10.0))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_clocks_and_bandwidths_times_a_factor_divide_the_time_by_it(run, factor):
     """With the fixed times of launches, messages and the host divided too."""
     model, recipe = run
@@ -82,7 +83,7 @@ def test_clocks_and_bandwidths_times_a_factor_divide_the_time_by_it(run, factor)
 
 
 @given(run=runs())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_parts_add_up_and_none_is_negative(run):
     model, recipe = run
     found = train(model, H100, recipe).step
@@ -117,7 +118,7 @@ def test_arrays_and_scalars_give_the_same_numbers():
 
 
 @given(run=runs())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_sharding_more_and_recomputing_more_never_take_more_memory(run):
     model, recipe = run
     recipe = replace(recipe, offload=False, pipeline=1.0, virtual=1.0, software="megatron-lm")
@@ -140,6 +141,62 @@ def test_messages_are_conserved(size, local, domains):
         assert float(sent.up) == pytest.approx(size * (peers - 1) / peers)
     both = exchanged(size, peers, local)
     assert float(both.up + both.out) == pytest.approx(size * (peers - 1) / peers)
+
+
+@given(run=runs(), width=st.sampled_from([1.0, 2.0, 8.0, 64.0]))
+@settings(max_examples=40, deadline=None)
+def test_hybrid_sharding_lies_between_copies_and_full_sharding(run, width):
+    """The state is split by no more than the width; a width of all accelerators is full sharding."""
+    model, recipe = run
+    full = replace(recipe, sharding="zero-3")
+    some, all_ = replace(full, shard_width=width), train(model, H100, full)
+    found = train(model, H100, some)
+    assert found.memory.weights >= all_.memory.weights * (1 - 1e-9)
+    if width >= recipe.shards:
+        assert found.seconds == all_.seconds
+    gathered_by_fewer = count(model, H100, some).shard
+    assert gathered_by_fewer.out <= count(model, H100, full).shard.out * (1 + 1e-9)
+
+
+@given(run=runs(), more=st.floats(1.0, 10.0))
+@settings(max_examples=40, deadline=None)
+def test_power_lies_between_idle_and_rated_and_energy_is_power_times_time(run, more):
+    model, recipe = run
+    found = train(model, H100, recipe)
+    assert 0 < found.watts <= H100.tdp * (1 + 1e-9)
+    assert found.joules_per_token * found.token_rate == pytest.approx(found.watts * recipe.accelerators)
+    short, long = found.campaign(1e9), found.campaign(1e9 * more)
+    assert long.joules == pytest.approx(short.joules * more) and long.seconds == pytest.approx(short.seconds * more)
+
+
+def test_what_was_never_measured_has_a_wider_interval():
+    """A chip of a measured generation, a chip of another one, and another software, each at least as wide."""
+    values, recipe = constants.values(), Recipe(64.0, 8192.0, 64.0)
+    width = {
+        name: interval(DENSE, KNOWN.accelerator(name), recipe, values) for name in ("h100", "gb300", "mi355x", "gaudi3")
+    }
+    assert width["h100"] < width["gb300"] < width["mi355x"] == width["gaudi3"]
+    other = replace(recipe, software="other")
+    assert interval(DENSE, KNOWN.accelerator("mi355x"), other, values) > width["mi355x"]
+    assert interval(DENSE, H100, replace(recipe, software="other"), values) > width["h100"]
+    assert interval(SPARSE, H100, recipe, values) > width["h100"]
+
+
+@pytest.mark.parametrize("chip", [chip.id for chip in KNOWN.accelerators.values() if "bf16" in chip.flops])
+def test_every_chip_of_the_catalogue_can_be_asked_and_stays_below_its_peak(chip):
+    found = train(DENSE, KNOWN.accelerator(chip), Recipe(512.0, 4096.0, 512.0, tensor=8.0, sharding="zero-3"))
+    assert 0.05 < found.mfu_causal < 0.95
+    assert 0 < found.low < found.seconds < found.high
+
+
+def test_arrays_of_cluster_sizes_give_arrays_of_goodput():
+    sizes = np.array([256.0, 4096.0, 65536.0])
+    many = goodput(sizes, 405e9)
+    for at, size in enumerate(sizes):
+        one = goodput(size, 405e9)
+        assert many.share[at] == pytest.approx(float(one.share))
+        assert many.interval[at] == pytest.approx(float(one.interval))
+    assert np.all(np.diff(many.share) < 0)
 
 
 def test_bubbles_shrink_with_chunks_and_with_the_zero_bubble_schedule():
@@ -170,7 +227,15 @@ def test_every_reason_is_told_at_once_and_the_nearest_fit_fits():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"accelerators": np.nan}, {"sequence": -1.0}, {"recompute": "ful"}, {"tensor": np.inf}]
+    "bad",
+    [
+        {"accelerators": np.nan},
+        {"sequence": -1.0},
+        {"recompute": "ful"},
+        {"tensor": np.inf},
+        {"shard_width": 0.0},
+        {"sample": np.nan},
+    ],
 )
 def test_numbers_that_are_not_and_words_that_are_not_known_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stackyard import catalog
 from stackyard.errors import InputErrors
+from stackyard.perf.asked import variant
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.whatif import Variant, scaled, with_stacks
@@ -15,7 +16,7 @@ from stackyard.source import Grade
 
 KNOWN = catalog.load()
 PRODUCTS = [(generation, height) for generation in KNOWN.hbm.values() for height in generation.heights]
-CHIPS = list(KNOWN.accelerators.values())
+CHIPS = [chip for chip in KNOWN.accelerators.values() if chip.hbm]
 factors = st.floats(0.1, 10.0)
 
 
@@ -90,3 +91,11 @@ def test_the_door_reads_products_factors_and_quantities():
     ):
         with pytest.raises(InputErrors, match=told):
             api.what_if("h200", **wrong)
+
+
+def test_a_chip_without_stacks_gets_some_only_where_all_of_them_is_told():
+    for asked in ({"stacks": 2}, {"hbm": "hbm3"}, {"hbm": "hbm3-8h"}):
+        with pytest.raises(InputErrors, match="L40S 48GB has GDDR6"):
+            variant(KNOWN, "l40s", **asked)
+    made = variant(KNOWN, "l40s", hbm="hbm3-8h", stacks=2).chip
+    assert (made.memory, made.stacks) == (32e9, 2)

@@ -122,3 +122,11 @@ def test_a_dollar_or_a_byte_of_another_size_changes_no_elasticity():
 
 def test_what_cannot_run_has_no_worth():
     assert worth(service(MODELS[1], tpot=1e-6), own(CHIPS[1]), "fp8") is None
+
+
+def test_memory_that_is_not_stacked_has_no_worth_of_a_stack():
+    found = worth(
+        Workload(KNOWN.model("llama-3.1-8b"), 1000, 1000, 2.0, 0.05), Variant(KNOWN.accelerator("l40s"), None), "fp8"
+    )
+    assert found is not None
+    assert {each.of for each in found.regimes[0].worths} == {"capacity", "bandwidth"}

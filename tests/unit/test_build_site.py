@@ -11,10 +11,12 @@ from stackyard import catalog
 from stackyard.errors import InputErrors
 from stackyard.months import parse_month
 from stackyard.plan.build import Built, build
+from stackyard.plan.causes import QUALIFIED
 from stackyard.plan.check import audit
+from stackyard.plan.explain import explain
 from stackyard.plan.plan import Plan
 from stackyard.plan.scenario import load
-from stackyard.plan.solve import solve
+from stackyard.plan.solve import solve, solve_warm
 from stackyard.quantity import KWH
 
 HEAD = (Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8")
@@ -125,6 +127,7 @@ def test_a_maker_that_is_not_qualified_delivers_in_vain_until_it_is(tmp_path: Pa
     file = tmp_path / "plan.yaml"
     file.write_text(HEAD.replace(text, f"{text}\n    qualified: {{h200: 2026-07}}", 1), encoding="utf-8")
     built = build(load(file, catalog.load()), catalog.load())
+    assert "HGX H200 takes HBM3E 8-high only from 2026-07 on: the maker's qualification." in built.remarks
     plan = planned(built)
     drawn = plan.decisions["draw"].sum(["supply", "accelerator"])
     assert float(drawn.sel(month=slice(None, "2026-06")).sum()) == 0
@@ -187,3 +190,22 @@ def test_the_first_phase_is_in_the_month_that_the_file_says(tmp_path: Path) -> N
     data = made(tmp_path).problem.data
     energised = data["month"].values[data["site_power"].values[0] > 0][0]
     assert parse_month(str(energised)) == parse_month("2026-03")
+
+
+def test_what_waits_for_a_qualification_is_explained_by_it(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    text = "price: {fact: hbm.hbm3e.price}"
+    file.write_text(HEAD.replace(text, f"{text}\n    qualified: {{h200: 2026-07}}", 1), encoding="utf-8")
+    solved = solve_warm(build(load(file, catalog.load()), catalog.load()).problem)
+    said = explain(solved.formulation.problem, solved.plan, solved.resolve)
+    binds = said.data["left"].sum("service").sel(month="2026-08")
+    assert str(binds["cause"].values[int(binds.values.argmax())]) == QUALIFIED
+
+
+def test_power_beside_the_grid_that_is_short_is_named(tmp_path: Path) -> None:
+    built = made(tmp_path, f"sources:\n  {TURBINE.replace('10 MW', '200 kW')}")
+    solved = solve_warm(built.problem)
+    assert audit(built.problem, solved.plan) == []
+    assert float(solved.plan.prices["price_source"].max()) > 0
+    said = explain(built.problem, solved.plan, solved.resolve)
+    assert float(said.data["relief"].sel(resource="sources").max()) > 0  # with more of it more would be served

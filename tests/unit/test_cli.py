@@ -24,6 +24,11 @@ def run(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[
     return done
 
 
+def words(text: str) -> str:
+    """A text without its line breaks and columns."""
+    return " ".join(text.split())
+
+
 def test_facts_lists_searches_and_shows_sources() -> None:
     assert "accelerators" in run("facts").stdout
     found = run("facts", "h200").stdout
@@ -88,6 +93,45 @@ def test_an_estimate_says_what_the_step_leaves_of_the_time_per_token_and_what_li
     assert "perf.memory.usable 0.95" in whole
 
 
+def test_ways_of_serving_are_told_and_change_the_answer() -> None:
+    wide = ("estimate", "deepseek-r1", "b200", "--precision", "fp8", "--tp", "8", "--ep", "8", "--batch", "32")
+    plain = json.loads(run(*wide, "--json").stdout)
+    ways = ("--draft", "2", "--acceptance", "80%", "--prefix-hits", "0.5", "--power-cap", "500 W", "--in", "1000")
+    said = json.loads(run(*wide, *ways, "--json").stdout)
+    assert said["tpot_s"] < plain["tpot_s"] and said["serving"]["tokens_per_step"] == pytest.approx(2.44)
+    assert max(said["watts_in_prefill"], said["watts_in_decode"]) <= 500 * (1 + 1e-9)
+    told = words(run(*wide, *ways).stdout)
+    assert "2 tokens guessed a step" in told and "50% of each prompt" in told and "of the clock" in told
+
+
+def test_cache_goes_to_the_store_and_a_store_that_is_none_is_refused() -> None:
+    full = ("estimate", "llama-3.1-70b", "h100", "--precision", "fp8", "--tp", "4", "--batch", "400", "--in", "8000")
+    assert "The nearest that fits" in run(*full, expect=1).stdout
+    assert "decode waits for the store" in words(run(*full, "--store", "host").stdout)
+    assert "no 'attic' memory behind" in run(*full, "--store", "attic", expect=2).stderr
+
+
+def test_two_pools_are_found_or_settle_or_say_why_not() -> None:
+    asked = ("estimate", "deepseek-r1", "gb200", "--precision", "fp4", "--in", "8000", "--out", "1000")
+    found = json.loads(run(*asked, "--disaggregated", "--tpot", "30 ms", "--json").stdout)
+    assert found["fits"] and found["tpot_s"] <= 0.03 and found["ttft_s"] <= 2.0
+    pools = ("--prefill-pool", "2xTP4EP4", "--decode-pool", "1xDEP16", "--batch", "64")
+    assert "output tokens/s a decode accelerator" in words(run(*asked, *pools).stdout)
+    pools = ("--prefill-pool", "TP5", "--decode-pool", "1xDEP16", "--batch", "64")
+    assert "prefill pool: tensor width" in words(run(*asked, *pools, expect=1).stdout)
+    assert "one pool is stated" in run(*asked, "--decode-pool", "1xDEP16", expect=2).stderr
+
+
+def test_what_does_not_fit_names_every_reason_and_the_nearest_that_does() -> None:
+    wrong = ("--precision", "fp4", "--tp", "3", "--batch", "0", "--in", "140000")
+    said = words(run("estimate", "llama-3.1-70b", "h100", *wrong, expect=1).stdout)
+    for reason in ("no fp4 arithmetic", "the batch is empty", "exceed the context", "does not divide"):
+        assert reason in said
+    near = json.loads(run("estimate", "llama-3.1-70b", "h100", *wrong, "--json", expect=1).stdout)["nearest_fit"]
+    again = run("estimate", "llama-3.1-70b", "h100", *near["options"].split(), "--json").stdout
+    assert json.loads(again)["fits"]
+
+
 def test_an_estimate_with_other_stacks_says_what_was_changed() -> None:
     said = " ".join(
         run("estimate", "llama-3.1-70b", "h200", "--hbm", "hbm4", "--height", "12", "--stacks", "8").stdout.split()
@@ -115,7 +159,7 @@ def test_a_search_that_finds_nothing_names_the_nearest_and_exits_1() -> None:
     wide = run("search", "llama-3.1-405b", "dgx-h100", "--precision", "bf16", expect=1).stdout
     assert "takes 16 accelerators" in " ".join(wide.split()) and "Nearest: tp2 pp8" in wide
     assert "quick enough" in run("search", "llama-3.1-8b", "h200", "--tpot", "1 us", expect=1).stdout
-    assert json.loads(run("search", "kimi-k3", "h200", "--json", expect=1).stdout)["nearest"] is None
+    assert json.loads(run("search", "kimi-k3", "l4", "--json", expect=1).stdout)["nearest"] is None
     assert "exceed the context of 131,072" in run("search", "llama-3.1-70b", "h200", "--in", "200000", expect=1).stdout
 
 
@@ -141,6 +185,13 @@ def test_memory_tells_what_more_is_worth_and_writes_the_map(tmp_path: Path) -> N
         (("estimate", "llama-3.1-70b", "h200", "--tpot", "5 GB"), "'5 GB' has 'GB'"),
         (("estimate", "llama-3.1-70b", "h200", "--precision", "fp9"), "fp9"),
         (("estimate", "llama-3.1-70b", "h200", "--tp", "eight"), "'eight' is not a whole number"),
+        (("estimate", "llama-3.1-70b", "h200", "--draft", "2"), "give the share of guesses that hold"),
+        (("estimate", "llama-3.1-70b", "h200", "--prefix-hits", "nan"), "is not a share"),
+        (("estimate", "llama-3.1-70b", "h200", "--acceptance", "0.7"), "no tokens are guessed"),
+        (("estimate", "llama-3.1-70b", "h200", "--disaggregated", "--tp", "8"), "--tp: is of one pool"),
+        (("estimate", "llama-3.1-70b", "h200", "--precision", "int4/fp8"), "is not a precision"),
+        (("estimate", "llama-3.1-70b", "h200", "--power-cap", "100 W"), "is not above the"),
+        (("estimate", "llama-3.1-70b", "h200", "--regime", "maxload"), "max-load"),
         (("estimate", "llama-3.1-70b", "h200", "--in", "0"), "'0' is not a whole number of at least 1"),
         (("estimate", "llama-3.1-70b", "h200", "--ttft", "2"), "--ttft '500 ms'"),
         (("estimate", "llama-3.1-70b", "h200", "--hbm", "hbm4-10h"), "no 10-high stack"),
@@ -246,7 +297,7 @@ def test_a_reader_that_leaves_early_is_no_error(arguments: tuple[str, ...]) -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("asked", [("kimi-k3", "h200"), ("llama-3.1-70b", "openai-jalapeno")])
+@pytest.mark.parametrize("asked", [("kimi-k3", "l4"), ("llama-3.1-70b", "openai-jalapeno")])
 def test_an_estimate_that_nothing_is_known_of_says_why(asked: tuple[str, str]) -> None:
     done = run("estimate", *asked, expect=1)
     assert "Not possible" in done.stdout and "Traceback" not in done.stderr

@@ -11,8 +11,10 @@ from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
+from stackyard.perf.calibration.defects import HELD_BACK, REPRINTED, marked
 from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
 from stackyard.perf.calibration.validate import compare
+from stackyard.perf.calibration.ways import Way, ways
 
 KNOWN = catalog.load()
 CELLS = dict.fromkeys(door.PUBLISHED, "") | {
@@ -61,10 +63,11 @@ def test_attention_data_parallel_lays_out_data_and_experts():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model": "PaLM 540B"}, "model not in the catalogue"),
-        ({"accelerator": "GH200 96GB"}, "accelerator not in the catalogue"),
-        ({"scenario": "online_poisson"}, "scenario not modelled"),
-        ({"metric": "req_s"}, "metric not modelled"),
+        ({"model": "Gopher-280B"}, "model not in the catalogue"),
+        ({"accelerator": "H100 SXM 64GB"}, "accelerator not in the catalogue"),
+        ({"scenario": "mlperf_server"}, "scenario not modelled"),
+        ({"metric": "prefill_mfu"}, "metric not modelled"),
+        ({"metric": "ttft_ms_p99"}, "percentile"),
         ({"precision_weights": ""}, "precision not known"),
         ({"input_len": ""}, "lengths not stated"),
         ({"batch_or_concurrency": "qps=2"}, "batch or concurrency not stated"),
@@ -83,16 +86,16 @@ def test_a_table_of_ours_reads_back_what_was_written(tmp_path):
 
 def test_a_users_table_gets_one_prediction_a_line(tmp_path):
     path, target = tmp_path / "mine.csv", tmp_path / "mine-predicted.csv"
-    lines = [CELLS, CELLS | {"scenario": "online_poisson"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
+    lines = [CELLS, CELLS | {"scenario": "mlperf_server"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
     found = api.validate(written(path, *lines), predict=target)
     assert [line.rows for line in found.lines("metric")] == [1, 1]
-    assert found.left_out == (("mine", "scenario not modelled: online_poisson", 1),)
+    assert found.left_out == (("mine", "scenario not modelled: mlperf_server", 1),)
     with target.open(newline="") as stream:
         told = list(csv.DictReader(stream))
     assert [bool(line["predicted"]) for line in told] == [True, False, True]
     assert float(told[0]["low"]) < float(told[0]["predicted"]) < float(told[0]["high"])
     assert 5 < float(told[0]["predicted"]) < 30  # in the line's own unit, ms
-    assert told[1]["reason"] == "scenario not modelled: online_poisson"
+    assert told[1]["reason"] == "scenario not modelled: mlperf_server"
     assert told[0]["engine"] == "vllm-2026"
 
 
@@ -114,7 +117,7 @@ def written(path, *lines):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"value": "nan"}, {"value": "-3"}, {"value": ""}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
+    [{"value": "nan"}, {"value": "-3"}, {"value": "x"}, {"input_len": "0"}, {"tp": "0"}, {"output_len": "inf"}],
 )
 def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
     with pytest.raises(InputErrors, match=r"mine.csv:3"):
@@ -145,7 +148,7 @@ def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
         ("TensorRT-LLM", "2025-10-29", "b200", "trtllm-2025-09"),
         ("vLLM (ROCm)", "2025-01-24; ROCm 6.3.1, vLLM 0.6.6", "mi300x", "vllm-rocm-2025-01"),
         ("SGLang 0.5.9", "2026-02-01", "h200", "sglang-2026"),
-        ("something new", "2027-01-01", "h200", "sglang-2026"),
+        ("something new", "2027-01-01", "h200", "software"),
     ],
 )
 def test_an_engine_is_found_by_its_version_or_its_date(framework, date, chip, engine):
@@ -158,6 +161,35 @@ def test_a_chip_nobody_measured_has_a_relative_and_a_wider_interval():
     told = [compare([replace(rows()[0], chip=chip.id, compute="fp8", weights="fp8")]) for chip in (seen, unseen)]
     widths = [float(np.log(one.high / one.low)[0]) for one in told]
     assert widths[0] <= widths[1]
+
+
+def test_an_engine_nobody_measured_takes_the_mean_and_a_wider_interval():
+    row = rows()[0]
+    known, unknown = compare([row]), compare([replace(row, framework="something new")])
+    assert np.log(known.high / known.low)[0] <= np.log(unknown.high / unknown.low)[0]
+    assert constants.engines()[constants.SOFTWARE].values == constants.means(constants.SOFTWARE)
+
+
+def test_a_chip_without_relatives_takes_the_mean_of_all_chips():
+    strange = replace(KNOWN.accelerator("h200"), id="strange", vendor="Strange")
+    assert constants.generation(strange).values == constants.means(constants.CHIPS)
+
+
+def test_what_is_printed_twice_counts_once():
+    row = replace(rows()[0], source="trtllm_v1.1", excluded="")
+    again, other = replace(row, source="trtllm_v1.2pre"), replace(row, source="trtllm_v1.2pre", value=2 * row.value)
+    assert [each.excluded for each in marked([row, again, other])] == ["", REPRINTED, ""]
+
+
+def test_the_committed_table_is_marked_and_marking_again_changes_nothing():
+    assert tuple(marked(rows())) == rows()
+    assert any(row.excluded == HELD_BACK for row in rows())
+
+
+def test_medians_leave_the_first_wave_out():
+    cells = CELLS | {"source_id": "ix_x#1", "metric": "ttft_ms_mean", "value": "100"}
+    mean, median = (door.translated(cells | {"metric": f"ttft_ms_{of}"}) for of in ("mean", "median"))
+    assert (mean.requests, median.requests) == (160.0, 0.0)
 
 
 def test_excluded_rows_count_in_no_figure():
@@ -176,4 +208,103 @@ def test_the_command_line_tells_the_same_as_the_api(capsys, monkeypatch):
     assert left.value.code == 0
     found = api.validate()
     assert [line["rows"] for line in told["targets"]] == [line.rows for line in found.targets()]
-    assert sum(line["rows"] for line in told["chip"]) == int(found.counts.sum())
+    assert sum(line["rows"] for line in told["chip"] + told["scenarios"]) == int(found.counts.sum())
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "ours"),
+    [
+        ("tpot_ms_median", "12.5", 0.0125),
+        ("itl_s", "0.0125", 0.0125),
+        ("output_tok_s_per_user", "80", 0.0125),
+        ("e2e_latency_ms_mean", "2500", 2.5),
+        ("output_tok_s", "4000", 1000),
+        ("output_tok_s_per_gpu", "1000", 1000),
+        ("total_tok_s", "12000", 3000),
+        ("req_s", "8", 1000),
+        ("prefill_time_ms", "200", 0.2),
+    ],
+)
+def test_metrics_of_publications_are_ours_and_predictions_go_back_in_their_unit(metric, value, ours):
+    cells = CELLS | {"metric": metric, "value": value}
+    row = door.translated(cells)
+    assert row.value == pytest.approx(ours)
+    assert door.in_unit(cells, row.value) == pytest.approx(float(value))
+
+
+def test_a_line_without_a_value_asks_for_a_prediction(tmp_path):
+    target = tmp_path / "out.csv"
+    found = api.validate(written(tmp_path / "mine.csv", CELLS, CELLS | {"value": ""}), predict=target)
+    assert [line.rows for line in found.lines("metric")] == [1]
+    with target.open(newline="") as stream:
+        told = list(csv.DictReader(stream))
+    assert told[0]["predicted"] == told[1]["predicted"] != ""
+
+
+def test_an_open_loop_serves_what_is_offered_and_queues_more_the_more_comes(tmp_path):
+    lines = [
+        CELLS | {"scenario": "online_poisson", "batch_or_concurrency": f"qps={rate}", "metric": metric, "value": "1"}
+        for metric in ("ttft_ms_mean", "itl_ms_mean", "req_s")
+        for rate in (1, 4, 10_000)
+    ]
+    target = tmp_path / "out.csv"
+    api.validate(written(tmp_path / "mine.csv", *lines), predict=target)
+    with target.open(newline="") as stream:
+        told = [line["predicted"] and float(line["predicted"]) for line in csv.DictReader(stream)]
+    assert told[0] < told[1] and told[2] == ""  # the queue of more than can be served grows without end
+    assert told[3] < told[4] < told[5]
+    assert told[6:8] == [pytest.approx(1), pytest.approx(4)] and told[8] < 10_000
+
+
+def test_widths_that_count_cores_become_chips():
+    cells = CELLS | {"model": "Llama-2-7b", "accelerator": "Trainium1 (16 chips / 32 NeuronCores)", "tp": "32"}
+    row = door.translated(cells | {"n_accelerators": "16", "precision_weights": "bf16"})
+    assert (row.chip, row.tensor) == ("trainium1", 16)
+
+
+def test_the_comparison_is_written_as_a_page_a_table_and_text(tmp_path):
+    found = api.validate(written(tmp_path / "mine.csv", CELLS, CELLS | {"scenario": "production"}))
+    paths = api.write_validation(found, tmp_path / "out", whole=False)
+    assert [path.name for path in paths] == ["accuracy.html", "accuracy.csv", "accuracy.md"]
+    page = paths[0].read_text(encoding="utf-8")
+    assert "Predicted beside measured" in page and "scenario not modelled: production" in page
+    with paths[1].open(newline="", encoding="utf-8-sig") as stream:
+        drawn = [line for line in csv.DictReader(stream) if line["table"] == "Time per output token"]
+    assert [line["value"] for line in drawn if line["column"] == "Measured"] == ["12.5"]
+
+
+def test_four_of_five_disaggregated_and_speculative_runs_lie_in_their_interval():
+    told = compare(ways())
+    for line in (line for line in told.lines("scenario", "metric") if "open loop" not in line.name):
+        assert 0.7 <= line.coverage <= 0.95, line
+
+
+def test_published_rows_of_two_pools_become_rows_with_both_pools(tmp_path):
+    cells = dict.fromkeys(door.PUBLISHED, "") | {
+        "source_id": "ix_mine#1",
+        "date_or_version": "2026-03",
+        "framework": "Dynamo+TensorRT-LLM",
+        "model": "DeepSeek R1 0528",
+        "precision_weights": "fp8",
+        "accelerator": "B200 SXM 180GB",
+        "n_accelerators": "24",
+        "tp": "8",
+        "pp": "1",
+        "ep": "8",
+        "batch_or_concurrency": "64",
+        "input_len": "8192",
+        "output_len": "1024",
+        "scenario": "closed_loop_concurrency_disagg_mtp",
+        "metric": "tpot_ms_mean",
+        "value": "10",
+        "notes": "disaggregated: prefill 1 worker(s) x TP8 EP8 dp_attn=True on 8 GPUs; "
+        "decode 2 x TP8 EP8 dp_attn=False on 16 GPUs",
+    }
+    row = door.translated(cells)
+    assert isinstance(row, Way) and row.scenario == "disaggregated, speculative"
+    assert (row.prefill_tensor, row.prefill_data, row.tensor, row.expert, row.workers) == (1, 8, 8, 8, 2)
+    assert (row.batch, row.draft, row.serving.acceptance) == (64, 3, 0.7)
+    with pytest.raises(door.Inexpressible, match="sizes of the two pools"):
+        door.translated({**cells, "notes": "disaggregated: prefill x(TP4 DP1 EP4 bs) decode x(TP8 DP1 EP4 bs)"})
+    alone = door.translated({**cells, "scenario": "closed_loop_concurrency_mtp", "n_accelerators": "8"})
+    assert alone.scenario == "speculative" and alone.prefill_workers == 0

@@ -96,7 +96,7 @@ def test_no_best_has_reasons_and_a_rate_of_nothing():
     assert slow.token_rate == 0
     assert any("first token" in why for why in slow.why)
     assert best(LLAMA, H200, 1000, 1000, precision="fp4").why == (
-        "H200 SXM 141GB has no fp4 arithmetic on record (it has bf16, fp8)",
+        "H200 SXM 141GB has no fp4 arithmetic on record (it has bf16, fp8, int8)",
     )
     with pytest.raises(ValueError, match="ttft must be positive"):
         best(LLAMA, H200, 1000, 1000, ttft=0)

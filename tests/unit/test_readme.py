@@ -28,7 +28,7 @@ def test_the_five_lines_of_python_run(
 
 def test_every_command_in_the_readme_exists() -> None:
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    assert set(re.findall(r"^ +stackyard (\w+)", README, re.MULTILINE)) <= known
+    assert set(re.findall(r"^ +stackyard ([\w-]+)", README, re.MULTILINE)) <= known
 
 
 def test_the_first_plan_is_under_sixty_lines_and_the_readme_names_its_sections() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stackyard import catalog
-from stackyard.plan import amounts, inputs, powering, supplying
+from stackyard.plan import amounts, commitments, doubt, inputs, overlay, powering, supplying
 from stackyard.plan import scenario as scenarios
 from stackyard.quantity import KWH, MONTH
 from stackyard.source import Grade
@@ -35,12 +35,9 @@ def test_the_page_is_what_make_page_writes(writer: ModuleType) -> None:
 
 def test_every_part_of_a_scenario_is_on_the_page_and_every_key_has_its_meaning(writer: ModuleType) -> None:
     parts = {part for _, part in writer.PARTS}
-    doors = {
-        kind
-        for module in (inputs, supplying, powering)
-        for kind in vars(module).values()
-        if isinstance(kind, type) and issubclass(kind, amounts.Door)
-    }
+    modules = (inputs, commitments, doubt, supplying, powering)
+    named = [kind for module in modules for kind in vars(module).values()]
+    doors = {kind for kind in named if isinstance(kind, type) and issubclass(kind, amounts.Door)}
     assert doors - {amounts.Door, amounts.Series} == parts
     for part in parts - {inputs.Horizon}:
         for key, field in part.model_fields.items():
@@ -77,7 +74,8 @@ def test_the_forms_of_a_number_are_read(tmp_path: Path) -> None:
 
 def test_the_example_of_a_table_is_read_as_the_page_says(tmp_path: Path) -> None:
     (table,) = re.findall(r"```csv\n(.*?)```", PAGE, re.DOTALL)
-    (used,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    used, changes = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert yaml.safe_load(changes).keys() <= set(overlay.KEYS)
     (tmp_path / "tables.csv").write_text(table)
     text = (
         (ROOT / "examples" / "first-plan.yaml")

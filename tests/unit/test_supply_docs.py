@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from stackyard import api
@@ -69,3 +70,18 @@ def test_the_table_of_published_pue_is_true() -> None:
             for place in ("frankfurt", "abilene")
         ]
         assert ours == pytest.approx(sum(both) / 2, abs=0.006)
+
+
+@pytest.mark.parametrize(("page", "section"), [("supply.md", "supplies"), ("sites.md", "sites")])
+def test_what_the_page_writes_under_a_plan_is_read_and_built(page: str, section: str, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    plan = yaml.safe_load((DOCS.parent / "examples" / "first-plan.yaml").read_text(encoding="utf-8"))
+    (entry,) = plan[section].values()
+    entry.update(yaml.safe_load(block))
+    if "wafers" in entry:
+        del entry["deliveries"]
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    data = api.problem(file).problem.data
+    assert float(data["stacks_delivered"].sum()) > 0
+    assert data.sizes["source"] == (3 if section == "sites" else 0)

@@ -4,9 +4,11 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from stackyard.cli import app
+from stackyard.perf.calibration.training_check import held_out_table
 from stackyard.perf.calibration.training_rows import excluded_rows, training_rows
 from stackyard.perf.training import goodput, memory, rates, recipe, step, work
 
@@ -37,6 +39,17 @@ def test_the_functions_and_the_counts_of_the_page_are_true():
 
 
 def test_the_options_of_its_command_exist():
-    (line,) = re.findall(r"^    stackyard (train .*)$", TEXT, re.MULTILINE)
+    lines = re.findall(r"^    stackyard (train .*)$", TEXT, re.MULTILINE)
     known = {name for option in get_command(app).commands["train"].params for name in option.opts}
-    assert set(re.findall(r"--[\w-]+", line)) <= known
+    assert len(lines) == 2 and all(set(re.findall(r"--[\w-]+", line)) <= known for line in lines)
+
+
+def test_the_errors_of_the_page_are_those_that_the_fit_wrote():
+    told = {(row["what"], row["left_out"]): row for row in held_out_table() if row["of"] == "all"}
+    for how in ("model", "accelerator", "generation", "software"):
+        step, memory = told["step time", how], told["memory", how]
+        (line,) = re.findall(rf"^\| one {how} left out \| (.*)$", TEXT, re.MULTILINE)
+        printed = [float(figure) / 100 for figure in re.findall(r"([+-]?[\d.]+)%", line)]
+        names = ("bias", "median", "mean", "p90", "coverage")
+        kept = [float(step[name]) for name in names] + [float(memory[name]) for name in ("bias", "mean")]
+        assert printed == pytest.approx(kept, abs=0.006)

@@ -51,6 +51,8 @@ def test_rates_and_memory_are_the_same_figures_in_other_units():
         ({"model": "Nobody-7B"}, "not known"),
         ({"precision": "FP8 or FP4"}, "ambiguous"),
         ({"seq_len": ""}, "seq_len is not given"),
+        ({"global_batch": "", "micro_batch": ""}, "neither the global batch"),
+        ({"metric": "tflops_per_gpu_model"}, "how its FLOP/s count"),
         ({"global_batch": "one"}, "not a number"),
         ({"metric": "mfu"}, "not compared"),
         ({"global_batch": "1"}, "contradicts"),
@@ -84,6 +86,37 @@ def test_adapters_are_seen_in_the_name_or_the_notes():
     row = one(model="Llama-2-70B LoRA", seq_len="8192")
     assert row.recipe.adapters and row.recipe.sample == float("inf") and row.model.id == "llama-2-70b"
     assert one(notes="task=LoRA", seq_len="4096").recipe.sample == 512
+
+
+def test_flop_rates_and_samples_are_times_in_other_words():
+    slice_ = {
+        "source_id": "maxtext-v5e",
+        "framework": "MaxText",
+        "model": "MaxText-16B",
+        "precision": "BF16",
+        "seq_len": "2048",
+        "accelerator": "TPU v5e",
+        "n_accelerators": "512",
+        "tp": "",
+        "pp": "",
+        "vp": "",
+        "zero_or_fsdp": "FSDP 256",
+        "global_batch": "",
+        "micro_batch": "",
+        "recompute": "remat_policy=full",
+        "metric": "tflops_per_gpu_model",
+        "value": "117",
+        "notes": "per_device_batch_size=6",
+    }
+    row = one(**slice_)
+    assert row.recipe.software == "maxtext" and row.recipe.recompute == "full"
+    assert (row.recipe.global_batch, row.recipe.micro_batch, row.recipe.shard_width) == (3072, 6, 256)
+    assert predicted(row) == pytest.approx(row.seconds, rel=0.15)
+    assert one(metric="samples_per_s", value=str(128 / 9.86)).seconds == pytest.approx(9.86)
+
+
+def test_int8_is_for_chips_that_have_it():
+    assert one(accelerator="TPU v5p", precision="INT8").recipe.precision == "int8"
 
 
 def test_dates_and_releases_become_years():

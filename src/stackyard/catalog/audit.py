@@ -126,8 +126,21 @@ def _ends(row: dict[str, Any]) -> tuple[str, float, float]:
 
 
 def _accelerator(catalog: Catalog, chip: Accelerator) -> Iterator[Finding]:
-    """Stacks x capacity and stacks x bandwidth against the package's figures; TDP against the system's rating."""
-    generation = catalog.hbm[chip.hbm]
+    """The package's memory against its stacks; its TDP against the system's rating."""
+    path = f"accelerators.{chip.id}"
+    if chip.hbm:
+        yield from _stacks(catalog.hbm[chip.hbm], chip)
+    if chip.system:
+        system = catalog.systems[chip.system]
+        if system.accelerators * chip.tdp > system.max_power:
+            message = f"{system.accelerators} accelerators draw more than {system.name} is rated for"
+            yield Finding(f"{path}.tdp", "system power", message)
+    if not chip.flops:
+        yield Finding(f"{path}.flops", "known", "no throughput is public; a scenario must state one", "note")
+
+
+def _stacks(generation: HbmGeneration, chip: Accelerator) -> Iterator[Finding]:
+    """Stacks x capacity and stacks x bandwidth of a package with HBM against its figures."""
     path = f"accelerators.{chip.id}"
     physical = chip.stacks * generation.capacity[chip.stack_height]
     share = chip.memory / physical
@@ -146,13 +159,6 @@ def _accelerator(catalog: Catalog, chip: Accelerator) -> Iterator[Finding]:
     elif chip.bandwidth < usual * DERATED_AT_LEAST:
         message = f"{figures}: {chip.bandwidth / usual:.0%} of what the generation moves"
         yield Finding(f"{path}.bandwidth", "stacks x bandwidth", message, "note")
-    if chip.system:
-        system = catalog.systems[chip.system]
-        if system.accelerators * chip.tdp > system.max_power:
-            message = f"{system.accelerators} accelerators draw more than {system.name} is rated for"
-            yield Finding(f"{path}.tdp", "system power", message)
-    if not chip.flops:
-        yield Finding(f"{path}.flops", "known", "no throughput is public; a scenario must state one", "note")
 
 
 def _generation(generation: HbmGeneration) -> Iterator[Finding]:

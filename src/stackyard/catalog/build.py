@@ -104,7 +104,11 @@ class Builder:
 
     def _accelerator(self, id_: str, row: r.AcceleratorRow) -> e.Accelerator:
         generation = self._rows["hbm"].get(row.hbm)
-        self._known("accelerators", (id_, "hbm"), row.hbm, "hbm")
+        if row.hbm:
+            self._known("accelerators", (id_, "hbm"), row.hbm, "hbm")
+        if bool(row.hbm) == bool(row.memory_kind) or bool(row.hbm) != bool(row.stacks):
+            message = "has neither HBM, with its stacks, nor a memory_kind, or parts of both"
+            self._fault("accelerators", (id_,), message, "write hbm, stack_height and stacks; or memory_kind: GDDR6")
         if isinstance(generation, r.HbmRow) and row.stack_height not in self._heights(generation):
             self._fault("accelerators", (id_, "stack_height"), f"{row.hbm} has no {row.stack_height}-high stack")
         if row.system:
@@ -116,8 +120,9 @@ class Builder:
             vendor=row.vendor,
             launch=row.launch,
             flops=MappingProxyType({name: self._si(fact, "FLOPS") for name, fact in row.flops.items()}),
+            memory_kind=row.memory_kind or (generation.name if isinstance(generation, r.HbmRow) else ""),
             hbm=row.hbm,
-            stacks=self._si(row.stacks, "stack"),
+            stacks=self._si(row.stacks, "stack") if row.stacks else 0.0,
             stack_height=row.stack_height,
             memory=self._si(row.memory, "B"),
             bandwidth=self._si(row.bandwidth, "B/s"),

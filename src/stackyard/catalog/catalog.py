@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeVar
 
+from stackyard.catalog import names
 from stackyard.catalog.entries import (
     Accelerator,
     Climate,
@@ -150,9 +151,17 @@ class Catalog:
             texts.append((fact, name, " ".join(parts).lower(), cited.lower()))
         return tuple(texts)
 
+    def called(self, axis: str, name: str) -> str:
+        """Id of the model or accelerator that a name stands for as publications print it; '' where none does."""
+        if axis == "models":
+            return names.model(name, self.models, self.aliases["models"])
+        return names.accelerator(name, self.accelerators)
+
     def _find(self, axis: str, entries: Mapping[str, E], name: str) -> E:
         id_ = str(name).strip().lower().replace(" ", "-")
         id_ = self.aliases.get(axis, {}).get(id_, id_)
+        if id_ not in entries and axis in ("models", "accelerators"):
+            id_ = self.called(axis, str(name))
         if id_ not in entries:
             raise _unknown(axis.removesuffix("s"), name, (*entries, *self.aliases.get(axis, {})))
         return entries[id_]

@@ -59,8 +59,9 @@ class Accelerator(Entry):
     vendor: str
     launch: str  # as printed: '2026-H2'
     flops: Mapping[str, float]  # precision ('bf16', 'fp8', 'fp4', 'int8') -> FLOP/s dense; absent = not supported
-    hbm: str  # id of the HbmGeneration
-    stacks: float  # per package
+    memory_kind: str  # name of the HbmGeneration, or as printed where the memory is another: 'GDDR6'
+    hbm: str  # id of the HbmGeneration; '' where the memory is not HBM
+    stacks: float  # per package; 0 where the memory is not HBM
     stack_height: int
     memory: float  # byte per package
     bandwidth: float  # byte/s per package
@@ -115,13 +116,16 @@ class Experts:
 class Model(Entry):
     """A transformer's architecture: exact configuration values. Draft layers and vision towers are not counted.
 
-    `extra` has, where they apply: `qk_norm`, `norms_per_layer`, `attention_bias`, `router_bias`, `expert_bias`,
-    `experts_every` (every n-th layer has experts), `dense_beside_experts` (both run in every layer),
-    `shared_expert_gate`, `expert_hidden` (experts work in this narrower space), `hash_routed_layers`,
+    `extra` has, where they apply: `ungated` (the feed-forward block has two matrices, not three), `parallel_blocks`
+    (attention and feed-forward side by side, one sum a layer), `positions` (learned ones), `qk_norm`,
+    `norms_per_layer`, `norm_bias`, `embedding_norm`, `attention_bias`, `qkv_bias`, `mlp_bias`, `head_bias`,
+    `router_bias`, `expert_bias`, `experts_every` (every n-th layer has experts), `dense_beside_experts` (both run in
+    every layer), `shared_expert_gate`, `expert_hidden` (experts work in this narrower space), `hash_routed_layers`,
     `attention_chunk` (the windowed layers attend inside chunks of this length), `sparse_attention`, `sliding_window`,
-    `full_attention_layers`, `linear_attention`, `global_kv_heads`, `global_head_dim`, `k_equals_v_on_global_layers`,
-    `output_rank`, `output_groups`, `layers_by_compression`, `mtp_layers` (draft layers, not among `layers`),
-    `native_weights`, and `shape_only` (no published total; do not count).
+    `output_gate` (of softmax attention), `full_attention_layers` and `linear_attention` (of the others),
+    `global_kv_heads`, `global_head_dim`, `k_equals_v_on_global_layers`, `output_rank`, `output_groups`,
+    `layers_by_compression`, `top_k_entries`, `indexer_heads`, `indexer_head_dim`, `mtp_layers` (draft layers, not
+    among `layers`), and `native_weights`.
     """
 
     family: str

@@ -116,10 +116,11 @@ class AcceleratorRow(EntryRow):
     launch: str
     released: bool
     system: str
-    hbm: str
-    stack_height: int
+    hbm: str = ""
+    stack_height: int = 0
+    memory_kind: str = ""  # where it is not HBM
     flops: FactsByKey
-    stacks: FactField
+    stacks: FactField | None = None
     memory: FactField
     bandwidth: FactField
     tdp: FactField

@@ -7,29 +7,42 @@ they cannot disagree. A family that is not in `FAMILIES` is not modelled: its fi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar
 
 from stackyard.catalog.entries import Model
+from stackyard.perf.numeric import least
 from stackyard.quantity import Byte, Count, Numeric, Token
+
+Found = TypeVar("Found")
 
 # Families whose blocks are all modelled. What differs inside a family is in the extra of the model's entry.
 FAMILIES: frozenset[str] = frozenset(
     (
+        "gpt",  # plain and gated blocks of any kind, with dense attention
         "llama3",
         "llama4",
         "mixtral",
+        "qwen2",
         "qwen3",
         "qwen3_moe",
+        "qwen3_next",
+        "qwen3_5",
+        "qwen3_5_moe",
+        "gemma2",
         "gemma3",
+        "gemma4",
         "deepseek_mla_moe",
+        "deepseek_v4",
+        "kimi_k3",
         "glm4_moe",
         "minimax_m2",
         "gpt_oss",
     )
 )
+STATE: Byte = 4.0  # bytes of an element of a linear attention's state: engines keep it in 32 bits
 
 
 @dataclass(frozen=True)
@@ -62,18 +75,70 @@ class Matrix:
         if self.cut == "inner":
             return self.inner / tensor, self.outer
         if self.cut == "outer":
-            kv = self.kv_outer / np.minimum(tensor, self.kv_heads) if self.kv_outer else 0.0
+            kv = self.kv_outer / least(tensor, self.kv_heads) if self.kv_outer else 0.0
             return self.inner, self.outer / tensor + kv
         return self.inner, self.outer
 
 
 @dataclass(frozen=True)
 class Span:
-    """Layers that see at most `window` tokens back (inf = all); `chunked` where they see only their own chunk."""
+    """Layers whose attention is of one kind, and what a token leaves in the cache of one of them.
+
+    A query sees at most `window` tokens back (inf = all), or only its own chunk where `chunked`. Where the cache is
+    compressed, `stride` tokens share an entry, of which a query sees the `top` best ones that an indexer finds, and
+    the last `local` tokens besides, uncompressed.
+    """
 
     layers: float
     window: float = math.inf
     chunked: bool = False
+    head_dim: float = 0.0
+    kv_heads: float = 1.0
+    width: float = 0.0  # elements of an entry of the cache
+    stride: float = 1.0
+    top: float = math.inf
+    local: float = 0.0
+
+    @property
+    def compressed(self) -> bool:
+        return self.stride > 1
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """Layers whose queries score every entry of the cache (of `stride` tokens) to find the best ones."""
+
+    layers: float
+    stride: float
+    heads: float
+    dim: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Layers of linear attention: a state of key_dim x value_dim for each value head instead of a cache.
+
+    Gated delta rule (arXiv:2412.06464) and its kin; `conv` tokens back are mixed by a short convolution before.
+    """
+
+    layers: float
+    key_heads: float
+    value_heads: float
+    key_dim: float
+    value_dim: float
+    conv: float
+    gate_rank: float = 0.0  # > 0: gates of each channel, through a narrow matrix (Kimi delta attention)
+
+    @property
+    def channels(self) -> float:
+        """Queries, keys and values of one token."""
+        return 2 * self.key_heads * self.key_dim + self.value_heads * self.value_dim
+
+    @property
+    def state_bytes(self) -> Byte:
+        """State of one sequence in one layer: the heads' matrices, and the convolution's last tokens in bf16."""
+        matrix = self.value_heads * self.key_dim * self.value_dim * STATE
+        return matrix + (self.conv - 1) * self.channels * 2.0
 
 
 def unmodelled(model: Model) -> list[str]:
@@ -91,21 +156,94 @@ def is_latent(model: Model) -> bool:
     return model.attention.latent > 0
 
 
+def remembered(work: Callable[[Model], Found]) -> Callable[[Model], Found]:
+    """`work` done once for each model: models cannot change, so that what is counted of one stays true."""
+    kept: dict[int, tuple[Model, Found]] = {}
+
+    @wraps(work)
+    def told(model: Model) -> Found:
+        found = kept.get(id(model))
+        if found is None or found[0] is not model:
+            if len(kept) >= 512:  # models that were made for one question
+                kept.clear()
+            found = kept[id(model)] = (model, work(model))
+        return found[1]
+
+    return told
+
+
 def expert_layers(model: Model) -> int:
     """Layers with a mixture of experts."""
     return model.layers - model.experts.dense_layers if model.experts else 0
 
 
+def expert_hidden(model: Model) -> float:
+    """Width that routed experts work in: the model's, or a narrower one that tokens are projected to."""
+    return float(model.extra.get("expert_hidden", model.hidden))
+
+
+def reductions(model: Model) -> float:
+    """Sums over the tensor group in each layer: one where attention and feed-forward run side by side, else two."""
+    return 1.0 if model.extra.get("parallel_blocks") else 2.0
+
+
+@remembered
+def linear(model: Model) -> Linear | None:
+    """The layers of linear attention; None where there are none."""
+    shape = model.extra.get("linear_attention")
+    if not shape:
+        return None
+    layers = float(model.layers - model.extra["full_attention_layers"])
+    heads = shape.get("heads", 0)
+    return Linear(
+        layers,
+        key_heads=float(shape.get("key_heads", heads)),
+        value_heads=float(shape.get("value_heads", heads)),
+        key_dim=float(shape.get("key_head_dim", shape.get("head_dim", 0))),
+        value_dim=float(shape.get("value_head_dim", shape.get("head_dim", 0))),
+        conv=float(shape["conv_kernel"]),
+        gate_rank=float(shape.get("gate_rank", 0.0)),
+    )
+
+
+@remembered
 def spans(model: Model) -> list[Span]:
-    """The model's layers grouped by how far back they see."""
-    a = model.attention
-    chunk = model.extra.get("attention_chunk")
+    """The model's layers of softmax attention, grouped by their kind."""
+    a, extra = model.attention, model.extra
+    layers = float(extra.get("full_attention_layers", model.layers))
+    if is_latent(model):
+        top = float(sparse(model).get("top_k_tokens", math.inf))
+        return [Span(layers, head_dim=float(a.head_dim), width=cache_width(model), top=top)]
+    whole = Span(layers, head_dim=float(a.head_dim), kv_heads=float(a.kv_heads), width=cache_width(model))
+    if extra.get("layers_by_compression"):
+        return _compressed_spans(model, replace(whole, width=float(a.head_dim)))  # an entry is both key and value
+    chunk = extra.get("attention_chunk")
     if chunk:  # Llama 4: three layers of four attend inside a chunk
         local = a.windowed_layers or model.layers * 3 // 4
-        return [Span(model.layers - local), Span(local, float(chunk), chunked=True)]
+        inside = replace(whole, layers=float(local), window=float(chunk), chunked=True)
+        return [replace(whole, layers=layers - local), inside]
     if a.window and a.windowed_layers:
-        return [Span(model.layers - a.windowed_layers), Span(a.windowed_layers, float(a.window))]
-    return [Span(model.layers)]
+        inside = replace(whole, layers=float(a.windowed_layers), window=float(a.window))
+        if extra.get("global_kv_heads"):  # Gemma 4: layers that see all have fewer and wider heads
+            heads, dim = float(extra["global_kv_heads"]), float(extra["global_head_dim"])
+            whole = replace(whole, head_dim=dim, kv_heads=heads, width=2.0 * heads * dim)
+        return [replace(whole, layers=layers - a.windowed_layers), inside]
+    return [whole]
+
+
+def _compressed_spans(model: Model, like: Span) -> list[Span]:
+    """DeepSeek-V4: layers of a strongly compressed cache see all of it, the others what the indexer picks."""
+    extra = model.extra
+    local, top = float(extra["sliding_window"]), float(extra["top_k_entries"])
+    found = []
+    for ratio, layers in extra["layers_by_compression"].items():
+        stride = float(ratio)
+        if stride == 0.0:
+            found.append(replace(like, layers=float(layers), window=local))
+            continue
+        reach = top if stride == min(float(r) for r in extra["layers_by_compression"] if r != "0") else math.inf
+        found.append(replace(like, layers=float(layers), stride=stride, top=reach, local=local))
+    return found
 
 
 def sparse(model: Model) -> dict[str, Any]:
@@ -113,43 +251,116 @@ def sparse(model: Model) -> dict[str, Any]:
     return dict(model.extra.get("sparse_attention") or {})
 
 
+@remembered
+def indexers(model: Model) -> list[Indexer]:
+    """The indexers of sparse attention; none where attention is dense."""
+    index = sparse(model) or model.extra
+    if "indexer_heads" not in index:
+        return []
+    heads, dim = float(index["indexer_heads"]), float(index["indexer_head_dim"])
+    return [Indexer(span.layers, span.stride, heads, dim) for span in spans(model) if span.top < math.inf]
+
+
+@remembered
 def matrices(model: Model) -> list[Matrix]:
     """Every weight matrix of the layers, routed experts and embeddings excepted."""
-    a, h, layers = model.attention, float(model.hidden), float(model.layers)
-    found: list[Matrix] = []
-    if is_latent(model):
-        query = a.query_rank or 0
-        found.append(Matrix("latent_down", h, query + a.latent + a.rope_dim, layers, cut=""))
-        found.append(Matrix("query_up", query or h, a.heads * a.head_dim, layers))
-        nope = a.head_dim - a.rope_dim
-        found.append(Matrix("key_value_up", a.latent, a.heads * (nope + a.value_dim), layers))
-        found.append(Matrix("attention_out", a.heads * a.value_dim, h, layers, cut="inner"))
-        index = sparse(model)
-        if index:
-            heads, dim = index["indexer_heads"], index["indexer_head_dim"]
-            found.append(Matrix("indexer_query", query, heads * dim, layers, cut=""))
-            found.append(Matrix("indexer_key", h, dim + heads, layers, cut=""))
-    else:
-        kv = 2.0 * a.kv_heads * a.head_dim
-        found.append(Matrix("qkv", h, a.heads * a.head_dim, layers, kv_outer=kv, kv_heads=float(a.kv_heads)))
-        found.append(Matrix("attention_out", a.heads * a.head_dim, h, layers, cut="inner"))
-    dense = layers - expert_layers(model)
-    if dense:
+    h = float(model.hidden)
+    found = _attention_matrices(model) + _linear_matrices(model)
+    dense = model.layers - (0 if model.extra.get("dense_beside_experts") else expert_layers(model))
+    if dense and model.extra.get("ungated"):
+        found.append(Matrix("up", h, model.feed_forward, dense))
+    elif dense:
         found.append(Matrix("gate_up", h, 2.0 * model.feed_forward, dense))
+    if dense:
         found.append(Matrix("down", model.feed_forward, h, dense, cut="inner"))
     if model.experts and model.experts.shared_width:
         sparse_layers, width = float(expert_layers(model)), float(model.experts.shared_width)
         found.append(Matrix("shared_gate_up", h, 2.0 * width, sparse_layers))
         found.append(Matrix("shared_down", width, h, sparse_layers, cut="inner"))
+    if expert_hidden(model) != h:
+        found.append(Matrix("experts_in", h, expert_hidden(model), expert_layers(model), cut=""))
+        found.append(Matrix("experts_out", expert_hidden(model), h, expert_layers(model), cut=""))
     return found
+
+
+def _attention_matrices(model: Model) -> list[Matrix]:
+    a, h, extra = model.attention, float(model.hidden), model.extra
+    layers = float(extra.get("full_attention_layers", model.layers))
+    if is_latent(model):
+        query, nope = a.query_rank or 0, a.head_dim - a.rope_dim
+        found = [
+            Matrix("latent_down", h, query + a.latent + a.rope_dim, layers, cut=""),
+            Matrix("query_up", query or h, a.heads * a.head_dim, layers),
+            Matrix("key_value_up", a.latent, a.heads * (nope + a.value_dim), layers),
+            Matrix("attention_out", a.heads * a.value_dim, h, layers, cut="inner"),
+        ]
+        index = sparse(model)
+        if index:
+            heads, dim = index["indexer_heads"], index["indexer_head_dim"]
+            found.append(Matrix("indexer_query", query, heads * dim, layers, cut=""))
+            found.append(Matrix("indexer_key", h, dim + heads, layers, cut=""))
+        return found
+    if extra.get("layers_by_compression"):
+        return _compressed_matrices(model)
+    kinds: dict[tuple[float, float], float] = {}
+    for span in spans(model):
+        kind = span.head_dim, span.kv_heads
+        kinds[kind] = kinds.get(kind, 0.0) + span.layers
+    found = []
+    for (dim, heads), number in kinds.items():
+        shared = extra.get("k_equals_v_on_global_layers") and heads == extra["global_kv_heads"]
+        queries = a.heads * dim * (2.0 if extra.get("output_gate") else 1.0)
+        kv = (1.0 if shared else 2.0) * heads * dim
+        found.append(Matrix("qkv", h, queries, number, kv_outer=kv, kv_heads=heads))
+        found.append(Matrix("attention_out", a.heads * dim, h, number, cut="inner"))
+    return found
+
+
+def _compressed_matrices(model: Model) -> list[Matrix]:
+    """DeepSeek-V4: low-rank queries, one key-value head, compressors of the cache, grouped output (arXiv:2606.19348).
+
+    A compressor weighs `stride` tokens by channel; that of stride 4 overlaps, so it has twice the columns. The indexer
+    of those layers has a compressor of its own.
+    """
+    a, h, layers, extra = model.attention, float(model.hidden), float(model.layers), model.extra
+    wide, rank, groups = float(a.heads * a.head_dim), float(extra["output_rank"]), float(extra["output_groups"])
+    found = [
+        Matrix("latent_down", h, a.query_rank + a.head_dim, layers, cut=""),
+        Matrix("query_up", a.query_rank, wide, layers),
+        Matrix("attention_groups", wide / groups, groups * rank, layers),
+        Matrix("attention_out", groups * rank, h, layers, cut="inner"),
+    ]
+    heads, dim = float(extra["indexer_heads"]), float(extra["indexer_head_dim"])
+    for span in (span for span in spans(model) if span.compressed):
+        overlap = 2.0 if span.top < math.inf else 1.0
+        found.append(Matrix(f"compress_{span.stride:g}", h, 2.0 * overlap * a.head_dim, span.layers, cut=""))
+        if span.top < math.inf:
+            found.append(Matrix("indexer_query", a.query_rank, heads * dim, span.layers, cut=""))
+            found.append(Matrix("indexer_key", h, 2.0 * overlap * dim + heads, span.layers, cut=""))
+    return found
+
+
+def _linear_matrices(model: Model) -> list[Matrix]:
+    """Projections of the linear attention: queries, keys, values, the output's gate, and the gates of the state."""
+    found, h = linear(model), float(model.hidden)
+    if found is None:
+        return []
+    wide = found.value_heads * found.value_dim
+    out = Matrix("linear_out", wide, h, found.layers, cut="inner")
+    if found.gate_rank:
+        narrow = Matrix("linear_gates_down", h, 2 * found.gate_rank + found.value_heads, found.layers, cut="")
+        gates = Matrix("linear_gates_up", found.gate_rank, 2 * wide, found.layers)
+        return [Matrix("linear_in", h, found.channels, found.layers), narrow, gates, out]
+    return [Matrix("linear_in", h, found.channels + wide + 2 * found.value_heads, found.layers), out]
 
 
 def expert_parameters(model: Model) -> float:
     """Parameters of one routed expert of one layer: gate, up and down."""
     if not model.experts:
         return 0.0
-    biases = 2 * model.experts.width + model.hidden if model.extra.get("expert_bias") else 0
-    return 3.0 * model.hidden * model.experts.width + biases
+    hidden = expert_hidden(model)
+    biases = 2 * model.experts.width + hidden if model.extra.get("expert_bias") else 0
+    return 3.0 * hidden * model.experts.width + biases
 
 
 def embedding_parameters(model: Model) -> float:
@@ -157,22 +368,33 @@ def embedding_parameters(model: Model) -> float:
     return float(model.vocabulary) * model.hidden
 
 
+@remembered
 def small_parameters(model: Model) -> float:
-    """Norms, biases, attention sinks and routers: counted for exactness, negligible in time."""
-    a, extra = model.attention, model.extra
-    each = extra.get("norms_per_layer", 2) * model.hidden
+    """Norms, biases, positions, attention sinks, convolutions and routers: for exactness, negligible in time."""
+    a, extra, h = model.attention, model.extra, model.hidden
+    norm = 2 * h if extra.get("norm_bias") else h
+    each = float(extra.get("norms_per_layer", 2) * norm)
     if is_latent(model):
         each += a.query_rank + a.latent
     if extra.get("qk_norm"):
         each += 2 * a.head_dim
+    if extra.get("attention_bias") or extra.get("qkv_bias"):
+        each += (a.heads + 2 * a.kv_heads) * a.head_dim
     if extra.get("attention_bias"):
-        each += (a.heads + 2 * a.kv_heads) * a.head_dim + model.hidden
+        each += h
+    if extra.get("mlp_bias"):
+        each += model.feed_forward * (1 if extra.get("ungated") else 2) + h
     if a.sinks:
         each += a.heads
-    total = each * model.layers + model.hidden
+    total = each * model.layers + norm * (2 if extra.get("embedding_norm") else 1)
+    total += extra.get("positions", 0) * h + (model.vocabulary if extra.get("head_bias") else 0)
+    state = linear(model)
+    if state:
+        total += state.layers * (state.channels * state.conv + 2 * state.value_heads + state.value_dim)
     if model.experts:
         bias = 1 if extra.get("router_bias") else 0
-        total += expert_layers(model) * model.experts.routed * (model.hidden + bias)
+        total += expert_layers(model) * model.experts.routed * (h + bias)
+        total += expert_layers(model) * h if extra.get("shared_expert_gate") else 0
     return float(total)
 
 
@@ -219,11 +441,10 @@ def cache_elements_per_token(model: Model) -> float:
 
     Chunked layers count as growing: their cache is full only at the end of a chunk. nan where it is not known.
     """
-    full = model.extra.get("full_attention_layers")
-    if unmodelled(model) and not full:
+    if unmodelled(model):
         return math.nan
-    growing = sum(span.layers for span in spans(model) if span.window == math.inf or span.chunked)
-    return cache_width(model) * (full if full else growing)
+    growing = (span for span in spans(model) if span.window == math.inf or span.chunked)
+    return sum(span.layers * span.width / span.stride for span in growing)
 
 
 def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
@@ -231,16 +452,25 @@ def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
     return cache_elements_per_token(model) * bytes_per_element
 
 
-def cache_bytes(model: Model, context: Token, bytes_per_element: Byte) -> Byte:
-    """Bytes of one sequence's cache at a context length: layers with a window keep at most the window.
+def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0) -> Byte:
+    """Bytes of one sequence's cache at a context length that one of `tensor` accelerators holds.
 
-    sum over spans of layers min(context, window) cache_width bytes, plus the indexer's keys where attention is sparse.
+    sum over spans of layers entries width bytes, where entries = min(context / stride, window) + min(context, local);
+    plus the indexer's keys where attention is sparse, and the states of linear attention, whatever the context.
+    Key-value heads and states split over the accelerators; MLA's latent is held whole by each.
 
     >>> from stackyard import catalog
     >>> float(cache_bytes(catalog.load().model("gpt-oss-120b"), 1000.0, 1.0))
     20791296.0
     """
-    tokens: Numeric = sum(span.layers * np.minimum(context, span.window) for span in spans(model))
-    index = sparse(model)
-    keys = context * model.layers * index["indexer_head_dim"] if index else 0.0
-    return (tokens * cache_width(model) + keys) * bytes_per_element
+    total: Numeric = 0.0
+    for span in spans(model):
+        entries = least(context / span.stride, span.window)
+        if span.compressed:
+            entries = entries + least(context, span.local)
+        total = total + span.layers * entries * span.width / least(tensor, span.kv_heads)
+    for indexer in indexers(model):
+        total = total + indexer.layers * context / indexer.stride * indexer.dim
+    found = linear(model)
+    states = found.layers * found.state_bytes / least(tensor, found.value_heads) if found else 0.0
+    return total * bytes_per_element + states

@@ -1,4 +1,4 @@
-"""Words of a memory what-if -> an accelerator with that memory; refusals say what there is instead."""
+"""Words of a what-if -> an accelerator with that memory, a way of serving; refusals say what there is instead."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import math
 import re
 
 from stackyard.catalog import Catalog
-from stackyard.catalog.entries import Accelerator, System
+from stackyard.catalog.entries import Accelerator, Model, System
 from stackyard.errors import Fault, InputErrors
+from stackyard.perf.disaggregate import Pool
+from stackyard.perf.layout import Layout
+from stackyard.perf.overflow import Store
+from stackyard.perf.serving import Serving
+from stackyard.perf.stated import acceptance as stated_acceptance
+from stackyard.perf.stated import store as known_store
 from stackyard.perf.whatif import Variant, memory_energy, scaled, with_stacks
 from stackyard.quantity import UnitError, parse
 
@@ -35,6 +41,9 @@ def variant(
     found = Variant(part, known.hbm.get(part.hbm))
     if hbm is not None or height is not None or stacks is not None:
         word, dies = product(hbm or part.hbm)
+        if not part.hbm and (not word or stacks is None or not (height or dies)):
+            message = f"{part.name} has {part.memory_kind}: a stack in its place needs a product, a height and a number"
+            raise _refused("--hbm", message, "for example --hbm hbm3e-8h --stacks 2")
         if dies and height not in (None, dies):
             raise _refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
         generation = known.generation(word)
@@ -98,6 +107,100 @@ def factor(option: str, text: str | None, own: float, like: str, example: str) -
         raise _refused(option, "the accelerator's own figure is not on record", f"{option} x1.5 scales the model's")
     if found <= 0:
         raise _refused(option, f"'{text}' is not above 0", hint)
+    return found
+
+
+def serving(
+    known: Catalog,
+    model: Model,
+    chip: Accelerator,
+    draft: int = 0,
+    acceptance: str | None = None,
+    drafter: str | None = None,
+    prefix: str | None = None,
+    store: str | None = None,
+) -> Serving:
+    """How requests are served besides batching, from words; InputErrors for what is none.
+
+    Acceptance that is left out is the published one of the model's own next-token layer.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("deepseek-r1"), known.accelerator("gb200")
+    >>> serving(known, model, chip, draft=3, prefix="40%", store="host").acceptance
+    0.7
+    """
+    if not draft and (acceptance is not None or drafter is not None):
+        raise _refused("--draft", "no tokens are guessed, so that nothing can hold", "for example --draft 3")
+    small = None if drafter is None else known.model(drafter)
+    stated = stated_acceptance(model) if small is None else None
+    if draft and acceptance is None and stated is None:
+        hint = "give the share of guesses that hold, for example --acceptance 0.7"
+        raise _refused("--acceptance", f"none is published for {(small or model).name}", hint)
+    rate = share("--acceptance", acceptance) if acceptance is not None else stated.si if stated and draft else 0.0
+    hits = 0.0 if prefix is None else share("--prefix-hits", prefix)
+    return Serving(float(draft), rate, small, hits, None if store is None else _store(chip, store))
+
+
+def share(option: str, text: str) -> float:
+    """A share from 0 to 1: '0.7' or '70%'.
+
+    >>> share("--acceptance", "70%")
+    0.7
+    """
+    try:
+        found = float(text.strip().removesuffix("%")) / (100.0 if text.strip().endswith("%") else 1.0)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise _refused(option, f"'{text}' is not a share from 0 to 1", f"for example {option} 0.7, or {option} 70%")
+    return found
+
+
+def _store(chip: Accelerator, text: str) -> Store:
+    hint = "state it for one accelerator: --store '240 GB at 225 GB/s'"
+    stated = re.fullmatch(r"\s*(.+?)\s+at\s+(.+?)\s*", text)
+    if stated is None:
+        found = known_store(chip, text.strip().lower())
+        if found is None:
+            raise _refused("--store", f"no '{text}' memory behind {chip.name} is on record", hint)
+        return found
+    try:
+        return Store(parse(stated[1], "B"), parse(stated[2], "B/s"))
+    except (UnitError, ValueError) as error:
+        raise _refused("--store", str(error), hint) from None
+
+
+def pool(option: str, text: str) -> Pool:
+    """A pool of workers: '3xTP8', '2xTP4PP2EP8', '1xDEP32' (attention data-parallel, experts over all); 1 if left out.
+
+    >>> pool("--decode-pool", "2xDEP8")
+    Pool(layout=Layout(tensor=1.0, pipeline=1.0, data=8.0, expert=8.0), workers=2.0)
+    >>> pool("--prefill-pool", "tp4ep4").layout
+    Layout(tensor=4.0, pipeline=1.0, data=1.0, expert=4.0)
+    """
+    match = re.fullmatch(r"(?:(\d+)\s*x\s*)?((?:(?:dep|tp|pp|dp|ep)\s*\d+\s*)+)", text.strip().lower())
+    if match is None:
+        raise _refused(
+            option, f"'{text}' is no pool", f"for example {option} 2xTP4, {option} 3xTP8EP8 or {option} 1xDEP32"
+        )
+    widths = {name: float(number) for name, number in re.findall(r"(dep|tp|pp|dp|ep)\s*(\d+)", match[2])}
+    if "dep" in widths:
+        widths = {"dp": widths["dep"], "ep": widths["dep"], **widths}
+    layout = Layout(*(widths.get(name, 1.0) for name in ("tp", "pp", "dp", "ep")))
+    return Pool(layout, float(match[1] or 1))
+
+
+def watts(option: str, text: str | None) -> float:
+    """A power above 0 in W; infinite where none is asked."""
+    if text is None:
+        return math.inf
+    try:
+        found = parse(text, "W")
+    except UnitError as error:
+        raise _refused(option, str(error), f"for example {option} '700 W'") from None
+    if not found > 0:
+        raise _refused(option, f"'{text}' is not above 0", f"for example {option} '700 W'")
     return found
 
 

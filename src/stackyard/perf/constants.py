@@ -19,6 +19,7 @@ from stackyard.errors import nearest
 from stackyard.source import Fact, Grade, Source
 
 FOLDER = Path(__file__).parent / "data"
+CHIPS, SOFTWARE = "chips", "software"  # the means over every generation and every framework, in inference.yaml
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,19 @@ def fitted() -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def engines() -> Mapping[str, Engine]:
-    """Every engine, oldest first within its framework."""
-    rows = fitted()["engines"].items()
-    return MappingProxyType(
-        {
-            key: Engine(key, row["framework"], row["vendor"], row["released"], tuple(row["version"]), _over(row))
-            for key, row in rows
-        }
-    )
+    """Every engine, oldest first within its framework; last `software`, the mean that an unmeasured one takes."""
+    found = {
+        key: Engine(key, row["framework"], row["vendor"], row["released"], tuple(row["version"]), _over(row))
+        for key, row in fitted()["engines"].items()
+    }
+    found[SOFTWARE] = Engine(SOFTWARE, "any other", "", "", (), means(SOFTWARE))
+    return MappingProxyType(found)
+
+
+def means(owner: str) -> Mapping[str, float]:
+    """What the owners under one name have in common: CHIPS, SOFTWARE, or a framework; {} before the first fit."""
+    found: Mapping[str, float] = fitted().get("means", {}).get(owner, {}).get("values", {})
+    return found
 
 
 def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
@@ -111,13 +117,14 @@ def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
 
 @lru_cache(maxsize=1)
 def generations() -> Mapping[str, Generation]:
-    """Every measured chip generation."""
+    """Every measured chip generation; `chips` last, the mean that a chip without relatives takes."""
     rows = fitted()["generations"].items()
-    return MappingProxyType({key: Generation(key, tuple(row["chips"]), row["values"]) for key, row in rows})
+    found = {key: Generation(key, tuple(row["chips"]), row["values"]) for key, row in rows}
+    return MappingProxyType({**found, CHIPS: Generation(CHIPS, (), means(CHIPS))})
 
 
 def generation(chip: Accelerator) -> Generation:
-    """The generation whose constants a chip takes: its own, or its nearest measured relative's.
+    """The generation whose constants a chip takes: its own, its nearest measured relative's, or the mean of all.
 
     >>> from stackyard import catalog
     >>> generation(catalog.load().accelerator("rubin")).id
@@ -128,7 +135,7 @@ def generation(chip: Accelerator) -> Generation:
         if base in found.chips:
             return found
     relatives = fitted()["relatives"]
-    return generations()[relatives.get(base, "cdna3" if chip.vendor == "AMD" else "hopper")]
+    return generations()[relatives.get(base, {"AMD": "cdna3", "NVIDIA": "hopper"}.get(chip.vendor, CHIPS))]
 
 
 def measured(chip: Accelerator) -> bool:
@@ -140,7 +147,7 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """The engine of a run: by the version in the framework's name or the date's text, else by the date.
 
     The latest release that is not newer than the run; the oldest where all are. Frameworks nobody measured take the
-    chip vendor's usual one.
+    mean of all software.
 
     >>> from stackyard import catalog
     >>> engine_of("vLLM 0.19.0", "2026-04-17", catalog.load().accelerator("b200")).id
@@ -148,7 +155,8 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """
     family = [e for e in engines().values() if re.search(re.escape(e.framework), framework, re.IGNORECASE)]
     family = [e for e in family if e.vendor == chip.vendor] or family
-    family = family or [e for e in engines().values() if e.vendor == chip.vendor] or list(engines().values())
+    if not family:
+        return engines()[SOFTWARE]
     name = re.escape(family[0].framework)
     version = re.search(rf"{name}[^\d;]*?v?(\d+)\.(\d+)(?:\.(\d+))?", f"{framework} {date}", re.IGNORECASE)
     when = re.search(r"20\d\d(-\d\d)?", date)

@@ -1,14 +1,17 @@
-"""Power of one accelerator from what it does: idle, arithmetic and memory traffic."""
+"""Power of one accelerator from what it does: idle, arithmetic, memory traffic and links, under its limit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration
-from stackyard.quantity import BytePerSecond, Fraction, JoulePerByte, Watt
+from stackyard.perf.numeric import least, most
+from stackyard.perf.op import Op
+from stackyard.quantity import BytePerSecond, Fraction, JoulePerByte, Numeric, Second, Watt
 
 
 def idle_watts(chip: Accelerator, values: Mapping[str, float]) -> Watt:
@@ -22,18 +25,32 @@ def traffic_energy(hbm: HbmGeneration | None, values: Mapping[str, float]) -> Jo
     return own + values["energy.path"]
 
 
+def working_watts(
+    chip: Accelerator,
+    busy_compute: Fraction,
+    traffic: BytePerSecond,
+    values: Mapping[str, float],
+    hbm: HbmGeneration | None = None,
+    sent: BytePerSecond = 0.0,
+) -> Watt:
+    """What work draws above idle: (rated - idle) busy_compute + traffic x energy per byte + sent x energy per byte.
+
+    `busy_compute` is arithmetic done over what the chip's best kernels sustain, so that a chip that only multiplies
+    draws its rated power (published matmul benchmarks are power-limited); `sent` is bytes leaving by links each second.
+    """
+    busy = (chip.tdp - idle_watts(chip, values)) * busy_compute
+    return busy + traffic * traffic_energy(hbm, values) + sent * values["energy.link"]
+
+
 def watts(
     chip: Accelerator,
     busy_compute: Fraction,
     traffic: BytePerSecond,
     values: Mapping[str, float],
     hbm: HbmGeneration | None = None,
+    sent: BytePerSecond = 0.0,
 ) -> Watt:
-    """Power = min(rated, idle + (rated - idle) busy_compute + traffic energy per byte).
-
-    `busy_compute` is arithmetic done over what the chip's best kernels sustain, so that a chip that only multiplies
-    draws its rated power (published matmul benchmarks are power-limited). Valid for one package; host, network and
-    conversion losses are the system's. Where the sum passes the rated power, the cap holds but the rate is not lowered.
+    """Power = min(rated, idle + what work draws). Valid for one package; host and conversion losses are the system's.
 
     >>> from stackyard import catalog
     >>> from stackyard.perf import constants
@@ -41,6 +58,60 @@ def watts(
     >>> float(watts(chip, 1.0, 0.0, constants.values(chip)))
     700.0
     """
+    work = working_watts(chip, busy_compute, traffic, values, hbm, sent)
+    return least(idle_watts(chip, values) + work, chip.tdp)
+
+
+class Drawn(NamedTuple):
+    """Power of a pass, the clock that its limit leaves (1 = the boost clock), and the time over that without limit."""
+
+    watts: Watt
+    clock: Fraction
+    stretch: Numeric
+
+
+def clock(work: Watt, room: Watt) -> Fraction:
+    """Share of the boost clock that a limit leaves: min(1, room / work), watts above idle.
+
+    The energy of an operation is taken not to fall with the clock, so that this is the least; voltage falls with it on
+    real chips.
+
+    >>> float(clock(work=800.0, room=600.0)), float(clock(work=300.0, room=600.0))
+    (0.75, 1.0)
+    """
+    return least(room / most(work, 1e-9), 1.0)
+
+
+def drawn(
+    chip: Accelerator,
+    ops: Iterable[Op],
+    seconds: Second,
+    values: Mapping[str, float],
+    hbm: HbmGeneration | None = None,
+    limit: float = np.inf,
+) -> Drawn:
+    """Power of a pass of `ops` that takes `seconds`, its clock, and how much longer it takes under the limit.
+
+    The limit is the lesser of `limit` and the rated power. The constants were measured under the rated power with
+    memory of `energy.hbm` joules a byte, so what that costs is in `seconds`: the pass is longer by the clock of that
+    over the clock of what is asked, 1 where neither the limit is lower nor memory takes more.
+    """
+    flop: Numeric = 0.0
+    moved: Numeric = 0.0
+    sent: Numeric = 0.0
+    for op in ops:
+        if op.kind == "collective":
+            sent = sent + op.count * op.sent
+            continue
+        sustained = chip.flops.get(op.precision, np.nan) * values[f"compute.{op.precision}"]
+        flop = flop + op.count * op.flop / sustained
+        moved = moved + op.count * op.bytes
     idle = idle_watts(chip, values)
-    drawn = idle + (chip.tdp - idle) * busy_compute + traffic * traffic_energy(hbm, values)
-    return np.minimum(drawn, chip.tdp)
+    rates = flop / seconds, moved / seconds, sent / seconds
+    work = working_watts(chip, rates[0], rates[1], values, hbm, rates[2])
+    left = clock(work, min(limit, chip.tdp) - idle)
+    if limit >= chip.tdp and traffic_energy(hbm, values) <= traffic_energy(None, values):
+        return Drawn(idle + work * left, left, 1.0)
+    usual = working_watts(chip, rates[0], rates[1], values, None, rates[2])
+    stretch = most(clock(usual, chip.tdp - idle) / left, 1.0)
+    return Drawn(idle + work * left, left, stretch)

@@ -21,6 +21,7 @@ from stackyard.perf.layout import Layout, divides
 from stackyard.perf.pareto import pareto
 from stackyard.perf.precision import PRESETS, unsupported
 from stackyard.perf.search import batches
+from stackyard.perf.serving import PLAIN, Serving
 from stackyard.perf.whatif import Variant
 from stackyard.quantity import Count, show
 
@@ -39,6 +40,7 @@ class Workload:
     output: float = 1000.0  # tokens
     ttft: float = math.inf  # s
     tpot: float = math.inf  # s
+    serving: Serving = PLAIN  # how requests are served besides batching
 
     def __post_init__(self) -> None:
         bad = [name for name in ("prompt", "output", "ttft", "tpot") if not getattr(self, name) > 0]
@@ -119,6 +121,7 @@ class Frontier:
             "output_tokens": asked.output,
             "ttft_limit_s": asked.ttft if math.isfinite(asked.ttft) else None,
             "tpot_limit_s": asked.tpot if math.isfinite(asked.tpot) else None,
+            "serving": asked.serving.summary(),
             "tried": self.tried,
             "kept": len(self.points.tpot),
             "best": {name: self.row(index) for name, index in self.best.items()},
@@ -215,7 +218,7 @@ def frontier(
 
 def _estimate(workload: Workload, variant: Variant, layout: Layout, batch: Count, precision: str) -> Estimate:
     sizes = (layout, batch, workload.prompt, workload.output)
-    return estimate(workload.model, variant.chip, *sizes, precision, hbm=variant.hbm)
+    return estimate(workload.model, variant.chip, *sizes, precision, hbm=variant.hbm, serving=workload.serving)
 
 
 def _blocks(

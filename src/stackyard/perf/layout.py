@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture
+from stackyard.perf.numeric import ceiling, most
 from stackyard.quantity import Count, Numeric
 
 
@@ -34,7 +35,7 @@ class Layout:
     @property
     def expert_spread(self) -> Count:
         """Accelerators over which the weights of the routed experts are spread."""
-        return np.maximum(self.tensor, self.expert)
+        return most(self.tensor, self.expert)
 
     @property
     def expert_groups(self) -> Count:
@@ -43,8 +44,13 @@ class Layout:
 
 
 def stage_share(model: Model, layout: Layout) -> Numeric:
-    """Share of the layers on the fullest pipeline stage: ceil(layers / pipeline) / layers."""
-    return np.ceil(model.layers / layout.pipeline) / model.layers
+    """Share of the layers on the fullest pipeline stage: ceil(layers / pipeline) / layers.
+
+    >>> from stackyard import catalog
+    >>> stage_share(catalog.load().model("llama-3.1-70b"), Layout(pipeline=3.0))
+    0.3375
+    """
+    return ceiling(model.layers / layout.pipeline) / model.layers
 
 
 def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]:
@@ -58,21 +64,21 @@ def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]
     t, e = layout.tensor, layout.expert
     group = t * layout.data
     a = model.attention
-    reasons = {"tensor width does not divide the attention heads": np.mod(a.heads, t) > 0}
+    reasons = {"tensor width does not divide the attention heads": a.heads % t > 0}
     if not architecture.is_latent(model):
-        uneven = (np.mod(a.kv_heads, t) > 0) & (np.mod(t, a.kv_heads) > 0)
-        reasons["tensor width and key-value heads do not divide each other"] = uneven & (np.mod(a.heads, t) == 0)
+        uneven = (a.kv_heads % t > 0) & (t % a.kv_heads > 0)
+        reasons["tensor width and key-value heads do not divide each other"] = uneven & (a.heads % t == 0)
     if model.feed_forward:
-        reasons["tensor width does not divide the feed-forward width"] = np.mod(model.feed_forward, t) > 0
-    reasons["more pipeline stages than layers"] = np.greater(layout.pipeline, model.layers)
+        reasons["tensor width does not divide the feed-forward width"] = model.feed_forward % t > 0
+    reasons["more pipeline stages than layers"] = layout.pipeline > model.layers
     if model.experts is None:
-        reasons["the model has no experts to spread"] = np.greater(e, 1)
+        reasons["the model has no experts to spread"] = e > 1
         return reasons
-    inside = np.maximum(t / e, 1.0)  # accelerators that split one expert
-    reasons["expert width does not divide the routed experts"] = np.mod(model.experts.routed, e) > 0
-    reasons["expert width does not divide tensor x data"] = np.mod(group, e) > 0
-    reasons["expert and tensor width do not divide each other"] = (np.mod(t, e) > 0) & (np.mod(e, t) > 0)
-    reasons["tensor width does not divide the experts' width"] = np.mod(model.experts.width, inside) > 0
+    inside = most(t / e, 1.0)  # accelerators that split one expert
+    reasons["expert width does not divide the routed experts"] = model.experts.routed % e > 0
+    reasons["expert width does not divide tensor x data"] = group % e > 0
+    reasons["expert and tensor width do not divide each other"] = (t % e > 0) & (e % t > 0)
+    reasons["tensor width does not divide the experts' width"] = model.experts.width % inside > 0
     return reasons
 
 

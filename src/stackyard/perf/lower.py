@@ -12,13 +12,16 @@ from stackyard.catalog.entries import Experts, Model
 from stackyard.perf import architecture, op
 from stackyard.perf.architecture import Matrix
 from stackyard.perf.layout import Layout, stage_share
+from stackyard.perf.numeric import least, where
 from stackyard.perf.op import ACTIVATION, Op
 from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
 
 
-def decode(model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token) -> list[Op]:
-    """One new token for each of `sequences`, each with `context` tokens in its cache.
+def decode(
+    model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token, queries: Token = 1.0
+) -> list[Op]:
+    """`queries` new tokens for each of `sequences`, each with `context` tokens in its cache; more than one verifies.
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS
@@ -26,14 +29,19 @@ def decode(model: Model, layout: Layout, precision: Precision, sequences: Count,
     >>> [op.name for op in ops if op.kind == "matmul"]
     ['qkv', 'attention_out', 'gate_up', 'down', 'head']
     """
-    found = _blocks(model, layout, precision, sequences, sequences)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    found = _blocks(model, layout, precision, sequences * queries, sequences * queries)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def prefill(model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token) -> list[Op]:
-    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one."""
-    found = _blocks(model, layout, precision, prompts * prompt, prompts)
-    return found + _attention(model, layout, precision, prompts, prompt, None)
+def prefill(
+    model: Model, layout: Layout, precision: Precision, prompts: Count, prompt: Token, prefix: Token = 0.0
+) -> list[Op]:
+    """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one.
+
+    Each prompt also attends to `prefix` tokens before it, whose keys and values are in the cache.
+    """
+    found = _blocks(model, layout, precision, prompts * prompt, prompts, prompts * prefix)
+    return found + _attention(model, layout, precision, prompts, prompt, None, prefix)
 
 
 def mixed(
@@ -44,6 +52,8 @@ def mixed(
     prompt: Token,
     sequences: Count,
     context: Token,
+    queries: Token = 1.0,
+    prefix: Token = 0.0,
 ) -> list[Op]:
     """A prefill pass that carries a decode step of other `sequences`: weights are read once for both.
 
@@ -55,13 +65,19 @@ def mixed(
     >>> bool(sum(op.count * op.bytes for op in both) < sum(op.count * op.bytes for op in apart))
     True
     """
-    found = _blocks(model, layout, precision, prompts * prompt + sequences, prompts + sequences)
-    found += _attention(model, layout, precision, prompts, prompt, None)
-    return found + _attention(model, layout, precision, sequences, 1.0, context)
+    stepping = sequences * queries
+    found = _blocks(model, layout, precision, prompts * prompt + stepping, prompts + stepping, prompts * prefix)
+    found += _attention(model, layout, precision, prompts, prompt, None, prefix)
+    return found + _attention(model, layout, precision, sequences, queries, context)
 
 
-def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count) -> list[Op]:
-    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one."""
+def _blocks(
+    model: Model, layout: Layout, precision: Precision, tokens: Token, sampled: Count, cached: Token = 0.0
+) -> list[Op]:
+    """Everything but attention for `tokens` tokens, of which `sampled` yield a next one.
+
+    `cached` tokens are attended to besides: where the cache is latent, prefill makes their keys and values again.
+    """
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
@@ -69,12 +85,14 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
-        found.append(op.matmul(matrix.name, tokens, inner, outer, *formats))
+        rows = tokens + cached if matrix.name == "key_value_up" else tokens
+        found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
-    found.append(op.norm("norm", tokens, hidden, 2.0 * model.layers * share))
-    found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, 2.0 * model.layers * share))
+    sums = architecture.reductions(model) * model.layers * share
+    found.append(op.norm("norm", tokens, hidden, sums))
+    found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, sums))
     part, span = 1.0 / layout.pipeline, t * layout.data * layout.pipeline
     found.append(op.embedding("embedding", tokens, hidden, part))
     found.append(op.matmul("head", sampled, hidden, model.vocabulary / t, ACTIVATION, "bf16", part))
@@ -85,40 +103,68 @@ def _blocks(model: Model, layout: Layout, precision: Precision, tokens: Token, s
 
 
 def _attention(
-    model: Model, layout: Layout, precision: Precision, sequences: Count, queries: Token, context: Token | None
+    model: Model,
+    layout: Layout,
+    precision: Precision,
+    sequences: Count,
+    queries: Token,
+    context: Token | None,
+    prefix: Token = 0.0,
 ) -> list[Op]:
-    """Attention of every span of layers; `context` None means prefill, where the queries are their own context."""
+    """Attention of every span of layers; `context` None means prefill: the queries, after `prefix` cached tokens.
+
+    Of the several queries of a verifying step the i-th sees i - 1 tokens more than the first.
+    """
     a, t, share = model.attention, layout.tensor, stage_share(model, layout)
-    latent, index = architecture.is_latent(model), architecture.sparse(model)
+    latent = architecture.is_latent(model)
     heads: Numeric = a.heads / t
-    width: Numeric = architecture.cache_width(model)
-    key_dim: Numeric = float(a.head_dim)
-    value_dim: Numeric = float(a.head_dim)
-    if latent:  # the latent cache is held whole by every accelerator of the tensor group
-        key_dim, value_dim = (float(a.head_dim), float(a.value_dim)) if context is None else (width, float(a.latent))
-    else:
-        width = width / np.minimum(t, float(a.kv_heads))
-    reach = float(index["top_k_tokens"]) if index else np.inf
     kind = "prefill" if context is None else "decode"
     found = []
     for span in architecture.spans(model):
-        window = min(span.window, reach)
-        keys: Numeric = queries if context is None else np.minimum(context, window)
-        pairs = keys if context is not None else _pairs(queries, window, span.chunked)
+        width: Numeric = span.width / least(t, span.kv_heads)  # a latent cache is held whole
+        key_dim, value_dim = span.head_dim, span.head_dim
+        if latent:
+            whole = context is not None or span.top < np.inf  # absorbed in decode, and where sparse attention picks
+            key_dim, value_dim = (span.width, float(a.latent)) if whole else (span.head_dim, float(a.value_dim))
+        stride, window = span.stride, min(span.window, span.top)
+        if context is None:
+            keys: Numeric = (queries + least(prefix, window * stride)) / stride
+            pairs = _pairs(queries, prefix, window * stride, span.chunked) / stride
+        else:
+            keys = least(context / stride, window)
+            pairs = queries * least((context + (queries - 1.0) / 2.0) / stride, window)
+        if span.compressed:  # besides the compressed entries, the last tokens
+            last = queries if context is None else least(context, span.local)
+            keys = keys + last
+            pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
         found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
-    if index:  # one score of every cached key for every head, on every accelerator; keys only
-        keys = queries if context is None else context
-        pairs = op.causal_pairs(queries) if context is None else context
-        dim, scorers = float(index["indexer_head_dim"]), float(index["indexer_heads"])
-        sizes = (sequences, queries, pairs, keys, scorers, dim, 0.0, dim, precision.cache_bytes)
-        found.append(op.attention("indexer", *sizes, count=model.layers * share, kind=kind, stored=precision.cache))
-    return found
+    for indexer in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
+        keys = (queries + prefix if context is None else context) / indexer.stride
+        seen = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
+        count, pairs, dim = indexer.layers * share, seen / indexer.stride, indexer.dim
+        sizes = (sequences, queries, pairs, keys, indexer.heads, dim, 0.0, dim, precision.cache_bytes)
+        found.append(op.attention("indexer", *sizes, count=count, kind=kind, stored=precision.cache))
+    return found + _linear(model, layout, sequences, queries, kind)
 
 
-def _pairs(queries: Token, window: Numeric, chunked: bool) -> Numeric:
-    return op.chunked_pairs(queries, window) if chunked else op.causal_pairs(queries, window)
+def _linear(model: Model, layout: Layout, sequences: Count, queries: Token, kind: str) -> list[Op]:
+    """Layers of linear attention: each accelerator has its share of the heads' states."""
+    shape = architecture.linear(model)
+    if shape is None:
+        return []
+    split = least(layout.tensor, shape.value_heads)
+    heads, keys = shape.value_heads / split, shape.key_heads / least(layout.tensor, shape.key_heads)
+    sizes = (sequences, queries, heads, keys, shape.key_dim, shape.value_dim, architecture.STATE)
+    return [op.linear_attention("linear_attention", *sizes, shape.layers * stage_share(model, layout), kind)]
+
+
+def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Numeric:
+    """Pairs of the queries with what they see: those of the whole prompt less those of its cached prefix."""
+    pairs = op.chunked_pairs if chunked else op.causal_pairs
+    whole = pairs(prefix + queries, window)
+    return whole if isinstance(prefix, float) and prefix == 0.0 else whole - pairs(prefix, window)
 
 
 def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
@@ -130,17 +176,17 @@ def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric)
 def _experts(
     model: Model, experts: Experts, layout: Layout, precision: Precision, tokens: Token, share: Numeric
 ) -> list[Op]:
-    hidden, layers = float(model.hidden), architecture.expert_layers(model) * share
+    hidden, layers = architecture.expert_hidden(model), architecture.expert_layers(model) * share
     groups, spread, t = layout.expert_groups, layout.expert_spread, layout.tensor
     routed, active = float(experts.routed), float(experts.active)
     sizes = (tokens, tokens * groups, hidden, float(experts.width), routed, active, t, spread)
     # where groups share experts, each token goes to the accelerators of its experts and comes back, each way once
     # per expert; an accelerator sends its 1/t of its group's tokens
-    reached = op.touched(spread, np.minimum(1.0, spread), np.minimum(active, spread))
+    reached = op.touched(spread, least(1.0, spread), least(active, spread))
     size = tokens / t * reached * hidden
-    peers = np.where(np.greater(groups, 1), spread, 1.0)
+    peers = where(groups > 1, spread, 1.0)
     return [
-        op.router("router", tokens, hidden, routed, layers),
+        op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
         op.experts(
             "experts", *sizes, precision.weight_bytes, precision.compute, layers, precision.weights, layout.expert

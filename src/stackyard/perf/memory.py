@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture
 from stackyard.perf.layout import Layout, stage_share
+from stackyard.perf.numeric import ceiling, least, most, where
 from stackyard.perf.op import ACTIVATION
+from stackyard.perf.overflow import Store, spilled
 from stackyard.perf.precision import Precision
 from stackyard.quantity import Byte, Count, Numeric, Token
 
@@ -26,6 +28,7 @@ class Memory:
     runtime: Byte
     available: Byte
     largest_batch: Count  # sequences of full length that the replica can hold; 0 where the weights do not fit
+    overflow: Byte = 0.0  # cache in the store behind the accelerator, not counted in `total`
 
     @property
     def total(self) -> Byte:
@@ -72,9 +75,7 @@ def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: 
     >>> float(sequence_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"], 1000.0))
     40960000.0
     """
-    whole = architecture.cache_bytes(model, context, precision.cache_bytes)
-    split = 1.0 if architecture.is_latent(model) else np.minimum(layout.tensor, model.attention.kv_heads)
-    return whole / split * stage_share(model, layout)
+    return architecture.cache_bytes(model, context, precision.cache_bytes, layout.tensor) * stage_share(model, layout)
 
 
 def activation_bytes(model: Model, layout: Layout, tokens: Token) -> Byte:
@@ -98,20 +99,26 @@ def memory(
     context: Token,
     pass_tokens: Token,
     values: Mapping[str, float],
+    more: tuple[Byte, Byte] = (0.0, 0.0),
+    store: Store | None = None,
 ) -> Memory:
     """Memory of `batch` sequences per replica, all grown to `context` tokens, with passes of `pass_tokens` tokens.
 
-    The cache may take a share of what weights, activations and runtime leave free.
+    The cache may take a share of what weights, activations and runtime leave free; what it needs beyond goes to the
+    `store`, as far as that goes. `more` are weights, and cache of a sequence, of a model that guesses tokens.
     """
-    weights = weight_bytes(model, layout, precision)
-    each = sequence_bytes(model, layout, precision, context)
+    weights = weight_bytes(model, layout, precision) + more[0]
+    each = sequence_bytes(model, layout, precision, context) + more[1]
     activations = activation_bytes(model, layout, pass_tokens)
     runtime = values["memory.runtime"]
     fixed = weights + activations + runtime
-    room = np.maximum(chip.memory - fixed, 0.0) * values["memory.usable"]
-    available = np.minimum(fixed + room, chip.memory)
-    largest = np.floor(room / each * (1 + 1e-12)) * layout.data
-    return Memory(weights, each * np.ceil(batch / layout.data), activations, runtime, available, largest)
+    room = most(chip.memory - fixed, 0.0) * values["memory.usable"]
+    available = least(fixed + room, chip.memory)
+    cache = each * ceiling(batch / layout.data)
+    overflow = spilled(cache, room, store)
+    behind = 0.0 if store is None else where(chip.memory > fixed, store.capacity, 0.0)
+    largest = -ceiling(-(room + behind) / each * (1 + 1e-12)) * layout.data
+    return Memory(weights, cache - overflow, activations, runtime, available, largest, overflow)
 
 
 def capacity(
@@ -121,6 +128,7 @@ def capacity(
     precision: Precision,
     context: Token,
     values: Mapping[str, float],
+    more: tuple[Byte, Byte] = (0.0, 0.0),
 ) -> Count:
     """Sequences of `context` tokens that a replica can hold while it takes in prompts in passes of full size.
 
@@ -133,4 +141,4 @@ def capacity(
     True
     """
     sizes = (model, chip, layout, precision, 1.0, context, values["prefill.tokens"], values)
-    return memory(*sizes).largest_batch
+    return memory(*sizes, more=more).largest_batch

@@ -129,7 +129,9 @@ def memory_map(
 
 def _stacked(variant: Variant, generations: Iterable[HbmGeneration]) -> list[Place]:
     """The accelerator with as many stacks of every product that is on record with a capacity of its own."""
-    found = []
+    found: list[Place] = []
+    if not variant.chip.stacks:
+        return found
     for generation in generations:
         for height in generation.heights:
             if f"capacity.{height}" in generation.facts:

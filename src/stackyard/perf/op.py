@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stackyard.perf.numeric import least, where
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
 TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
@@ -23,8 +24,9 @@ class Op:
     `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
     `precision` is that of the arithmetic, `stored` that of the weights or cache read. `edge` is the FLOP that one more
     row in each group of a (grouped) matmul would add, `wave` the FLOP of one element of output: what padding to whole
-    tiles and whole waves of tiles costs; `groups` is how many experts are reached, `uneven` 0 where every accelerator
-    has a part of each and up to 1 where each has few experts whole. `sent` bytes leave the accelerator, in one
+    tiles and whole waves of tiles costs; `narrow` is one over the width of an expert as one accelerator holds it, 0 for
+    all else; `groups` is how many experts are reached, `uneven` 0 where every accelerator has a part of each and up to
+    1 where each has few experts whole. `sent` bytes leave the accelerator, in one
     direction, inside a group of accelerators that is `peers` wide.
     """
 
@@ -36,11 +38,13 @@ class Op:
     bytes: Byte = 0.0
     edge: Flop = 0.0
     wave: Flop = 0.0
+    narrow: Numeric = 0.0
     groups: Count = 0.0
     uneven: Numeric = 0.0
     sent: Byte = 0.0
     peers: Count = 1.0
     count: Count = 1.0
+    shared: Numeric = 0.0  # 1 for sums and gathers, which groups can do part by part
 
 
 def matmul(
@@ -62,7 +66,7 @@ def matmul(
     33554432
     """
     moved = inner * outer * weight + rows * (inner + outer) * ACTIVATION
-    edge, wave = 2 * inner * outer, 2 * inner * np.minimum(rows / TILE, 1.0)
+    edge, wave = 2 * inner * outer, 2 * inner * least(rows / TILE, 1.0)
     return Op(name, "matmul", precision, stored, rows * edge, moved, edge, wave, count=count)
 
 
@@ -74,7 +78,7 @@ def causal_pairs(tokens: Token, window: Numeric = np.inf) -> Numeric:
     >>> float(causal_pairs(4.0)), float(causal_pairs(4.0, 2.0))
     (10.0, 7.0)
     """
-    seen: Numeric = np.minimum(tokens, window)
+    seen: Numeric = least(tokens, window)
     return seen * (seen + 1) / 2 + (tokens - seen) * seen
 
 
@@ -120,6 +124,41 @@ def attention(
     flop = 2 * sequences * pairs * heads * (key_dim + value_dim)
     moved = (keys + queries) * cache_width * cache + queries * heads * (key_dim + value_dim) * ACTIVATION
     return Op(name, kind, precision, stored, flop, sequences * moved, count=count)
+
+
+CHUNK: Token = 64.0  # tokens that kernels of linear attention take at once (flash-linear-attention's default)
+
+
+def linear_attention(
+    name: str,
+    sequences: Count,
+    queries: Token,
+    value_heads: Count,
+    key_heads: Count,
+    key_dim: Count,
+    value_dim: Count,
+    state: Byte,
+    count: Count = 1.0,
+    kind: str = "decode",
+) -> Op:
+    """Gated delta rule of `sequences`, each with `queries` new tokens, over a state of key_dim x value_dim a head.
+
+    Decode reads and writes the state for one token: S' = S (decay) + k (v - S k)^T, o = S' q, so flop = 7 key_dim
+    value_dim a head and bytes = 2 key_dim value_dim state. Prefill works in chunks of C tokens (arXiv:2412.06464,
+    section 3.3): flop = 2 C (3 key_dim + 2 value_dim) + 2/3 C^2 + 6 key_dim value_dim a token and head, of which the
+    state is written and read once a chunk in 16 bits; queries, keys, values, gate and output pass once.
+
+    >>> linear_attention("linear_attention", 1.0, 1.0, 64.0, 16.0, 128.0, 128.0, 4.0).bytes
+    8445952.0
+    """
+    moved = queries * (2 * key_heads * key_dim + 3 * value_heads * value_dim) * ACTIVATION
+    square = key_dim * value_dim
+    if kind == "decode":
+        flop, moved = 7 * value_heads * square * queries, moved + 2 * value_heads * square * state
+    else:
+        flop = queries * value_heads * (2 * CHUNK * (3 * key_dim + 2 * value_dim) + 2 / 3 * CHUNK**2 + 6 * square)
+        moved = moved + queries / CHUNK * 2 * value_heads * square * ACTIVATION
+    return Op(name, kind, "bf16", "bf16", sequences * flop, sequences * moved, count=count)
 
 
 def norm(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
@@ -198,6 +237,7 @@ def experts(
         moved,
         groups * each,
         groups=groups,
+        narrow=np.maximum(tensor / dealt, 1.0) / width,
         uneven=1.0 - 1.0 / dealt,
         count=count,
     )
@@ -235,7 +275,7 @@ def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_reduce("all_reduce", 100, 4).sent, float(all_reduce("all_reduce", 100, 1).count)
     (150.0, 0.0)
     """
-    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count)
+    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0)
 
 
 def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -244,7 +284,7 @@ def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_gather("all_gather", 100, 4).sent
     75.0
     """
-    return _exchange(name, (peers - 1) / peers * size, peers, count)
+    return _exchange(name, (peers - 1) / peers * size, peers, count, 1.0)
 
 
 def all_to_all(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -262,11 +302,12 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     >>> send("send", 100, 2, 16).sent
     100.0
     """
-    return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * np.greater(peers, 1) * 1.0)
+    return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
-def _exchange(name: str, sent: Byte, peers: Count, count: Count) -> Op:
-    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=count * np.greater(peers, 1) * 1.0)
+def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0) -> Op:
+    busy = count * where(peers > 1, 1.0, 0.0)
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared)
 
 
 def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:

@@ -50,13 +50,18 @@ PRESETS: dict[str, Precision] = {
 
 
 def precision_of(name: str | Precision) -> Precision:
-    """The preset of this name, or the Precision itself; ValueError with the nearest known name otherwise.
+    """The preset of this name, 'weights/cache/compute', or the Precision itself; else ValueError with the nearest name.
 
     >>> precision_of("fp8").cache
     'fp8'
+    >>> precision_of("mxfp4/fp8/bf16").weight_bytes
+    0.53125
     """
     if isinstance(name, Precision):
         return name
+    parts = name.split("/")
+    if len(parts) == 3:
+        return Precision(*parts)
     if name not in PRESETS:
         raise ValueError(f"'{name}' is not a precision I know: {nearest(name, PRESETS)}")
     return PRESETS[name]
@@ -69,7 +74,7 @@ def unsupported(chip: Accelerator, precision: Precision) -> list[str]:
 
     >>> from stackyard import catalog
     >>> unsupported(catalog.load().accelerator("a100"), PRESETS["fp8"])
-    ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16)']
+    ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16, int8)']
     """
     needed = dict.fromkeys((precision.compute, "bf16"))
     known = ", ".join(sorted(chip.flops)) or "none"

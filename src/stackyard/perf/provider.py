@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
+from stackyard.perf.collective import beyond
+from stackyard.perf.numeric import root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
@@ -46,7 +49,7 @@ class Terms(NamedTuple):
         """
         square = self.compute * self.compute
         other = self.memory * self.memory
-        return np.sqrt(np.sqrt(square * square + other * other)) + self.link + self.overhead
+        return root(root(square * square + other * other)) + self.link + self.overhead
 
 
 LIMITS = Terms._fields
@@ -57,25 +60,38 @@ class Reach(NamedTuple):
 
     compute: Fraction
     memory: Fraction
-    padding: Numeric  # rows of padding in each group of a matmul
-    wave: Numeric  # elements of output that the last, half-empty wave of tiles costs
-    load: Numeric  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
     overhead: Second
-    group: Second  # that each group of a grouped matmul adds: its tiles start cold
+    padding: Numeric = 0.0  # rows of padding in each group of a matmul with many rows
+    wave: Numeric = 0.0  # elements of output that the last, half-empty wave of tiles costs
+    narrow: Numeric = 0.0  # width of an expert at which its arithmetic takes twice that of the same work in wide ones
+    thin: Numeric = 0.0  # the same for reading its weights
+    load: Numeric = 0.0  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
+    group: Second = 0.0  # that each group of a grouped matmul adds: its tiles start cold
+
+
+_NONE = 1e-300  # FLOP: where there are no rows nothing is padded
 
 
 def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach) -> Terms:
     """Terms of a kernel: arithmetic with its padding, and memory traffic.
 
-    compute = count (flop (1 + load uneven) + padding edge + elements wave) / (F c), memory = count bytes / (B m): F, B
-    are the chip's printed rates, c, m the shares of them that kernels of this kind reach. Padding to whole tiles of
-    rows costs half a tile in the mean; the last wave of tiles leaves part of the chip idle; the accelerator with the
-    busiest experts is waited for.
+    compute = count (flop (1 + load uneven) (1 + n / width) + pad + elements wave) / (F c) and
+    memory = count bytes (1 + t / width) / (B m): F, B are the chip's printed rates, c, m the shares of them that
+    kernels of this kind reach, and width that of an expert's part. Matmuls pad each group to whole tiles of rows: half
+    a tile in the mean, of a tile that libraries choose to suit the rows: pad = P flop / (P + flop), P = padding edge.
+    The last wave of tiles leaves part of the chip idle; the accelerator with the busiest experts is waited for; narrow
+    experts have short inner loops and short rows.
     """
-    work = op.flop * (1.0 + reach.load * op.uneven) + reach.padding * op.edge + reach.wave * op.wave
+    work, moved = op.flop, op.bytes
+    if op.kind == "experts":
+        work = work * (1.0 + reach.load * op.uneven) * (1.0 + reach.narrow * op.narrow)
+        moved = moved * (1.0 + reach.thin * op.narrow)
+    if op.kind in ("matmul", "experts"):
+        padding = reach.padding * op.edge
+        work = work + padding * op.flop / (padding + op.flop + _NONE) + reach.wave * op.wave
     return Terms(
         op.count * work / (flops * reach.compute),
-        op.count * op.bytes / (bandwidth * reach.memory),
+        op.count * moved / (bandwidth * reach.memory),
         0.0,
         op.count * (reach.overhead + op.groups * reach.group),
     )
@@ -87,8 +103,8 @@ def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
     latency = first + ramp sent / (sent + half): a small message is sent at once; a large one fills and drains a
     pipeline of chunks. nccl-tests on eight H100 show 20 us up to 0.5 MB, and 100 us beyond bytes over rate from 100 MB.
     """
-    busy = np.greater(op.count, 0)
-    sent = np.where(busy, op.sent / np.where(busy, link, 1.0), 0.0)
+    busy = op.count > 0
+    sent = where(busy, op.sent / where(busy, link, 1.0), 0.0)
     latency = values["overhead.collective"] + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
     return Terms(0.0, 0.0, op.count * sent, op.count * latency)
 
@@ -96,20 +112,36 @@ def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
 def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     """What this kind of operation reaches by the constants; None for a precision that they do not have."""
     engine, launch = values["engine.kernels"], values[f"overhead.{op.kind}"] * values["overhead.scale"]
-    if op.kind in ("matmul", "experts"):
-        best = values.get(f"compute.{op.precision}")
-        if best is None:
-            return None
-        grouped = values["compute.experts"] if op.kind == "experts" else 1.0
-        engine = engine * values["engine.experts"] if op.kind == "experts" else engine
-        if op.stored in FOUR_BIT and op.precision != "fp4":
-            best = best * values["compute.dequantise"]
-        read = values[f"memory.{op.kind}"] * values[f"format.{op.stored}"]
-        tiles = values[f"padding.{op.kind}"], values["compute.wave"], values["load.experts"]
-        return Reach(best * grouped * engine, read * engine, *tiles, launch, values["overhead.group"])
-    read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
-    plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
-    return Reach(plain * engine, read * engine, 0.0, 0.0, 0.0, launch, 0.0)
+    if op.kind not in ("matmul", "experts"):
+        read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
+        plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
+        return Reach(plain * engine, read * engine, launch)
+    best = values.get(f"compute.{op.precision}")
+    if best is None:
+        return None
+    if op.stored in FOUR_BIT and op.precision != "fp4":
+        best = best * values["compute.dequantise"]
+    best, read = best * engine, values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine
+    tiles = values[f"padding.{op.kind}"], values["compute.wave"]
+    if op.kind == "matmul":
+        return Reach(best, read, launch, *tiles)
+    width = values["compute.narrow"], values["memory.narrow"]
+    cold = values["load.experts"], values["overhead.group"]
+    return Reach(best * values["compute.experts"], read, launch, *tiles, *width, *cold)
+
+
+def _known(op: Op, values: Mapping[str, float]) -> Reach | None:
+    """`reach`, remembered for constants that cannot change: it depends on the operation's kind and formats alone."""
+    if type(values) is not MappingProxyType:
+        return reach(op, values)
+    key = (id(values), op.kind, op.precision, op.stored)
+    found = _KNOWN.get(key)
+    if found is None or found[0] is not values:
+        found = _KNOWN[key] = (values, reach(op, values))
+    return found[1]
+
+
+_KNOWN: dict[tuple[int, str, str, str], tuple[Mapping[str, float], Reach | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -117,9 +149,9 @@ class Roofline:
     """A smooth roofline: the slower of compute and memory, or the link, plus a fixed cost of each launch.
 
     `values` are the constants (perf/data); without them those of the chip's generation and its newest engine. The link
-    is the scale-up link inside the scale-up domain and the scale-out link for wider groups. After Williams, Waterman
-    and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a precision that the chip
-    has no figure for; nan for a link.
+    is the scale-up link inside the scale-up domain; wider groups work in two tiers (perf/collective.py). After
+    Williams, Waterman and Patterson, Commun. ACM 52 (4), 2009. Kernels do not overlap with each other. None for a
+    precision that the chip has no figure for; nan for a link.
     """
 
     values: Mapping[str, float] | None = field(default=None, repr=False)
@@ -128,10 +160,13 @@ class Roofline:
     def terms(self, op: Op, chip: Accelerator) -> Terms | None:
         values = self.values or constants.values(chip)
         if op.kind == "collective":
-            outside = np.greater(op.peers, max(chip.scale_up_domain, 1))
-            slow = chip.scale_out * values["link.scale_out"]
-            return transfer(op, np.where(outside, slow, chip.scale_up * values["link.scale_up"]), values)
-        flops, reached = chip.flops.get(op.precision), reach(op, values)
+            inside = transfer(op, chip.scale_up * values["link.scale_up"], values)
+            outside = op.peers > max(chip.scale_up_domain, 1)
+            if outside is False or not np.any(outside):
+                return inside
+            pairs = zip((inside.link, inside.overhead), beyond(op, chip, values), strict=True)
+            return Terms(0.0, 0.0, *(where(outside, op.count * far, near) for near, far in pairs))
+        flops, reached = chip.flops.get(op.precision), _known(op, values)
         return None if flops is None or reached is None else kernel(op, flops, chip.bandwidth, reached)
 
     def seconds(self, op: Op, chip: Accelerator) -> Second | None:

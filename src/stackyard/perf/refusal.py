@@ -18,14 +18,14 @@ Mask = bool | NDArray[np.bool_]
 def sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Token) -> dict[str, Mask]:
     """Sizes that cannot be: reason -> where it holds."""
     widths = layout.tensor, layout.pipeline, layout.data, layout.expert
-    uneven = [np.not_equal(np.mod(width, 1.0), 0) | np.less(width, 1) for width in widths]
+    uneven = [(width % 1.0 != 0) | (width < 1) for width in widths]
     found: dict[str, Any] = {
         "layout widths must be whole numbers of at least 1": uneven[0] | uneven[1] | uneven[2] | uneven[3],
-        "the batch is empty": np.less(batch, 1),
-        "the prompt is empty": np.less(prompt, 1),
-        "the output is empty": np.less(output, 1),
+        "the batch is empty": batch < 1,
+        "the prompt is empty": prompt < 1,
+        "the output is empty": output < 1,
         f"prompt and output exceed the context of {model.max_context:,} tokens": prompt + output > model.max_context,
-        "fewer sequences than data groups": np.less(batch, layout.data) & np.greater_equal(batch, 1),
+        "fewer sequences than data groups": (batch < layout.data) & (batch >= 1),
     }
     return found
 

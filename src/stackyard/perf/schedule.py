@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from stackyard.perf.layout import Layout
+from stackyard.perf.numeric import least, most, where
 from stackyard.quantity import Count, Numeric, Second, Token
 
 REGIMES = ("concurrency", "max load", "fixed batch")
+DECODE_POOL = "decode pool"  # a replica whose prompts come with their cache, from a prefill pool
 
 
 @dataclass(frozen=True)
@@ -30,34 +30,46 @@ class Shape:
     own: Count  # passes that take in one request's prompt
     others: Count  # passes that take in the other requests' prompts, in one request's life
     steps: Count  # decode steps of one request
+    tokens: Token  # that those steps yield
 
 
 def shape(
-    layout: Layout, batch: Count, prompt: Token, output: Token, pass_tokens: Token, regime: str = "concurrency"
+    layout: Layout,
+    batch: Count,
+    prompt: Token,
+    output: Token,
+    pass_tokens: Token,
+    regime: str = "concurrency",
+    gain: Numeric = 1.0,
 ) -> Shape:
     """A batch spread evenly over data groups, and over pipeline stages as micro-batches of at least one sequence.
 
     A pass takes in at most `pass_tokens` prompt tokens. Under `concurrency` it takes the prompts that have come since
-    the last: group / (steps x pipeline), at least one if it fits; otherwise as many as fill it.
+    the last: group / (steps x pipeline), at least one if it fits; otherwise as many as fill it. A step yields `gain`
+    tokens of a sequence.
 
     >>> found = shape(Layout(), 16.0, 1000.0, 101.0, 8000.0, "max load")
     >>> float(found.prompts), float(found.others), float(found.aboard)
     (8.0, 1.0, 8.0)
     """
     group = batch / layout.data
-    micro = np.maximum(group / layout.pipeline, 1.0)
-    steps = np.maximum(output - 1.0, 0.0)
+    micro = most(group / layout.pipeline, 1.0)
+    tokens = most(output - 1.0, 0.0)
+    steps = tokens / gain
     slots = steps * layout.pipeline
-    most = np.minimum(pass_tokens / prompt, np.maximum(group, 1.0))
-    come = np.maximum(group / np.maximum(slots, 1.0), 1.0)
-    prompts = np.minimum(come, most) if regime == "concurrency" else most
-    own = np.maximum(1.0 / prompts, 1.0)
-    others = np.maximum(group / prompts - own, 0.0)
-    if regime == "fixed batch":
+    full = least(pass_tokens / prompt, most(group, 1.0))
+    come = most(group / most(slots, 1.0), 1.0)
+    prompts = least(come, full) if regime == "concurrency" else full
+    own = most(1.0 / prompts, 1.0)
+    others = most(group / prompts - own, 0.0)
+    if regime == DECODE_POOL:
+        own, others = 0.0 * own, 0.0 * others
+    if regime in ("fixed batch", DECODE_POOL):
         aboard: Count = 0.0 * prompts
     else:
-        aboard = np.maximum(micro - prompts, 0.0) * np.minimum(slots / np.maximum(others, 1e-9), 1.0)
-    return Shape(group, micro, np.minimum(np.maximum(group, 1.0), layout.pipeline), prompts, aboard, own, others, steps)
+        aboard = most(micro - prompts, 0.0) * least(slots / most(others, 1e-9), 1.0)
+    passes = least(most(group, 1.0), layout.pipeline)
+    return Shape(group, micro, passes, prompts, aboard, own, others, steps, tokens)
 
 
 def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Second:
@@ -92,13 +104,14 @@ def serve(
 ) -> Service:
     """Latency and throughput from the times of a pass that takes prompts in (m) and of a decode pass (t), one stage.
 
-    With P stages, S = output - 1 steps, `own` and `others` passes that take in the own prompt and those of the others:
-    first = (P - 1 + own) m; decode = max(S P - others, 0) t + others m; cycle = first + decode; tpot = decode / S;
-    output rate = batch output / cycle. Under `fixed batch` all prompts come first: first = (P - 1 + own + others) m and
-    decode = S P t. The time to first token is `first`, half a running step of the others, and the wait for prompts
-    before it, r / (2 (1 - r)) own m with r the share of time in such passes (Pollaczek-Khinchine for even service
-    times), at most all the others'. Valid at steady load with requests of one length; the first token comes from the
-    prefill, so one-token outputs have no decode steps.
+    With P stages, S = output - 1 steps, fewer where a step yields several tokens, `own` and `others` passes that take
+    in the own prompt and those of the others: first = (P - 1 + own) m; decode = max(S P - others, 0) t + others m;
+    cycle = first + decode; tpot = decode / (output - 1); output rate = batch output / cycle. Under `fixed batch` all
+    prompts come first: first = (P - 1 + own + others) m and decode = S P t; a decode pool has no `first`. The time to
+    first token is `first`, half a running step of the others, and the wait for prompts before it, r / (2 (1 - r)) own m
+    with r the share of time in such passes (Pollaczek-Khinchine for even service times), at most all the others'. Valid
+    at steady load with requests of one length; the first token comes from the prefill, so one-token outputs have no
+    decode steps.
 
     >>> one = Layout()
     >>> cut = shape(one, 10.0, 100.0, 101.0, 100.0, "max load")
@@ -109,18 +122,20 @@ def serve(
     stages, slots = layout.pipeline, cut.steps * layout.pipeline
     first = (stages - 1.0 + cut.own) * stage_mixed
     filling = cut.others * stage_mixed
-    decodes = np.greater(cut.steps, 0)
+    decodes = cut.steps > 0
     if regime == "fixed batch":
         first, decode = first + filling, slots * stage_decode
         ttft = first
+    elif regime == DECODE_POOL:
+        first, decode = 0.0 * first, slots * stage_decode
     else:
-        decode = np.maximum(slots - cut.others, 0.0) * stage_decode + filling
+        decode = most(slots - cut.others, 0.0) * stage_decode + filling
     cycle = first + decode
     share = (cut.own + cut.others) * stage_mixed / cycle
     if regime != "fixed batch":
-        busy = np.minimum(filling / cycle, 1.0 - 1e-9)
-        queue = np.minimum(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
-        running = np.minimum(np.maximum(cut.group - 1.0, 0.0), 1.0) * decodes
+        busy = least(filling / cycle, 1.0 - 1e-9)
+        queue = least(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
+        running = where(decodes, least(most(cut.group - 1.0, 0.0), 1.0), 0.0)
         ttft = first + queue + running * stages * stage_decode / 2.0
-    tpot = np.where(decodes, decode / np.maximum(cut.steps, 1.0), stages * stage_decode)
+    tpot = where(decodes, decode / most(cut.tokens, 1.0), stages * stage_decode)
     return Service(cycle, ttft, tpot, batch * output / cycle, batch * (prompt + output) / cycle, share)

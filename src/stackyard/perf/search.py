@@ -13,6 +13,7 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
+from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Second, Token, Watt, show
 
 _FINENESS = 8  # batches tried per doubling
@@ -64,12 +65,13 @@ def offered(
     tensor: int | None = None,
     pipeline: int | None = None,
     expert: int | None = None,
+    data: int | None = None,
 ) -> Layout:
     """Layouts to choose among, as arrays of one axis, with the widths that are given fixed.
 
     With `tensor` that is one layout, its other widths 1 where they are not given; without, those of `layouts`. An
-    expert width above the tensor width takes expert / tensor data groups. Whether the widths suit the model and each
-    other is left to `estimate` to say.
+    expert width above the tensor width takes expert / tensor data groups where no data width is given. Whether the
+    widths suit the model and each other is left to `estimate` to say.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -81,11 +83,16 @@ def offered(
     {3.0}
     """
     if tensor is not None:
-        rows = [(tensor, pipeline or 1, max(1, (expert or 1) // tensor), expert or 1)]
+        groups = max(1, (expert or 1) // max(tensor, 1)) if data is None else data
+        rows = [(tensor, 1 if pipeline is None else pipeline, groups, 1 if expert is None else expert)]
         return Layout(*np.array(rows, dtype=float).T)
     every = layouts(model, chip, domain, 8 if pipeline is None else 1)
     if pipeline is not None:
         every = replace(every, pipeline=np.full_like(every.pipeline, pipeline))
+    if data is not None:
+        kept = np.unique(np.stack([every.tensor, every.pipeline], axis=1), axis=0)
+        rows = [(t, p, data, t * data if expert is None and model.experts else expert or 1) for t, p in kept]
+        return Layout(*np.array(sorted(rows, key=lambda r: (r[0] * r[1] * r[2], r)), dtype=float).T)
     if expert is None:
         return every
     pairs = np.unique(np.stack([every.tensor, every.pipeline], axis=1), axis=0)
@@ -106,13 +113,17 @@ def best(
     hbm: HbmGeneration | None = None,
     among: Layout | None = None,
     batch: Count | None = None,
+    regime: str = "concurrency",
+    engine: str = "",
+    serving: Serving = PLAIN,
+    power: float = math.inf,
 ) -> Best:
     """The layout and batch with the highest token rate per accelerator whose mean latencies meet the objective.
 
     Tries tensor, pipeline and expert widths inside the scale-up domain (`domain` accelerators if given), or the layouts
     `among` (arrays of one axis, see `offered`), times batches up to the memory, or the one `batch`, all in one call of
-    `estimate`; among equal rates the smallest replica wins. `ttft` and `tpot` are upper limits on the means in seconds.
-    Raises ValueError for numbers that are not positive.
+    `estimate`, which explains the other parameters; among equal rates the smallest replica wins. `ttft` and `tpot` are
+    upper limits on the means in seconds. Raises ValueError for numbers that are not positive.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -123,14 +134,15 @@ def best(
     every = layouts(model, chip, domain) if among is None else among
     wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
     sizes = batches(every) if batch is None else np.full((np.size(every.tensor), 1), float(batch))
-    found = estimate(model, chip, wide, sizes, prompt, output, precision, provider, hbm)
+    more = (precision, provider, hbm, regime, engine, serving, power)
+    found = estimate(model, chip, wide, sizes, prompt, output, *more)
     index = _fastest(found, ttft, tpot)
     tried = int(np.size(found.fits))
     if index is not None:
         return Best(found.at(index), (), tried, (ttft, tpot))
     why, close = _none(found, ttft, tpot), found.at(_closest(found, ttft, tpot))
     if not close.fits:  # a single estimate tells its reasons with their figures
-        nearest = estimate(model, chip, close.layout, close.batch, prompt, output, precision, provider, hbm)
+        nearest = estimate(model, chip, close.layout, close.batch, prompt, output, *more)
     else:
         times = f"{show(float(close.ttft), 's')} to the first token, {show(float(close.tpot), 's')} per output token"
         nearest = replace(close, fits=False, reasons=dict.fromkeys((*why, f"this is the nearest: {times}"), True))

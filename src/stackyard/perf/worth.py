@@ -124,7 +124,9 @@ def _all(
 ) -> Estimate:
     wide = Layout(*(np.asarray(getattr(among, f.name), dtype=float)[:, None] for f in fields(Layout)))
     lengths = (workload.prompt, workload.output)
-    return estimate(workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm)
+    return estimate(
+        workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm, serving=workload.serving
+    )
 
 
 def _rates(found: Estimate, workload: Workload) -> NDArray[np.float64]:
@@ -234,7 +236,9 @@ def _binds(workload: Workload, variant: Variant, precision: str | Precision, bes
     """What a batch 5% larger (at least one request a group) would run against, in the best point's layout."""
     more = best.batch + max(0.05 * best.batch, float(best.layout.data))
     lengths = (workload.prompt, workload.output)
-    next_ = estimate(workload.model, variant.chip, best.layout, more, *lengths, precision, hbm=variant.hbm)
+    next_ = estimate(
+        workload.model, variant.chip, best.layout, more, *lengths, precision, hbm=variant.hbm, serving=workload.serving
+    )
     against = {
         "memory capacity": not next_.fits,
         "time to first token": next_.ttft > workload.ttft,

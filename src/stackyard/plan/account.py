@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from stackyard.plan.choices import Named
 from stackyard.plan.plan import FLOWS
 from stackyard.plan.problem import SITE, A, C, O, P, Problem, R, S, V, array
 from stackyard.quantity import DAY
@@ -12,7 +13,8 @@ from stackyard.quantity import DAY
 
 def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
     """Costs, power, energy, carbon and water that decisions cause, by month (FLOWS)."""
-    d, x = problem.data, decisions
+    d: Named = problem.data.variables
+    x: Named = decisions.variables
     short = d["short_price"].where(np.isfinite(d["short_price"]), 0.0) * x["short"]
     lost = (d["unserved_price"] * x["unserved"]).sum(V) + (d["tier_price"] * x["deep"]).sum([V, R])
     found = _power(d, x) | {
@@ -26,11 +28,11 @@ def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
         "cost_unserved": lost * d["seconds"] / DAY,
         "cost_late": (d["campaign_late"] * x["undone"]).sum(C),
     }
-    coords = {dim: d[dim] for dim in d.dims}
+    coords = {dim: problem.data[dim] for dim in problem.data.dims}
     return xr.Dataset({n: array(n, v.transpose(*FLOWS[n].dims), FLOWS) for n, v in found.items()}, coords=coords)
 
 
-def _power(d: xr.Dataset, x: xr.Dataset) -> dict[str, xr.DataArray]:
+def _power(d: Named, x: Named) -> dict[str, Named]:
     """What plants and sources draw, cost and emit."""
     idle = (x["installed"] * d["power_idle"]).sum(A)
     extra = d["power_busy"] - d["power_idle"]
@@ -60,7 +62,8 @@ def _power(d: xr.Dataset, x: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def residual_value(problem: Problem, decisions: xr.Dataset) -> float:
     """USD of today for what is still in life at the end of the horizon."""
-    d, x = problem.data, decisions
+    d: Named = problem.data.variables
+    x: Named = decisions.variables
     hbm = (d["stack_value"] * x["draw"]).sum(S)
     left = (d["accelerator_residual"] * (d["accelerator_price"] * x["bought"] + hbm)).sum()
     left = left + (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum()

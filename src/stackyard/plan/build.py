@@ -472,5 +472,11 @@ def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
         closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
         if closed:
             remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
+    for i, supply in enumerate(data[S].values):
+        for j, chip in enumerate(data[A].values):
+            shut = data["undrawable"].values[i, j] > 0
+            if shut.any() and bool(data["fits_stack"].values[i, j]):
+                when = "never" if shut.all() else f"only from {data[T].values[int(np.argmin(shut))]} on"
+                remarks.append(f"{names[str(chip)]} takes {names[str(supply)]} {when}: the maker's qualification.")
     nowhere = [str(key) for key in data[C].values if not bool((data["cluster_most"].sel({C: key}) > 0).any())]
     return remarks + [f"{names[key]} can run nowhere: no site has the power for its least cluster." for key in nowhere]

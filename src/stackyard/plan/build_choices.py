@@ -18,6 +18,7 @@ from stackyard.quantity import MONTH, YEAR
 from stackyard.source import Fact
 
 Array = NDArray[np.float64]
+GIVEN_UP = 12  # months after its deadline, after which a campaign does not run any more
 PHASE_LIFE = 20 * YEAR  # over which the fee of a phase or hall loses its worth, as fit-out by default
 
 
@@ -180,7 +181,7 @@ def training(
     most = np.zeros((kinds, len(ways), count))
     opened, late = np.zeros((count, len(clock))), np.zeros((count, len(clock)))
     for c, campaign in enumerate(campaigns.values()):
-        opened[c] = clock >= campaign.start
+        opened[c] = (clock >= campaign.start) & (clock <= campaign.deadline + GIVEN_UP)
         late[c] = np.where(clock >= campaign.deadline, usd(campaign.late_price, krw) * MONTH / campaign.flop.si, 0.0)
         for a, (key, chip) in enumerate(chips.items()):
             rate[a, c] = chip.flops.get(campaign.precision, 0.0) * campaign.efficiency.si

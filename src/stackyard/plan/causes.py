@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stackyard.plan.grid import most_power
 from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
@@ -22,15 +23,16 @@ SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
 
 SERVED = "demand"
-LEAD, LAUNCH, HALL, RATE = "lead time", "launch", "hall", "rate"
+LEAD, LAUNCH, HALL, RATE, QUALIFIED = "lead time", "launch", "hall", "rate", "qualification"
 MISSING, SEVERAL, COST = "missing", "together", "cost"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
     SERVED: "all demand is served",
     LEAD: "nothing that is ordered can have arrived",
     LAUNCH: "no accelerator that could serve it is on sale early enough",
+    QUALIFIED: "no maker is qualified yet for an accelerator that could serve it",
     HALL: "no site with power takes the racks that could serve it: rack power or cooling",
-    RATE: "no accelerator of the scenario can serve it within its latency and memory",
+    RATE: "no accelerator of the scenario can run it: number format, memory or latency",
     MISSING: "more than one thing is missing that every accelerator for it needs",
     SEVERAL: "several limits hold at once",
     COST: "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them",
@@ -105,12 +107,15 @@ def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
     able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
     sold = d["orders_max"] > 0
-    powered = possible(d, RESOURCES["power"]) > 0
+    powered = possible(d, RESOURCES["power"]) + most_power(d) > 0
+    fits = d["fits_stack"] > 0
+    qualified = (fits & (d["undrawable"] == 0)).any(S) | ~fits.any(S)
     wide = np.ones((d.sizes[A], months), dtype=bool)
     return {
         "hbm": stacks.any(S).transpose(A, T).values,
         "packaging": packed.transpose(A, T).values,
         "orders": wide & sold.any(T).values[:, None],
+        QUALIFIED: qualified.transpose(A, T).values,
         LAUNCH: (sold | ~sold.any(T)).transpose(A, T).values,
         "money": wide & np.array(paid),
         RATE: wide & able.values[:, None],

@@ -88,6 +88,8 @@ def _impossible(d: Values, x: Values) -> Iterator[Row]:
         "draw": (d["fits_stack"] == 0)[:, :, None] | (d["undrawable"] > 0),
         "placed": (d["allowed"] == 0)[:, :, None],
         "run": (d["rate"] == 0)[:, None, :, None],
+        "deep": d["tier_price"] == 0,
+        "short": ~(d["option_minimum"] > 0).any(axis=0),
     }
     for name, where in shut.items():
         excess = np.where(where, np.abs(x[name]), 0.0)

@@ -90,7 +90,7 @@ class Campaign(Door):
     start: MonthField
     """The first month in which it may run."""
     deadline: MonthField
-    """The last month of which it may make use without being late."""
+    """The last month of which it may make use without being late. A year after it, it is given up."""
     least: Annotated[Fact, Unit("package")] = preset("0 package")
     """Accelerators on which it runs at least, whenever it runs."""
     late_price: Annotated[Fact, Unit("USD/month")]

@@ -4,6 +4,9 @@ The inputs that differ are the players of a game whose worth for a set of them i
 are the second scenario's and the others the first's. Each gets its Shapley value: the mean, over all orders in which
 the inputs can change one after another, of what the figure changes by at its turn. The shares add up to the whole;
 L. S. Shapley, A value for n-person games (1953). Every set is planned anew: 2^n plans.
+
+Where something whole is chosen, these plans keep the choices of the first, so that no gap of an integer program counts
+as an input's doing; what the second plan gains by choosing anew is a change of its own, the last.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from stackyard.plan.build import build
 from stackyard.plan.check import audit
 from stackyard.plan.headlines import Headline, headlines
 from stackyard.plan.inputs import Inputs
+from stackyard.plan.problem import Problem
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.solve import solve_warm
 from stackyard.source import Fact
@@ -29,13 +33,19 @@ from stackyard.source import Fact
 MOST = 6  # changed inputs that are told apart: 64 plans; more of them are taken together by section
 
 Progress = Callable[[str], None]
+Key = tuple[str, str]  # section, and entry in it; '' where the section is one thing
+ANEW = "choices made anew"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one changed input does: `shares` of the change of each figure, which over all changes add up to it."""
+    """What one changed input does: `shares` of the change of each figure, which over all changes add up to it.
+
+    `name` is its key in the file, `label` what a reader calls it, `told` what changed.
+    """
 
     name: str
+    label: str
     told: str
     shares: Mapping[Headline, float]
 
@@ -67,24 +77,57 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
     rated: dict[str, Any] = {}
     worth: dict[frozenset[str], dict[Headline, float]] = {}
     sets = [frozenset(some) for size in range(len(groups) + 1) for some in combinations(groups, size)]
+    choices: Mapping[str, Any] = {}
+    shape: dict[str, list[str]] = {}
+    problem, held = None, True
     for number, some in enumerate(sets):
         tell(f"Plan {number + 1} of {len(sets)}: {', '.join(sorted(some)) or 'nothing'} changed")
-        mixed = replace(first, inputs=mix(first.inputs, second.inputs, [key for name in some for key in groups[name]]))
-        try:
-            problem = build(mixed, catalog, rated=rated).problem
-        except KeyError as error:
-            told = f"names {error}, which the other scenario does not have: the changes cannot be told apart"
-            hint = "compare scenarios of which one can be changed into the other one entry at a time"
-            raise InputErrors([Fault(second.located.file, 0, ", ".join(sorted(some)), told, hint)]) from None
-        solved = solve_warm(problem)
+        keys = [key for name in some for key in groups[name]]
+        problem = _mixed(first, second, keys, catalog, rated)
+        same = not shape or axes(problem) == shape
+        held = held and same
+        solved = solve_warm(problem, choices=choices if same else None)
         assert not audit(problem, solved.plan)
+        if not some:
+            choices, shape = solved.choices, axes(problem)
         worth[some] = headlines(problem, solved.plan)
+    assert problem is not None
     before, after = worth[frozenset()], worth[frozenset(groups)]
-    changes = tuple(
-        Change(name, described(first.inputs, second.inputs, keys), shares(name, list(groups), worth))
+    changes = [
+        Change(
+            name,
+            labelled(first.inputs, second.inputs, name, keys),
+            described(first.inputs, second.inputs, keys),
+            shares(name, list(groups), worth),
+        )
         for name, keys in groups.items()
-    )
-    return Comparison((first.name, second.name), before, after, changes, len(sets))
+    ]
+    if choices and held and groups:
+        tell("The second plan with choices of its own")
+        own = headlines(problem, solve_warm(problem).plan)
+        told = "what the second plan gains by choosing anew; before that, the first plan's choices stand"
+        changes.append(
+            Change(ANEW, ANEW.capitalize(), told, {headline: own[headline] - after[headline] for headline in own})
+        )
+        after = own
+    return Comparison((first.name, second.name), before, after, tuple(changes), len(sets) + int(bool(choices and held)))
+
+
+def _mixed(first: Scenario, second: Scenario, keys: list[Key], catalog: Catalog, rated: dict[str, Any]) -> Problem:
+    """The first scenario's problem with some entries of the second's."""
+    try:
+        mixed = replace(first, inputs=mix(first.inputs, second.inputs, keys))
+        return build(mixed, catalog, rated=rated).problem
+    except KeyError as error:
+        told = f"names {error}, which the other scenario does not have: the changes cannot be told apart"
+        hint = "compare scenarios of which one can be changed into the other one entry at a time"
+        place = ", ".join(".".join(key).rstrip(".") for key in keys)
+        raise InputErrors([Fault(second.located.file, 0, place, told, hint)]) from None
+
+
+def axes(problem: Problem) -> dict[str, list[str]]:
+    """The ids of every axis: choices of one plan can stand in another where they are the same."""
+    return {str(dim): [str(value) for value in problem.data[dim].values] for dim in problem.data.dims}
 
 
 def shares(name: str, names: list[str], worth: Mapping[frozenset[str], Mapping[Headline, float]]) -> dict[Any, float]:
@@ -109,8 +152,6 @@ def shares(name: str, names: list[str], worth: Mapping[frozenset[str], Mapping[H
 
 # --- what differs ---
 
-Key = tuple[str, str]  # section, and entry in it; '' where the section is one thing
-
 
 def plain(value: Any) -> Any:
     """A value without where it stands and what was noted beside it, to be compared."""
@@ -129,7 +170,7 @@ def differing(first: Inputs, second: Inputs) -> list[Key]:
     """The entries in which two scenarios differ, in the order of the file."""
     found: list[Key] = []
     for section in Inputs.model_fields:
-        if section in ("name", "about", "absent"):
+        if section in ("name", "about", "absent", "uncertainty"):
             continue
         one, two = getattr(first, section), getattr(second, section)
         if isinstance(one, Mapping):
@@ -167,6 +208,15 @@ def mix(first: Inputs, second: Inputs, keys: list[Key]) -> Inputs:
     return first.model_copy(update=update)
 
 
+def labelled(first: Inputs, second: Inputs, name: str, keys: list[Key]) -> str:
+    """The name of an entry as it stands in reports, that of a section, or of several entries of one."""
+    if len(keys) == 1 and keys[0][1]:
+        section, entry = keys[0]
+        either = getattr(second, section).get(entry) or getattr(first, section).get(entry)
+        return str(getattr(either, "name", name))
+    return name.capitalize()
+
+
 def described(first: Inputs, second: Inputs, keys: list[Key]) -> str:
     """'wafers.slip: 0 to 6' for what changed in some entries; the first few."""
     told: list[str] = []
@@ -191,7 +241,8 @@ def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
             yield from _lines(getattr(one, key), getattr(two, key), f"{path}.{key}".lstrip("."))
     elif isinstance(one, Mapping) and isinstance(two, Mapping):
         for key in [*one, *(key for key in two if key not in one)]:
-            yield from _lines(one.get(key), two.get(key), f"{path}.{_named(key)}".lstrip("."))
+            inside = path.removesuffix(".points") if key == 0 else f"{path}.{_named(key)}".lstrip(".")
+            yield from _lines(one.get(key), two.get(key), inside)
     elif isinstance(one, tuple) and isinstance(two, tuple) and len(one) == len(two):
         for i, (left, right) in enumerate(zip(one, two, strict=True)):
             yield from _lines(left, right, f"{path}[{i}]")
@@ -200,10 +251,12 @@ def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
 
 
 def _named(key: Any) -> str:
-    return show_month(key) if isinstance(key, int) and key > 12 * 1900 else str(key)
+    return show_month(key) if isinstance(key, int) and 12 * 1900 < key < 12 * 2200 else str(key)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, Fact):
         return "a table" if isinstance(value.value, tuple) else f"{value.value:g} {value.unit}".strip()
-    return str(len(value)) + " entries" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return f"{len(value)} entries"
+    return _named(value)

@@ -15,11 +15,25 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stackyard.plan.causes import COST, HALL, LAUNCH, LEAD, MISSING, NOTHING, RATE, SERVED, SEVERAL, SHORT, left, needed
+from stackyard.plan.causes import (
+    COST,
+    HALL,
+    LAUNCH,
+    LEAD,
+    MISSING,
+    NOTHING,
+    QUALIFIED,
+    RATE,
+    SERVED,
+    SEVERAL,
+    SHORT,
+    left,
+    needed,
+)
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.marginal import Marginal, Next, chains, marginals
 from stackyard.plan.plan import Plan, in_year, reported
-from stackyard.plan.problem import SITE, A, Problem, T, V, Y
+from stackyard.plan.problem import SITE, A, O, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
@@ -32,8 +46,9 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     SERVED: "All demand is served",
     LEAD: "Lead time",
     LAUNCH: "Date of sale",
+    QUALIFIED: "Qualification",
     HALL: "Rack power",
-    RATE: "Accelerator speed",
+    RATE: "Accelerators that can run it",
     MISSING: "More than one thing missing",
     SEVERAL: "Several limits at once",
     COST: "Cost of serving",
@@ -255,7 +270,8 @@ def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
     d = problem.data
     labels = json.loads(str(d.attrs.get("labels", "{}")))
     at = np.flatnonzero(months)
-    power, used = (values.values[:, at] for values in (d["site_power"], plan.flows["site_power_peak"]))
+    opened = d["site_power"] + (d["option_power"] * plan.decisions["chosen"]).sum(O)
+    power, used = (values.values[:, at] for values in (opened, plan.flows["site_power_peak"]))
     idle: NDArray[np.bool_] = np.all(used < IDLE * power, axis=1)
     sold = np.any(d["orders_max"].values[:, : at[-1] + 1] > 0, axis=1) & np.any(d["rate"].values > 0, axis=1)
     allowed = d["allowed"].values > 0

@@ -71,7 +71,7 @@ def formulate(problem: Problem, units: Mapping[str, float] | None = None) -> For
     """
     near = without_beyond(problem.data)
     units = scales(near) if units is None else units
-    data = {str(name): values.variable for name, values in scaled(near, units).data_vars.items()}
+    data = {name: near.variables[name] / scale(column.unit, units) for name, column in SCHEMA.items()}
     years = np.argmax(in_year(near).values, axis=0)
     data["year_number"] = xr.Variable((T,), years)
     assembly, exists = Assembly(), possible(data)
@@ -100,25 +100,29 @@ def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, A
 # --- demand beyond reach ---
 
 
+REACH = ("power_busy", "pue_peak", "rate", "peak_to_mean", "site_power", "option_power")
+
+
 def beyond(data: xr.Dataset) -> xr.DataArray:
     """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
     accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
-    watts = data["power_busy"] * data["pue_peak"].min(T)  # (accelerator, service, site)
-    tokens = (data["rate"] * DAY / data["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
-    powers = (data["site_power"] + data["option_power"].sum(O) + grid.most_power(data)).max(T)
-    most = (tokens.where(data["rate"] > 0, 0.0).max(A) * powers).fillna(0.0).sum(SITE).max()
+    d: dict[str, Named] = {name: data.variables[name] for name in REACH}
+    watts = d["power_busy"] * d["pue_peak"].min(T)  # (accelerator, service, site)
+    tokens = (d["rate"] * DAY / d["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
+    powers = (d["site_power"] + d["option_power"].sum(O) + grid.most_power(data).variable).max(T)
+    most = (tokens.where(d["rate"] > 0, 0.0).max(A) * powers).fillna(0.0).sum(SITE).max()
     reach = 2 * float(most) or np.inf
-    excess: xr.DataArray = (data["demand"] - reach).clip(min=0.0)
-    return excess
+    return data["demand"].copy(data=np.maximum(data["demand"].values - reach, 0.0))
 
 
 def without_beyond(data: xr.Dataset) -> xr.Dataset:
     """The same coefficients with demand within reach; tiers of what is not served start so much lower."""
     excess = beyond(data)
-    starts = (data["tier_start"] - excess).transpose(*data["tier_start"].dims)
+    if not excess.values.any():
+        return data
     return data.assign(
-        demand=data["demand"].copy(data=(data["demand"] - excess).values),
-        tier_start=data["tier_start"].copy(data=starts.values),
+        demand=data["demand"].copy(data=data["demand"].values - excess.values),
+        tier_start=data["tier_start"].copy(data=data["tier_start"].values - excess.values[:, None, :]),
     )
 
 

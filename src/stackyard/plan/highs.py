@@ -50,7 +50,7 @@ def put(highs: Any, **options: Any) -> None:
 
 
 def hand_over(highs: Any, program: Program) -> None:
-    """Puts a program in the place of the one that HiGHS holds."""
+    """Puts a program in the place of the one that HiGHS holds; SolveError where its numbers cannot be solved with."""
     import highspy
 
     kinds = highspy.HighsVarType
@@ -63,7 +63,8 @@ def hand_over(highs: Any, program: Program) -> None:
     lp.a_matrix_.value_ = program.values
     if program.whole.any():
         lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in program.whole]
-    highs.passModel(lp)
+    if highs.passModel(lp) == highspy.HighsStatus.kError:
+        raise SolveError("the solver refuses the program: its numbers differ too much in size to be solved")
 
 
 def run(highs: Any) -> None:

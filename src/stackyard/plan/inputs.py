@@ -13,6 +13,7 @@ from stackyard.errors import InputErrors
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
 from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Rejection, Tier, Way
+from stackyard.plan.doubt import Doubt
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import Months, Wafers
 from stackyard.site.epw import read_epw
@@ -318,5 +319,7 @@ class Inputs(Door):
     """Where it can stand."""
     campaigns: Mapping[str, Campaign] = {}
     """Training that is to be done beside the services."""
+    uncertainty: Doubt | None = None
+    """What is not known."""
     absent: tuple[str, ...] = ()
     """What this scenario leaves out, a sentence each; said in the report."""

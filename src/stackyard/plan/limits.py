@@ -70,6 +70,25 @@ def possible(d: xr.Dataset, resource: Resource) -> xr.DataArray:
     return found if more is None else (found + d[more].sum(O)).transpose(*found.dims)
 
 
+def there(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
+    """What a plan has of a limit: given, or brought by what it chose; 0 where it does not limit."""
+    resource = RESOURCES[name]
+    found = finite(d, resource)
+    more = {"hbm": "option_stacks", "power": "option_power"}.get(name)
+    if more is None:
+        return found
+    return (found + (d[more] * plan.decisions["chosen"]).sum(O)).transpose(*found.dims)
+
+
+def one_more(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
+    """What one more of a limit is worth, USD of the month: of a supply under contract, one more that is offered."""
+    price = plan.prices[RESOURCES[name].price]
+    if name != "hbm":
+        return price
+    contracted = (d["option_stacks"] > 0).any([O, T])
+    return plan.prices["price_offer"].where(contracted, price)
+
+
 def spending(plan: Plan) -> xr.DataArray:
     """What the month costs without the price of unserved demand."""
     names = [name for name in plan.flows if str(name).startswith("cost_") and name not in NOT_SPENT]
@@ -99,16 +118,7 @@ def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = 
     """Rent of a resource (or of another amount of it) by place and month, USD of the month, 0 below noise; that of a
     budget follows the spending."""
     d, resource = problem.data, RESOURCES[name]
-    if amount is None:
-        amount = finite(d, resource)
-        chosen = plan.decisions["chosen"]
-        if name == "power":
-            amount = amount + (d["option_power"] * chosen).sum(O)
-        found: xr.DataArray = plan.prices[resource.price] * amount
-        if name == "hbm":
-            found = found + plan.prices["price_offer"] * (d["option_stacks"] * chosen).sum(O)
-    else:
-        found = plan.prices[resource.price] * amount
+    found = one_more(d, plan, name) * (there(d, plan, name) if amount is None else amount)
     if resource.axis is None:
         member, spent = in_year(d), spending(plan)
         weight = member * spent
@@ -138,13 +148,13 @@ def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
     found = []
     for name, resource in RESOURCES.items():
         at = {Y: int(month[:4])} if resource.axis is None else {T: month}
-        price, amount = plan.prices[resource.price].sel(at), d[resource.amount].sel(at)
+        price, amount = one_more(d, plan, name).sel(at), there(d, plan, name).sel(at)
         ever = most(d, resource)
         for place in [None] if resource.axis is None else d[resource.axis].values:
             where = {} if place is None else {resource.axis: place}
-            worth, there = float(price.sel(where)), float(amount.sel(where))
+            worth, available = float(price.sel(where)), float(amount.sel(where))
             if worth * float(ever.sel(where)) > least:
                 called = labels.get(str(place), str(place)) if place is not None else month[:4]
                 tokens = worth / token / days if token > 0 else 0.0
-                found.append(Price(name, called, there, resource.unit, worth, tokens))
+                found.append(Price(name, called, available, resource.unit, worth, tokens))
     return tuple(sorted(found, key=lambda price: -price.worth * price.available))

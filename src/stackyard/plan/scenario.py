@@ -24,6 +24,7 @@ from stackyard.months import show_month
 from stackyard.plan import commitment_checks
 from stackyard.plan.amounts import Door
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
     Horizon,
@@ -39,6 +40,7 @@ from stackyard.plan.inputs import (
 from stackyard.plan.overlay import is_overlay, overlaid
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
+from stackyard.plan.uncertainty import unknown
 from stackyard.quantity import DAY
 from stackyard.source import Fact
 
@@ -101,6 +103,7 @@ def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
         faults.extend(_references(located))
     if inputs is not None:
         faults.extend(_cross_checks(inputs, located, catalog))
+        faults.extend(unknown.check(located, inputs.uncertainty, catalog))
         if not faults:
             inputs = _with_paths(inputs, located)
     faults.raise_any()
@@ -174,10 +177,16 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "alternatives": Way,
     "halls": Hall,
     "campaigns": Campaign,
+    "uncertainty": Doubt,
+    "inputs": Input,
+    "correlations": Correlated,
+    "branches": Branch,
 }
 
 
-MOST_TOKENS = 1e20  # a day: beyond it the program's numbers differ too much in size to be solved
+# Beyond these the program's numbers differ too much in size to be solved.
+LEAST_TOKENS, MOST_TOKENS = 1.0, 1e20  # a day
+MOST_PRICE = 1.0  # USD of a token that is not served
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 _NAMED = (
     "services",
@@ -266,6 +275,13 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
         add(("services", key, "demand"), told, "end the horizon earlier, or state a lower growth: a factor per year")
     elif not any(demand > 0):
         add(("services", key, "demand"), "is zero in every month", "state a demand, or leave the service out")
+    elif demand.max() * DAY < LEAST_TOKENS:
+        add(("services", key, "demand"), "stays below one token a day", "write the unit: 200 Gtoken/day")
+    rate = inputs.money.krw_per_usd
+    price = service.unserved_price.by_month(inputs.horizon.months, rate.si if rate is not None else np.nan)
+    if np.nanmax(price, initial=0.0) > MOST_PRICE:
+        hint = "any price far above the cost of serving means the same: 1000 USD/Mtoken"
+        add(("services", key, "unserved_price"), f"comes to {np.nanmax(price):.3g} USD for each token", hint)
     if not 0 < service.usable.si <= 1:
         add(("services", key, "usable"), "is not between 0 and 1", "for example 50%")
     if service.peak_to_mean.si < 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
 from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
-from stackyard.plan.problem import Problem
-from stackyard.plan.program import Array
+from stackyard.plan.problem import Problem, T
+from stackyard.plan.program import Array, Program
 
 Progress = Callable[[str], None]
 Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
@@ -38,8 +38,7 @@ class Solved:
 
     plan: Plan
     formulation: Formulation
-    _highs: Any = field(repr=False)
-    _basis: Any = field(repr=False)
+    _again: list[Any] = field(default_factory=list, repr=False)
 
     @property
     def choices(self) -> dict[str, Array]:
@@ -57,16 +56,45 @@ class Solved:
         With `only_upper` campaigns may run on less than their least cluster where there is not enough for it.
         """
         start = time.perf_counter()
-        formulation = formulate(problem, self.formulation.units)
+        formulation, program = self._narrowed(problem, only_upper)
+        highs, shape, basis = self._warm()
+        hand_over(highs, program)
+        if program.same_shape(shape):
+            highs.setBasis(basis)
+        highs.run()
+        found = reached(highs)
+        return planned(replace(formulation, problem=problem), found, time.perf_counter() - start)
+
+    def _narrowed(self, problem: Problem, only_upper: bool = False) -> tuple[Formulation, Program]:
+        """The program without what the choices rule out, and the choices held."""
         kept = self.choices
-        program = formulation.program.fixed({n: v for n, v in kept.items() if n in ("chosen", "lots")}, False)
-        program = program.fixed({n: v for n, v in kept.items() if n in ("host", "active")}, only_upper)
-        hand_over(self._highs, program)
-        put(self._highs, solver="simplex")
-        if program.same_shape(self.formulation.program):
-            self._highs.setBasis(self._basis)
-        self._highs.run()
-        return planned(formulation, reached(self._highs), time.perf_counter() - start)
+        formulation = formulate(without_the_rest(problem, self.plan) if kept else problem, self.formulation.units)
+        program = formulation.program.fixed({n: v for n, v in kept.items() if n in ("chosen", "lots")})
+        return formulation, program.fixed({n: v for n, v in kept.items() if n in ("host", "active")}, only_upper)
+
+    def _warm(self) -> Any:
+        """HiGHS, the program whose basis it was given, and that basis; found on the first call."""
+        if not self._again:
+            _, program = self._narrowed(self.formulation.problem)
+            highs = solver(program, solver=METHOD)
+            run(highs)
+            reached(highs)
+            self._again.extend((highs, program, highs.getBasis()))
+            put(highs, solver="simplex")
+        return self._again
+
+
+def without_the_rest(problem: Problem, plan: Plan) -> Problem:
+    """The problem without the places and months in which a plan's campaigns do not run."""
+    d = problem.data
+    hosts = (d["cluster_most"] * plan.decisions["host"]).transpose(*d["cluster_most"].dims)
+    runs = d["campaign_open"].where((plan.decisions["active"] > 0) | (d["campaign_least"] <= 0), 0.0)
+    return Problem(
+        d.assign(
+            cluster_most=d["cluster_most"].copy(data=hosts.values),
+            campaign_open=d["campaign_open"].copy(data=runs.values),
+        )
+    )
 
 
 def solve(problem: Problem, *, time_limit: float | None = None, progress: Progress | None = None) -> Plan:
@@ -75,26 +103,43 @@ def solve(problem: Problem, *, time_limit: float | None = None, progress: Progre
 
 
 def solve_warm(
-    problem: Problem, *, time_limit: float | None = None, gap: float = GAP, progress: Progress | None = None
+    problem: Problem,
+    *,
+    time_limit: float | None = None,
+    gap: float = GAP,
+    choices: Mapping[str, Array] | None = None,
+    progress: Progress | None = None,
 ) -> Solved:
-    """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to."""
+    """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to; `choices` are those of
+    another plan (`Solved.choices`) that stand as they are."""
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     formulation = formulate(problem)
     program, choice = formulation.program, None
     rows, columns = program.shape
     tell(f"{columns:,} decisions and {rows:,} balances and limits; solving")
-    if program.whole.any():
+    if choices:
+        program = program.fixed(choices)
+    elif program.whole.any():
         choice = best_choice(formulation, time_limit, gap)
         tell(f"{int(program.whole.sum()):,} choices made to a gap of {choice.gap:.1e}; solving for the prices")
-        made = formulation.decisions(choice.values)
+        made = _without_idle_runs(problem, formulation.decisions(choice.values))
         program = program.fixed({name: _solver_values(made, name, formulation) for name in WHOLE})
     highs = solver(program, solver=METHOD, time_limit=np.inf if time_limit is None else time_limit)
     run(highs)
     plan = planned(formulation, reached(highs), time.perf_counter() - start, choice)
     tell(f"solved in {plan.seconds:.1f} s")
-    put(highs, time_limit=np.inf)
-    return Solved(plan, formulation, highs, highs.getBasis())
+    if choices or choice is not None:
+        return Solved(plan, formulation)
+    put(highs, time_limit=np.inf, solver="simplex")
+    return Solved(plan, formulation, [highs, program, highs.getBasis()])
+
+
+def _without_idle_runs(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
+    """The decisions without months in which a campaign runs that was done before: a gap leaves some, none is needed."""
+    flop = problem.data["campaign_flop"]
+    todo = decisions["undone"].shift({T: 1}).fillna(flop) > 1e-6 * flop
+    return decisions.assign(active=decisions["active"].where(todo.transpose(*decisions["active"].dims), 0.0))
 
 
 def best_choice(formulation: Formulation, time_limit: float | None, gap: float) -> Reached:
@@ -121,8 +166,6 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
     """The plan that the solver's numbers are; `choice` is what the integer program before it reached."""
     problem, program = formulation.problem, formulation.program
     decisions = formulation.decisions(found.values)
-    lost = steering({str(name): values.variable for name, values in problem.data.data_vars.items()})["unserved"]
-    beyond_reach = float((lost * problem.data["discount"].variable * beyond(problem.data).variable).sum())
     rows, columns = program.shape
     notes = {
         "size": f"{columns:,} columns, {rows:,} rows, {program.values.size:,} coefficients",
@@ -134,7 +177,7 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
         decisions=decisions,
         flows=flows(problem, decisions),
         prices=formulation.prices(found.duals),
-        objective=found.objective * formulation.units["USD"] + beyond_reach,
+        objective=found.objective * formulation.units["USD"] + beyond_reach(problem),
         status="optimal",
         gap=found.gap if choice is None else choice.gap,
         seconds=seconds,
@@ -143,6 +186,12 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
         residual_value=residual_value(problem, decisions),
         notes=notes,
     )
+
+
+def beyond_reach(problem: Problem) -> float:
+    """USD of today for demand that no plan could serve."""
+    lost = steering({str(name): values.variable for name, values in problem.data.data_vars.items()})["unserved"]
+    return float((lost * problem.data["discount"].variable * beyond(problem.data).variable).sum())
 
 
 def _version() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -133,7 +133,8 @@ def hard_limits(problem: Problem) -> dict[str, dict[str, xr.DataArray]]:
         if float(d["option_least"][o]) > 0:
             least = d["option_least"].where(d[O] != option, 0.0)
             most = d["option_most"]
-            found[f"{names.get(option, option)}: it is chosen"] = {"option_least": least, "option_most": most}
+            key = f"supplies.{option.removeprefix('contract/')}.contract.signed"
+            found[f"{key}: {names.get(option, option)}, signed"] = {"option_least": least, "option_most": most}
     return found
 
 
@@ -142,8 +143,6 @@ def feasible(problem: Problem) -> bool:
     formulation = formulate(problem)
     program = formulation.program
     highs = solver(program, solver="simplex")
-    from dataclasses import replace
-
     hand_over(highs, replace(program, cost=0.0 * program.cost, whole=np.zeros_like(program.whole)))
     highs.run()
     try:

@@ -86,7 +86,7 @@ def key_figures(view: View) -> KeyFigures:
     """The horizon in six numbers."""
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
-    used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.array("site_power").sum(axis=0)[-1]
+    used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.energised.sum(axis=0)[-1]
     drawn, delivered = view.array("draw").sum(), view.delivered.sum()
     end, firm = view.months[-1], view.array("capacity").any()
     room = f"of {say(float(energised), 'W')} energised{' from the grid' if firm else ''}"
@@ -126,7 +126,7 @@ def _key(label: str, value: float, unit: str, detail: str) -> KeyFigure:
 def by_year_table(view: View) -> Table:
     """The same figures year by year."""
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
-    used, energised = view.array("site_power_peak").sum(axis=0), view.array("site_power").sum(axis=0)
+    used, energised = view.array("site_power_peak").sum(axis=0), view.energised.sum(axis=0)
     kinds = (
         ("Asked for*", "tokens/day", view.year_end(asked)),
         ("Served*", "tokens/day", view.year_end(served)),

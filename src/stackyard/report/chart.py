@@ -16,10 +16,12 @@ import plotly.graph_objects as go
 from stackyard.report import spread
 from stackyard.report.document import (
     Bars,
+    Curves,
     Fan,
     Figure,
     Lines,
     Map,
+    Parity,
     Report,
     Sankey,
     Series,
@@ -70,16 +72,22 @@ def _ids(figure: Figure) -> list[str]:
         return [node.id for node in data.nodes]
     if isinstance(data, Map):
         return [spot.id for spot in data.spots]
+    if isinstance(data, Parity):
+        return [cloud.id for cloud in data.clouds]
     return [] if isinstance(data, Strip | Waterfall | Fan | Tornado) else [series.id for series in data.series]
 
 
 def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
-    if isinstance(data, Sankey | Strip | Waterfall | Fan | Tornado):
+    if isinstance(data, Fan | Tornado):
+        return spread.legend(data)
+    if isinstance(data, Sankey | Strip | Waterfall):
         return []
     if isinstance(data, Map):
         return [(f"{i} {spot.name}", palette[spot.id], "solid") for i, spot in enumerate(data.spots, 1)]
+    if isinstance(data, Parity):
+        return [(cloud.name, palette[cloud.id], "solid") for cloud in data.clouds]
     solid = [(series.name, palette[series.id], "solid") for series in data.series]
     stacked = isinstance(data, StackedArea | Bars)
     limits = [(series.name, FAMILIES["limit"][i % 2], _DASHES[i % 2]) for i, series in enumerate(data.limits)]
@@ -96,7 +104,8 @@ def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figur
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12, "family": FONT}},
-        showlegend=with_legend and not isinstance(figure.data, Sankey | Strip | Map | Waterfall | Fan | Tornado),
+        showlegend=with_legend
+        and not isinstance(figure.data, Sankey | Strip | Map | Parity | Waterfall | Fan | Tornado),
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
     )
     return drawn
@@ -113,6 +122,23 @@ def _lines(data: Lines, palette: Colours) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)
     return _axes(drawn, data)
+
+
+def _curves(data: Curves, palette: Colours) -> go.Figure:
+    """Lines over numbers; the marks as upright dashed lines with their words."""
+    drawn = _lines(data, palette)
+    drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
+    drawn.update_xaxes(title={"text": html(data.x_title), "font": {"color": QUIET, "size": 12}})
+    for at, words in data.marks:
+        label = {
+            "text": html(words),
+            "font": {"color": INK, "size": 12},
+            "textangle": 0,
+            "textposition": "end",
+            "xanchor": "left",
+        }
+        drawn.add_vline(at, line={"color": INK, "width": 1.5, "dash": "dash"}, label=label)
+    return drawn
 
 
 def _areas(data: StackedArea, palette: Colours) -> go.Figure:
@@ -292,6 +318,44 @@ def _map(data: Map, palette: Colours) -> go.Figure:
     return named(drawn, data.y_title)
 
 
+def _parity(data: Parity, palette: Colours) -> go.Figure:
+    drawn = go.Figure()
+    every = [value for cloud in data.clouds for value in (*cloud.measured, *cloud.predicted)]
+    low, high = min(every, default=1.0) / 1.3, max(every, default=1.0) * 1.3
+    for factor, dash in ((1.0, "solid"), (data.band, "dot"), (1 / data.band, "dot")):
+        line = {"color": INK if factor == 1.0 else QUIET, "width": 1, "dash": dash}
+        drawn.add_scatter(x=[low, high], y=[low * factor, high * factor], mode="lines", line=line, hoverinfo="skip")
+    for cloud in data.clouds:
+        drawn.add_scatter(
+            x=cloud.measured,
+            y=cloud.predicted,
+            mode="markers",
+            marker={"size": 5, "color": palette[cloud.id], "opacity": 0.55},
+            text=[html(text) for text in cloud.texts],
+            hovertemplate="%{text}<br>measured %{x:,.4~r}, predicted %{y:,.4~r} "
+            + f"{html(data.unit)}<extra>{html(cloud.name)}</extra>",
+        )
+    axis = {
+        "type": "log",
+        "range": [math.log10(low), math.log10(high)],
+        "dtick": 1,
+        "gridcolor": RULE,
+        "zeroline": False,
+        "linecolor": QUIET,
+        "automargin": True,
+        "fixedrange": True,
+        "tickformat": "~g",
+    }
+    drawn.update_layout(
+        margin={"l": 8, "r": 14, "t": 34, "b": 8},
+        height=480,
+        hovermode="closest",
+        xaxis={**axis, "title": {"text": html(f"measured ({data.unit})"), "standoff": 8}},
+        yaxis=axis,
+    )
+    return named(drawn, f"predicted ({data.unit})")
+
+
 def _sankey(data: Sankey, palette: Colours) -> go.Figure:
     place = {node.id: i for i, node in enumerate(data.nodes)}
     unit = html(data.unit)
@@ -362,10 +426,12 @@ def _wrapped(text: str, width: int) -> str:
 KINDS: Mapping[type, Callable[..., go.Figure]] = {
     Lines: _lines,
     StackedArea: _areas,
+    Curves: _curves,
     Bars: _bars,
     Strip: _strip,
     Sankey: _sankey,
     Map: _map,
+    Parity: _parity,
     Waterfall: spread.waterfall,
     Fan: spread.fan,
     Tornado: spread.tornado,

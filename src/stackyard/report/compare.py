@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stackyard.plan.compare import Comparison
 from stackyard.plan.headlines import Headline
-from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Report, Section, Table, Waterfall
-from stackyard.report.scale import decimals, plain, say, scale
+from stackyard.report.document import Block, Cell, Column, Figure, Note, Report, Section, Table, Waterfall
+from stackyard.report.scale import Scale, decimals, plain, say, scale
 from stackyard.source import Source
 
 _SHOWN = ("Net present cost", "Tokens served")
+_STEPS = (*_SHOWN, "Spending", "HBM stacks drawn", "Accelerators in place at the end")
 
 
 def document(
@@ -18,20 +21,35 @@ def document(
     title = f"{found.names[1]}, against {found.names[0]}"
     changed = [headline for headline in found.before if abs(_change(found, headline)) > 1e-9 * _size(found, headline)]
     blocks: tuple[Block, ...] = (
-        Points(tuple((change.name, change.told) for change in found.changes)),
-        table(found),
+        _changes(found),
+        steps(found),
         *(waterfall(found, headline) for headline in changed if headline.name in _SHOWN),
         Note(
             "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
-            f"after another, of what the figure changes by at its turn; {found.plans} plans were made. The shares "
-            f"add up to its change; the largest remainder is {_residual(found):.0e} of it (rounding of floats). "
+            f"after another, of what the figure changes by at its turn; {found.plans} plans were made. The shares of a "
+            f"figure add up to its change; the largest remainder is {_residual(found):.0e} of it (rounding of floats). "
             "Where plans cost the same, figures other than the cost may differ between them."
         ),
     )
-    section = Section("compare", "What changed, and why", lead(found), blocks)
+    sections = (
+        Section("compare", "What changed, and why", lead(found), blocks),
+        Section("figures", "Every figure", "What each changed input does to every figure.", (table(found),)),
+    )
     sources: tuple[Source, ...] = ()
     made = (("Reproduce", reproduce), *digests) if reproduce else digests
-    return Report(title, "", date, (section,), sources, made)
+    return Report(title, "", date, sections, sources, made)
+
+
+def _changes(found: Comparison) -> Table:
+    """What changed, in the words of the file."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple((each.label, each.name, each.told) for each in found.changes)
+    return Table("What changed", tuple(map(Column, ("Input", "Key", "Change"))), rows)
+
+
+def _places(found: Comparison, headline: Headline, unit: Scale) -> int:
+    """Decimals that show about three digits of the change."""
+    change = abs(_change(found, headline)) / unit.factor
+    return min(decimals([change]), 3) if change > 0 else 0
 
 
 def lead(found: Comparison) -> str:
@@ -50,18 +68,37 @@ def lead(found: Comparison) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def steps(found: Comparison) -> Table:
+    """From the first plan to the second, a row for each changed input: the figures that matter most."""
+    shown = [headline for headline in found.before if headline.name in _STEPS]
+    units = {headline: scale([found.before[headline], found.after[headline]], headline.unit) for headline in shown}
+    places = {h: _places(found, h, units[h]) for h in shown}
+
+    def total(values: Mapping[Headline, float]) -> list[Cell]:
+        return [f"{values[h] / units[h].factor:,.{places[h]}f}" for h in shown]
+
+    rows: list[tuple[Cell, ...]] = [(found.names[0], *total(found.before))]
+    rows += [
+        (change.label, *(_signed(change.shares[h] / units[h].factor, places[h]) for h in shown))
+        for change in found.changes
+    ]
+    rows.append((found.names[1], *total(found.after)))
+    heads = (Column("Plan and changed input"), *(Column(h.name, units[h].unit) for h in shown))
+    return Table("From one plan to the other", heads, tuple(rows))
+
+
 def table(found: Comparison) -> Table:
     """A row for each figure: before, what each input adds, after."""
     rows: list[tuple[Cell, ...]] = []
     for headline in found.before:
         before, after = found.before[headline], found.after[headline]
         unit = scale([before, after], headline.unit)
-        places = max(decimals(unit.of([before, after])), 1)
+        places = _places(found, headline, unit)
         cells = [f"{value / unit.factor:,.{places}f}" for value in (before, after)]
         parts = [_signed(change.shares[headline] / unit.factor, places) for change in found.changes]
         total = _signed((after - before) / unit.factor, places)
         rows.append((f"{headline.name} ({unit.unit})", cells[0], *parts, cells[1], total))
-    heads = ("Figure", found.names[0], *(change.name for change in found.changes), found.names[1], "Change")
+    heads = ("Figure", found.names[0], *(change.label for change in found.changes), found.names[1], "Change")
     return Table("What each changed input does", tuple(map(Column, heads)), tuple(rows))
 
 
@@ -74,7 +111,7 @@ def waterfall(found: Comparison, headline: Headline) -> Figure:
     """The way from one plan's figure to the other's, an input at a time."""
     values = [found.before[headline], *(change.shares[headline] for change in found.changes), found.after[headline]]
     unit = scale([values[0], values[-1]], headline.unit)
-    names = (found.names[0], *(change.name for change in found.changes), found.names[1])
+    names = (found.names[0], *(change.label for change in found.changes), found.names[1])
     steps = tuple(unit.of(values))
     told = "; ".join(f"{name} {plain(value)}" for name, value in zip(names, steps, strict=True))
     return Figure(

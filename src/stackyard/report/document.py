@@ -80,6 +80,14 @@ class Bars(Lines):
 
 
 @dataclass(frozen=True)
+class Curves(Lines):
+    """Values over numbers, written as texts: load or seconds. `marks` are upright lines, (where, what they say)."""
+
+    x_title: str = ""
+    marks: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Strip:
     """How strongly each row binds in each month: `share` in 0 to 1 colours, `text` tells, `binding` marks one row."""
 
@@ -168,7 +176,27 @@ class Map:
     unit: str
 
 
-Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map | Waterfall | Fan | Tornado
+@dataclass(frozen=True)
+class Cloud:
+    """Points of one group on a parity plot: measured, predicted, and what is told of each."""
+
+    id: str
+    name: str
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Predicted over measured, both axes logarithmic: on the diagonal they agree; `band` is the factor of the lines."""
+
+    clouds: tuple[Cloud, ...]
+    unit: str
+    band: float = 1.25
+
+
+Data: TypeAlias = Lines | StackedArea | Bars | Strip | Sankey | Map | Parity | Waterfall | Fan | Tornado
 
 
 @dataclass(frozen=True)
@@ -298,10 +326,17 @@ def numbers(figure: Figure) -> Table:
     elif isinstance(data, Map):
         columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
         rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
+    elif isinstance(data, Parity):
+        columns = (Column("Group"), Column("Measured", data.unit, 4), Column("Predicted", data.unit, 4), Column("Run"))
+        rows = [
+            (cloud.name, *point)
+            for cloud in data.clouds
+            for point in zip(cloud.measured, cloud.predicted, cloud.texts, strict=True)
+        ]
     else:
         shown = data.series + data.limits
         columns = (
-            Column("Year" if isinstance(data, Bars) else "Month"),
+            Column(data.x_title if isinstance(data, Curves) else "Year" if isinstance(data, Bars) else "Month"),
             *(Column(s.name, data.unit, 2) for s in shown),
         )
         rows = [(x, *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]

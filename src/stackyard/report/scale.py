@@ -36,7 +36,7 @@ _MONEY = ((TERA, "USD trillion"), (GIGA, "USD bn"), (MEGA, "USD m"), (1.0, "USD"
 _ENERGY = tuple((float(factor * KWH / KILO), f"{prefix}Wh") for factor, prefix in _PREFIXES)
 _MASS = ((GIGA, "Mt"), (MEGA, "kt"), (KILO, "t"), (1.0, "kg"))
 _VOLUME = ((GIGA, "billion m³"), (MEGA, "million m³"), (KILO, "thousand m³"), (1.0, "m³"))
-_SYMBOLS = ("W", "J", "g")
+_SYMBOLS = ("W", "J", "g", "B")
 
 
 def scale(values: Values, unit: str) -> Scale:

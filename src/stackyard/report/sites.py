@@ -31,7 +31,7 @@ class Verdict:
 
 def power(view: View) -> Section:
     """Site power used at the day's peak against phases energised, and why power is left."""
-    used, energised = view.array("site_power_peak"), view.array("site_power")
+    used, energised = view.array("site_power_peak"), view.energised
     unit = scale(energised.sum(axis=0), "W")
     figure = Figure(
         "power",
@@ -90,7 +90,7 @@ def verdicts(view: View) -> tuple[Verdict, ...]:
 
 def _verdict(view: View, i: int, last: int) -> Verdict:
     """`last` is the month of the last installation anywhere, -1 where there is none."""
-    energised, used = view.array("site_power")[i], float(view.array("site_power_peak")[i, -1])
+    energised, used = view.energised[i], float(view.array("site_power_peak")[i, -1])
     ordered = view.array("bought").sum(axis=1) > 0
     may = ordered & (view.array("allowed")[:, i] > 0)
     if energised[-1] <= 0:
@@ -117,7 +117,7 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
 def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:
     """The cheaper site that most often has power left and could take every accelerator that may stand here: its name,
     how much more a kilowatt costs here, and in how many of the months there is room."""
-    cost, energised = kilowatt(view), view.array("site_power")
+    cost, energised = kilowatt(view), view.energised
     since = energised[i] > 0
     since[last + 1 :] = False
     room = (energised - view.array("site_power_peak") > (1 - _FULL) * energised)[:, since].sum(axis=1)
@@ -130,7 +130,7 @@ def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int
 
 
 def _why(view: View, found: Sequence[Verdict]) -> Table:
-    energised, used = view.array("site_power")[:, -1], view.array("site_power_peak")[:, -1]
+    energised, used = view.energised[:, -1], view.array("site_power_peak")[:, -1]
     pue, allowed = pue_at_full_load(view)[:, -_YEAR:].mean(axis=1), view.array("allowed")
     fitout, hour = view.array("fitout_price")[:, -1], view.array("electricity_price")[:, -1] * KWH * KILO
     cost = kilowatt(view)
@@ -182,7 +182,7 @@ def _beside(view: View) -> list[Block]:
 
 
 def _lead(view: View, found: Sequence[Verdict]) -> str:
-    used, energised = (float(view.array(name)[:, -1].sum()) for name in ("site_power_peak", "site_power"))
+    used, energised = (float(power[:, -1].sum()) for power in (view.array("site_power_peak"), view.energised))
     names = [view.name(id_).partition(" (")[0] for id_ in view.ids(SITE)]
     told = [f"At the end {say(used, 'W')} of {say(energised, 'W')} energised are in use"]
     full = [name for name, verdict in zip(names, found, strict=True) if verdict.kind == "full"]

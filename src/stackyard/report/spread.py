@@ -13,8 +13,8 @@ from stackyard.report.style import BAND, DOWN, INK, QUIET, RULE, UP, html
 Colours = Mapping[str, str]
 
 
-def _broken(text: str, width: int = 14) -> str:
-    return "<br>".join(html(line) for line in textwrap.wrap(text.replace(".", ". "), width))
+def _broken(text: str, width: int) -> str:
+    return "<br>".join(html(line) for line in textwrap.wrap(text, width))
 
 
 def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
@@ -22,7 +22,7 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
     unit = f" {html(data.unit)}" if data.unit else ""
     drawn = go.Figure(
         go.Waterfall(
-            x=[_broken(name) for name in data.x],
+            x=[_broken(name, 18) for name in data.x],
             y=data.values,
             measure=["absolute", *["relative"] * (len(data.x) - 2), "total"],
             text=[
@@ -52,11 +52,24 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
     return named(drawn, f"{data.y_title} ({data.unit}); the axis does not begin at 0")
 
 
+def _shade(band: int) -> str:
+    return f"rgba({BAND},{0.16 + 0.18 * band:.2f})"
+
+
+def legend(data: Fan | Tornado) -> list[tuple[str, str, str]]:
+    """(name, colour, 'solid' or 'dash') of what is drawn."""
+    if isinstance(data, Tornado):
+        return [("Low end of the input", UP, "solid"), ("High end of the input", DOWN, "solid")]
+    bands = [(name, _shade(i), "solid") for i, (name, _, _) in enumerate(data.bands)]
+    limits = [(series.name, INK, "dash") for series in data.limits]
+    return [*limits, ("Median", f"rgb({BAND})", "solid"), *bands[::-1]]
+
+
 def fan(data: Fan, palette: Colours) -> go.Figure:
     """Bands of percentiles around the median."""
     drawn = go.Figure()
     for i, (name, low, high) in enumerate(data.bands):
-        colour = f"rgba({BAND},{0.16 + 0.18 * i:.2f})"
+        colour = _shade(i)
         line = {"width": 0, "color": colour}
         drawn.add_scatter(x=data.x, y=high, mode="lines", line=line, showlegend=False, hoverinfo="skip")
         drawn.add_scatter(

@@ -81,6 +81,12 @@ class View:
         return self.array("stacks_delivered") + self.array("take")
 
     @property
+    def energised(self) -> Array:
+        """Site power there is, what was chosen included, (site, month)."""
+        opened: Array = np.einsum("oit,o->it", self.array("option_power"), self.array("chosen"))
+        return self.array("site_power") + opened
+
+    @property
     def seconds(self) -> Array:
         return self.array("seconds")
 

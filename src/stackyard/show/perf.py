@@ -11,16 +11,20 @@ from rich.table import Table
 
 from stackyard.quantity import show
 from stackyard.show.screen import console, grade, number, rows
+from stackyard.show.training import validated_training
 from stackyard.source import Grade
 
 if TYPE_CHECKING:
-    from stackyard.perf.calibration.training_check import Compared
+    from stackyard.perf.calibration.power import PowerLine
+    from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
-    from stackyard.perf.training.estimate import Training
+    from stackyard.perf.pools import Chosen
 
 
-def estimate(answer: Estimate, verbose: bool = False, notes: Sequence[str] = ()) -> None:
+def estimate(
+    answer: Estimate, verbose: bool = False, notes: Sequence[str] = (), near: tuple[Estimate, str] | None = None
+) -> None:
     """One estimate: rate, latency, memory, power, what limits, and what it rests on; all its parts with `verbose`."""
     screen = console()
     said = answer.summary()
@@ -33,12 +37,16 @@ def estimate(answer: Estimate, verbose: bool = False, notes: Sequence[str] = ())
         f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens; "
         + ", ".join(f"{part} in {kind}" for part, kind in said["precision"].items())
     )
-    for note in notes:
+    for note in (*notes, *_ways(said)):
         screen.print(f"• {note}", markup=False)
     if not answer.fits:
         screen.print("Not possible:", style="bold red")
         for reason in said["why"]:
             screen.print(f"  • {reason}")
+        if near is not None:
+            found, options = near
+            rate = f"{float(found.output_rate_per_accelerator):,.0f} output tokens/s an accelerator"
+            screen.print(f"The nearest that fits: {options}  ({rate}, {show(float(found.tpot), 's')} per output token)")
         return
     screen.print(rows("", _figures(answer, said)))
     screen.print(_parts(said, None if verbose else 6))
@@ -57,7 +65,11 @@ def estimate(answer: Estimate, verbose: bool = False, notes: Sequence[str] = ())
 def _figures(answer: Estimate, said: Mapping[str, Any]) -> dict[str, str]:
     """The figures of an estimate that fits, by name."""
     sizes = said["memory_bytes"].items()
-    held = ", ".join(f"{name} {show(size, 'B')}" for name, size in sizes if size and name != "available")
+    held = ", ".join(
+        f"{name} {show(size, 'B')}" for name, size in sizes if size and name not in ("available", "overflow")
+    )
+    behind = said["memory_bytes"]["overflow"]
+    held += f"; {show(behind, 'B')} behind it" if behind else ""
     used, whole = show(said["memory_used_bytes"], "B"), show(answer.chip.memory, "B")
     own = f"{said['output_tokens_per_s_per_accelerator']:,.0f} output tokens/s"
     low, high = (float(end) / said["accelerators"] for end in answer.interval())
@@ -71,10 +83,82 @@ def _figures(answer: Estimate, said: Mapping[str, Any]) -> dict[str, str]:
         "time per output token": show(each, "s") + _between(answer, "tpot") + (between if each > 1.001 * step else ""),
         "time in prefill": f"{said['prefill_share']:.0%}",
         "memory of one accelerator": f"{used} of {whole} ({held}); room for {said['largest_batch']:,.0f} requests",
-        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(answer.chip.tdp, 'W')}",
+        "power of one accelerator": _power(answer, said),
         "energy": f"{show(said['joules_per_token'], 'J')} a token",
         "what limits": _limits(said),
     }
+
+
+def _power(answer: Estimate, said: Mapping[str, Any]) -> str:
+    """Mean power, by phase, and the clock where the limit holds it down."""
+    mean, phases = show(said["watts_per_accelerator"], "W"), ("prefill", "decode")
+    each = ", ".join(f"{show(said[f'watts_in_{phase}'], 'W')} in {phase}" for phase in phases)
+    clock = said["clock_under_power_limit"]
+    limit = f"; the limit leaves {clock:.0%} of the clock" if clock < 0.995 else ""
+    return f"{mean} of {show(answer.chip.tdp, 'W')} ({each}{limit})"
+
+
+def _ways(said: Mapping[str, Any]) -> list[str]:
+    """How requests are served besides batching, a line each."""
+    way, found = said["serving"], []
+    if "draft_tokens" in way:
+        guess, rate = f"{way['draft_tokens']:g} tokens guessed a step by the {way['guessed_by']}", way["acceptance"]
+        found.append(f"{guess}, {rate:.0%} of them hold: {way['tokens_per_step']:.2f} tokens a step")
+    if "prefix_hit_rate" in way:
+        found.append(f"{way['prefix_hit_rate']:.0%} of each prompt is found in the cache")
+    if "store" in way:
+        store = way["store"]
+        size, rate = show(store["bytes"], "B"), show(store["bytes_per_s"], "B/s")
+        found.append(f"cache overflows to the {store['name']}: {size} at {rate} an accelerator")
+    return found
+
+
+def pools(chosen: Chosen, notes: Sequence[str] = ()) -> None:
+    """Two pools at work: layouts, rates as they are counted for each, latency and power; or why there are none."""
+    screen, found = console(), chosen.found
+    if found is None or not found.fits:
+        screen.print("Not possible:", style="bold red")
+        for reason in chosen.why:
+            screen.print(f"  • {reason}")
+        return
+    said = found.summary()
+    service = found.service
+    screen.print(f"[bold]{service.model.name} on {said['accelerators']:,.0f} {service.chip.name}, two pools[/bold]")
+    screen.print(
+        f"{said['prompt_tokens']:,.0f} prompt and {said['output_tokens']:,.0f} output tokens, "
+        f"{said['batch']:,.0f} requests at once"
+    )
+    for note in (*notes, *_ways(said)):
+        screen.print(f"• {note}", markup=False)
+    figures = {}
+    for name, each in said["pools"].items():
+        widths = (
+            ", ".join(f"{axis} {width:g}" for axis, width in each["layout"].items() if width > 1) or "1 accelerator"
+        )
+        figures[f"{name} pool"] = (
+            f"{each['workers']:g} x {widths or 'tensor 1'}: {each['accelerators']:,.0f} accelerators"
+        )
+    low, high = said["interval_80"]["token_rate"]
+    figures |= {
+        "rates": f"{said['input_tokens_per_s_per_prefill_accelerator']:,.0f} prompt tokens/s a prefill accelerator, "
+        f"{said['output_tokens_per_s_per_decode_accelerator']:,.0f} output tokens/s a decode accelerator",
+        "rate of one accelerator of all": f"{said['tokens_per_s_per_accelerator']:,.0f} "
+        f"[{low:,.0f} to {high:,.0f}] tokens/s, prompts in",
+        "time to first token": show(said["ttft_s"], "s") + _ends(said, "ttft"),
+        "of it sending the cache": show(said["transfer_s"], "s"),
+        "time per output token": show(said["tpot_s"], "s") + _ends(said, "tpot"),
+        "prefill pool is busy": f"{said['prefill_pool_busy']:.0%} of the time",
+        "requests in a decode worker": f"{said['decode_requests_per_worker']:,.1f}",
+        "power of one accelerator": f"{show(said['watts_per_accelerator'], 'W')} of {show(service.chip.tdp, 'W')}",
+        "energy": f"{show(said['joules_per_token'], 'J')} a token",
+    }
+    screen.print(rows("", figures))
+    screen.print("In brackets the 80% interval, from measured runs on two pools: stackyard validate.")
+
+
+def _ends(said: Mapping[str, Any], metric: str) -> str:
+    low, high = (show(end, "s") for end in said["interval_80"][metric])
+    return f" [{low} to {high}]"
 
 
 def _between(answer: Estimate, metric: str) -> str:
@@ -91,10 +175,19 @@ def _limits(said: Mapping[str, Any]) -> str:
             if part["phase"] == phase:
                 waits[part["limit"]] = waits.get(part["limit"], 0.0) + part["seconds"]
         total = sum(waits.values()) or 1.0
+        if phase == "decode" and _store_seconds(said) >= 0.999 * said["step_s"]:
+            told.append("decode waits for the store")
+            continue
         most = sorted(waits.items(), key=lambda item: -item[1])
         shares = ", ".join(f"{limit} {seconds / total:.0%}" for limit, seconds in most if seconds / total >= 0.005)
         told.append(f"{phase} waits for {shares}")
     return "; ".join(told)
+
+
+def _store_seconds(said: Mapping[str, Any]) -> float:
+    """Time in which the overflow is read once; 0 without a store."""
+    store = said["serving"].get("store")
+    return float(said["memory_bytes"]["overflow"] / store["bytes_per_s"]) if store else 0.0
 
 
 def _parts(said: Mapping[str, Any], count: int | None) -> Table:
@@ -111,72 +204,9 @@ def _parts(said: Mapping[str, Any], count: int | None) -> Table:
     return table
 
 
-def training(answer: Training) -> None:
-    """One training run: step time, tokens, MFU, memory, where the time goes, and goodput; or why it cannot be."""
-    screen = console()
-    said = answer.summary()
-    widths = ", ".join(
-        f"{name} {said[name]:g}" for name in ("tensor", "pipeline", "virtual", "context", "expert", "data")
-    )
-    head = f"Training {answer.model.name} on {said['accelerators']:,.0f} {answer.chip.name} ({widths})"
-    screen.print(f"[bold]{head}[/bold]")
-    screen.print(
-        f"{said['global_batch']:,.0f} sequences of {said['sequence']:,.0f} tokens a step; {said['precision']}, "
-        f"recompute {said['recompute']}, {said['sharding']}, {said['schedule']}; constants of {said['software']}"
-    )
-    if not answer.fits:
-        _no_training(screen, answer)
-        return
-    held = ", ".join(
-        f"{name} {show(size, 'B')}"
-        for name, size in said["memory_bytes"].items()
-        if size and name not in ("available", "held_back")
-    )
-    weeks, day = said["goodput"], 86400.0
-    figures = {
-        "step": f"{show(said['step_s'], 's')} (80% interval {show(said['step_low_s'], 's')} to "
-        f"{show(said['step_high_s'], 's')})",
-        "tokens": f"{show(said['tokens_per_s'], 'token/s')}, "
-        f"{said['tokens_per_s_per_accelerator']:,.0f} an accelerator",
-        "MFU, all pairs of attention counted": f"{said['mfu_full']:.1%} of {said['precision']} peak",
-        "MFU, pairs under the causal mask": f"{said['mfu_causal']:.1%}; with recomputation {said['hfu']:.1%}",
-        "memory of one accelerator": f"{show(said['memory_used_bytes'], 'B')} of "
-        f"{show(said['memory_bytes']['available'], 'B')} ({held})",
-        "interruptions": f"one in {show(weeks['between_failures'] / 3600, 'h')}, "
-        f"{show(weeks['restart'], 's')} to restart",
-        "checkpoints": f"best every {show(weeks['interval'], 's')}",
-        "goodput over weeks": f"{weeks['share']:.1%}: {show(said['tokens_per_s'] * weeks['share'] * day, 'token/day')}",
-    }
-    screen.print(rows("", figures))
-    table = Table(title="Where the time goes", title_justify="left", box=None, pad_edge=False)
-    for name in ("part", "time", "share"):
-        table.add_column(name, justify="left" if name == "part" else "right")
-    for name, seconds in sorted(said["parts_s"].items(), key=lambda part: -part[1]):
-        if seconds > 0.001 * said["step_s"]:
-            table.add_row(name, show(seconds, "s"), f"{seconds / said['step_s']:.0%}")
-    screen.print(table)
-    screen.print("Basis: counted work over fitted rates, weakest grade ", grade(answer.grade), ".", sep="")
-
-
-def _no_training(screen: Console, answer: Training) -> None:
-    """Every reason, and the nearest run that would fit."""
-    from stackyard.api import nearest_training
-
-    screen.print("Does not fit:", style="bold red")
-    for reason in answer.why:
-        screen.print(f"  • {reason}")
-    near = nearest_training(answer)
-    if near is None:
-        screen.print("No layout nearby fits: give it more accelerators.")
-        return
-    r = near.recipe
-    screen.print(
-        f"The nearest that fits: --tp {r.tensor:g} --pp {r.pipeline:g} --micro {r.micro_batch:g} "
-        f"--recompute {r.recompute} --sharding {r.sharding}  ({show(float(near.seconds), 's')} a step)"
-    )
-
-
-def validation(found: Comparison, training: Sequence[Compared], written: Path | None) -> None:
+def validation(
+    found: Comparison, training: Validated | None, power: Sequence[PowerLine], written: Sequence[Path]
+) -> None:
     """The performance models beside measurements, with what was excluded and left out, and why."""
     screen = console()
     rows_left = sum(count for *_, count in found.left_out)
@@ -186,7 +216,11 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
         ("source", found.lines("source", "metric")),
         ("accelerator", found.lines("chip", "metric")),
         ("model", found.lines("model", "metric")),
+        ("two pools or guessed tokens, not fitted to", found.lines("scenario", "metric")),
+        ("the same by accelerator", found.lines("scenario", "chip", "metric")),
     ):
+        if not lines:
+            continue
         table = Table(box=None, pad_edge=False)
         table.add_column(title, style="cyan")
         for name in ("rows", "bias", "median", "mean", "90%", "in interval"):
@@ -201,18 +235,10 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
                 )
         screen.print(table)
         screen.print()
-    _validated_training(screen, training)
-    held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
-    table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
-    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%"):
-        table.add_column(name, justify="left" if name in ("without its", "what") else "right")
-    for cells in held:
-        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90")]
-        table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
-    screen.print(table)
-    screen.print(
-        "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
-    )
+    _validated_power(screen, power)
+    if training is not None:
+        validated_training(training)
+    _left_out_of_the_fit(screen, found)
     for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
         table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         for name in ("source", "reason", "rows"):
@@ -220,20 +246,35 @@ def validation(found: Comparison, training: Sequence[Compared], written: Path | 
         for source, reason, count in counted:
             table.add_row(source, reason, str(count))
         screen.print(table)
-    if written is not None:
-        screen.print(f"Predictions beside the measurements: {written}")
+    for path in written:
+        screen.print(f"Written: {path}")
 
 
-def _validated_training(screen: Console, compared: Sequence[Compared]) -> None:
-    """Step time and memory of training, by source, accelerator and model."""
-    for what in dict.fromkeys(line.what for line in compared):
-        table = Table(box=None, pad_edge=False)
-        table.add_column(f"training, {what}", style="cyan")
-        for name in ("rows", "bias", "median", "mean", "90%", "in interval"):
-            table.add_column(name, justify="right")
-        for line in (line for line in compared if line.what == what):
-            shares = (line.bias, line.median, line.mean, line.p90, line.coverage)
-            told = [f"{share:+.1%}" if i == 0 else f"{share:.1%}" for i, share in enumerate(shares)]
-            table.add_row(" ".join(filter(None, (line.source, line.accelerator, line.model))), str(line.rows), *told)
-        screen.print(table)
-        screen.print()
+def _validated_power(screen: Console, power: Sequence[PowerLine]) -> None:
+    """Power of one accelerator and joules per output token; no constant is fitted to them."""
+    if not power:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("power, not fitted to", style="cyan")
+    for name in ("rows", "bias", "median", "mean", "90%"):
+        table.add_column(name, justify="right")
+    for line in power:
+        told = [f"{line.bias:+.1%}", *(f"{share:.1%}" for share in (line.median, line.mean, line.p90))]
+        table.add_row(f"{line.what} {line.chip}".strip(), str(line.rows), *told)
+    screen.print(table)
+    screen.print()
+
+
+def _left_out_of_the_fit(screen: Console, found: Comparison) -> None:
+    """Errors on rows whose model, chip or engine the fit has not seen."""
+    held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
+    table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
+    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%", "in interval"):
+        table.add_column(name, justify="left" if name in ("without its", "what") else "right")
+    for cells in held:
+        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90", "inside")]
+        table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
+    screen.print(table)
+    screen.print(
+        "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
+    )

@@ -92,6 +92,9 @@ def why_not(found: WhyNot) -> None:
         reason = "; ".join(found.conflict) or "no plan can have it"
         screen.print(f"It cannot be: {reason}.", markup=False)
         return
+    if not any(abs(found.after[each] - was) > 1e-6 * abs(was) for each, was in found.before.items()):
+        screen.print("Nothing changes: the plan has it already, or it costs the same without.")
+        return
     word = "dearer" if found.dearer >= 0 else "cheaper"
     screen.print(f"The plan with it is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
     table = Table(box=None, pad_edge=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stackyard.hbm.calibration import Check
+    from stackyard.hbm.chain import Step
     from stackyard.reach import Reach
 
 YEAR_OF_MONTHS = 12
@@ -32,9 +34,9 @@ def supply(found: Reach, sources: bool = False) -> None:
     names = ["", "of one month" if found.monthly else "comes to", "80% interval"]
     for name in (*names, *(("of a year",) if found.monthly else ()), "from", "grade"):
         table.add_column(name, justify="left" if name in ("", "from", "grade") else "right", overflow="fold")
+    table.columns[1].no_wrap = table.columns[2].no_wrap = True
     for step in found.steps:
-        told = [show(amount, _UNITS.get(step.unit, step.unit)) for amount in (step.amount, step.low, step.high)]
-        cells: list[str | Text] = [step.name, told[0], f"{told[1]} to {told[2]}" if step.low < step.high else ""]
+        cells: list[str | Text] = [step.name, show(step.amount, _UNITS.get(step.unit, step.unit)), _interval(step)]
         if found.monthly:
             year = YEAR_OF_MONTHS * step.amount
             cells.append(show(year, _UNITS.get(step.unit, step.unit)))
@@ -52,6 +54,14 @@ def supply(found: Reach, sources: bool = False) -> None:
         _facts(found)
     else:
         screen.print("Every fact with its source: add --sources.", style="dim")
+
+
+def _interval(step: Step) -> str:
+    """'4.05 to 4.69' in the prefix that the amount is shown with; nothing where it is certain."""
+    if not step.low < step.high or step.amount <= 0:
+        return ""
+    factor = 1000.0 ** max(int(math.log10(step.amount * 1.0005) // 3), 0)
+    return " to ".join(f"{end / factor:.3g}" for end in (step.low, step.high))
 
 
 _UNITS = {"die": "dies", "stack": "stacks", "wafer": "wafers", "package": "packages", "rack": "racks"}

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stackyard import catalog
-from stackyard.errors import Fault, InputErrors
+from stackyard.errors import Fault, InputErrors, nearest
 from stackyard.files import read_csv
 from stackyard.perf import architecture
 from stackyard.perf.calibration.rows import COLUMNS, METRICS, REGIMES, Row, row_of
+from stackyard.perf.calibration.ways import OWN, SCENARIOS, Way, guesses, pools_of, way_of
 from stackyard.perf.precision import BYTES
 
 PUBLISHED = (
@@ -27,87 +29,54 @@ PUBLISHED = (
     "value", "notes",
 )  # fmt: skip
 
-# Names of the publications -> ids of the catalogue; the first expression that is found in the lower-case name counts.
-_MODELS = (
-    (r"llama[- ]?4.*maverick", "llama-4-maverick"),
-    (r"llama[- ]?4.*scout", "llama-4-scout"),
-    (r"code ?llama", ""),
-    (r"llama.*3(\.\d)?[- ].*405b", "llama-3.1-405b"),
-    (r"llama.*3(\.\d)?[- ].*70b", "llama-3.1-70b"),
-    (r"llama.*3(\.\d)?[- ].*8b", "llama-3.1-8b"),
-    (r"llama.*13b", "llama-2-13b"),
-    (r"llama.*70b", "llama-2-70b"),
-    (r"llama.*7b", "llama-2-7b"),
-    (r"mixtral.*8x22b", "mixtral-8x22b"),
-    (r"mixtral", "mixtral-8x7b"),
-    (r"mistral.*7b", "mistral-7b"),
-    (r"deepseek.*v4", "deepseek-v4-pro"),
-    (r"deepseek.*v3\.2", "deepseek-v3.2"),
-    (r"deepseek.*(r1|v3/r1)", "deepseek-r1"),
-    (r"deepseek.*v3", "deepseek-v3"),
-    (r"kimi.*k2", "kimi-k2-instruct"),
-    (r"gpt-oss.*120", "gpt-oss-120b"),
-    (r"gpt-oss.*20", "gpt-oss-20b"),
-    (r"glm-?4\.5-air", "glm-4.5-air"),
-    (r"glm-?4\.[567]", "glm-4.5"),
-    (r"glm-?5", "glm-5"),
-    (r"minimax.*m2", "minimax-m2.5"),
-    (r"qwen3\.5.*397b", "qwen3.5-397b-a17b"),
-    (r"qwen3.*(coder.*480b)", "qwen3-coder-480b-a35b"),
-    (r"qwen3.*235b", "qwen3-235b-a22b"),
-    (r"qwen3.*30b", "qwen3-30b-a3b"),
-    (r"qwen3.*32b", "qwen3-32b"),
-    (r"qwen3[^.]*\b8b", "qwen3-8b"),
-    (r"gemma.*3.*27b", "gemma-3-27b"),
-)
-_CHIPS = (
-    (r"h100.*(pcie|nvl)|h200.*nvl|virtual|gh200|h800", ""),
-    (r"gb300", "b300-gb300"),
-    (r"gb200", "b200-gb200"),
-    (r"b300", "b300-hgx"),
-    (r"b200", "b200-hgx"),
-    (r"h200", "h200-sxm"),
-    (r"h100", "h100-sxm"),
-    (r"\bh20\b", "h20"),
-    (r"a100.*80", "a100-80g"),
-    (r"mi300x", "mi300x"),
-    (r"mi325x", "mi325x"),
-    (r"mi355x", "mi355x"),
-    (r"tpu v7", "tpu-v7"),
-    (r"gaudi ?3", "gaudi3"),
-)
 _FORMATS = (
     (r"nvfp4|^fp4", "fp4"),
     (r"mxfp4", "mxfp4"),
-    (r"int4", "int4"),
-    (r"fp8", "fp8"),
-    (r"int8", "int8"),
-    (r"bf16|fp16", "bf16"),
+    (r"int4|w4a16|awq|gptq", "int4"),
+    (r"fp8|w8a8.?fp8", "fp8"),
+    (r"int8|w8a16|w8a8", "int8"),
+    (r"bf16|fp16|float16", "bf16"),
 )
-# scenario -> regime, or the reason why it cannot be expressed
+# scenario -> regime; what is not here cannot be expressed
 _REGIMES = {
     "offline_max_load": "max load",
+    "mlperf_offline": "max load",
     "closed_loop_concurrency": "concurrency",
+    "online_all_at_once": "fixed batch",  # all prompts first, then all steps: nothing comes after
+    "online_poisson_10rps_overloaded": "concurrency",
     "static_batch": "fixed batch",
     "static_batch_peak_throughput": "fixed batch",
     "static_batch_first_token_latency": "fixed batch",
     "static_batch_e2e_latency": "fixed batch",
 }
+# metric, less what it is a mean or median of -> ours, and what a value must be divided by
 _METRICS = {
-    "output_tok_s_total": "output_rate",
-    "output_tok_s_per_gpu": "output_rate",
-    "total_tok_s_per_gpu": "token_rate",
-    "total_tok_s": "token_rate",
-    "tpot_ms": "tpot",
-    "tpot_ms_mean": "tpot",
-    "tpot_ms_median": "tpot",
-    "itl_ms_mean": "tpot",
-    "ttft_ms": "ttft",
-    "ttft_ms_mean": "ttft",
-    "ttft_ms_median": "ttft",
-    "e2e_latency_ms": "latency",
-    "e2e_latency_ms_mean": "latency",
+    "output_tok_s_total": ("output_rate", "accelerators"),
+    "output_tok_s": ("output_rate", "accelerators"),
+    "output_tok_s_per_gpu": ("output_rate", ""),
+    "output_tok_s_per_chip": ("output_rate", ""),
+    "output_tok_s_per_decode_gpu": ("output_rate", ""),
+    "total_tok_s": ("token_rate", "accelerators"),
+    "total_tok_s_total": ("token_rate", "accelerators"),
+    "total_tok_s_per_gpu": ("token_rate", ""),
+    "total_tok_s_per_chip": ("token_rate", ""),
+    "req_s": ("output_rate", "requests"),
+    "output_tok_s_per_user": ("tpot", "inverse"),
+    "tok_s_per_user": ("tpot", "inverse"),
+    "tpot": ("tpot", "time"),
+    "itl": ("tpot", "time"),
+    "token_time": ("tpot", "time"),
+    "decode_step": ("tpot", "time"),
+    "ttft": ("ttft", "time"),
+    "prompt_time": ("ttft", "time"),
+    "prefill_time": ("ttft", "time"),
+    "prefill_latency": ("ttft", "time"),
+    "first_token_latency": ("ttft", "time"),
+    "e2e_latency": ("latency", "time"),
+    "latency": ("latency", "time"),
+    "request_latency": ("latency", "time"),
 }
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _WAVES = 10.0  # InferenceX sends ten requests for each that it keeps in progress
 # Requests of a run by lengths: NVIDIA/TensorRT-LLM, docs/source/performance/perf-overview.md, v0.17 to v1.2.
 _REQUESTS = {
@@ -160,7 +129,7 @@ def read(path: Path) -> Reading:
     faults = []
     for line, cells in table.rows:
         try:
-            lines.append((cells, _sound(_checked(row_of(cells)) if own else translated(cells)), ""))
+            lines.append((cells, _sound(_checked(_own(cells)) if own else translated(cells), cells["value"]), ""))
         except Inexpressible as reason:
             lines.append((cells, None, str(reason)))
         except ValueError as error:
@@ -170,11 +139,26 @@ def read(path: Path) -> Reading:
     return Reading(table.header, tuple(lines))
 
 
-def _sound(row: Row) -> Row:
-    """The row, or ValueError where a number is not finite or too small to mean anything."""
+def in_unit(cells: Mapping[str, str], ours: float) -> float:
+    """A number of ours in the unit of a line: seconds as it prints times, rates of the whole as it prints rates.
+
+    >>> cells = dict.fromkeys(PUBLISHED, "") | {"source_id": "a#1", "model": "Llama 3.1 8B", "accelerator": "H100"}
+    >>> cells |= {"precision_weights": "fp8", "tp": "1", "batch_or_concurrency": "4", "input_len": "100"}
+    >>> cells |= {"output_len": "9", "scenario": "static_batch", "metric": "tpot_ms"}
+    >>> in_unit(cells, 0.012)
+    12.0
+    """
+    if "chip" in cells:
+        return ours
+    one = float(translated({**cells, "value": "1"}).value)
+    return 1.0 / ours if _metric(cells)[1] == "inverse" else ours / one
+
+
+def _sound(row: Row, printed: str) -> Row:
+    """The row, or ValueError where a number is not finite or too small to mean anything; no value asks for one."""
     least = {"tensor": 1.0, "pipeline": 1.0, "data": 1.0, "expert": 0.0, "batch": 0.0, "prompt": 1.0, "output": 1.0}
     bad = [name for name, low in least.items() if not low <= getattr(row, name) < math.inf]
-    bad += [] if 0 < row.value < math.inf else ["value"]
+    bad += [] if 0 < row.value < math.inf or (math.isnan(row.value) and not printed) else ["value"]
     if bad:
         raise ValueError(f"not a number that can be: {', '.join(bad)}")
     return row
@@ -189,28 +173,35 @@ def source_of(source_id: str) -> str:
     return source_id.split("#")[0]
 
 
+def _own(cells: Mapping[str, str]) -> Row:
+    return way_of(cells) if all(name in cells for name in OWN) else row_of(cells)
+
+
 def _checked(row: Row) -> Row:
     if row.regime not in REGIMES or row.metric not in METRICS:
         raise ValueError(f"'{row.regime}' / '{row.metric}' is not a regime and metric of ours")
     _modelled(row.model, row.model)
     if row.chip not in catalog.load().accelerators:
-        raise Inexpressible(f"accelerator not in the catalogue: {row.chip}")
+        raise _stranger("accelerator", row.chip, catalog.load().accelerators)
     return row
 
 
 def translated(cells: Mapping[str, str]) -> Row:
     """One published row in our terms; Inexpressible where it has no counterpart, ValueError for broken numbers."""
-    notes, scenario, metric = cells["notes"], cells["scenario"], cells["metric"]
-    if scenario not in _REGIMES:
+    notes, scenario = cells["notes"], cells["scenario"]
+    if scenario in SCENARIOS:
+        return _way(cells)
+    regime = _REGIMES.get(re.sub(r"_99(\.9)?$", "", scenario))
+    if regime is None:
         raise Inexpressible(f"scenario not modelled: {scenario}")
-    if metric not in _METRICS:
-        raise Inexpressible(f"metric not modelled: {metric}")
+    metric, divisor, unit = _metric(cells)
     if "AMBIGUOUS" in notes:
         raise Inexpressible("parallel layout not known (stated by the source table)")
-    model = _modelled(_named(cells["model"], _MODELS), cells["model"])
-    chip = _named(cells["accelerator"], _CHIPS)
+    known = catalog.load()
+    model = _modelled(known.called("models", cells["model"]), cells["model"])
+    chip = known.called("accelerators", cells["accelerator"])
     if not chip:
-        raise Inexpressible(f"accelerator not in the catalogue: {cells['accelerator'][:40]}")
+        raise _stranger("accelerator", cells["accelerator"], known.accelerators)
     weights, cache, compute = _formats(cells, chip)
     tensor, pipeline, data, expert = _widths(cells, model)
     count = float(cells["n_accelerators"] or tensor * pipeline * data)
@@ -218,8 +209,9 @@ def translated(cells: Mapping[str, str]) -> Row:
     prompt, output = _lengths(cells, scale)
     if "first_token" in scenario:
         output = 1.0
-    total = metric in ("output_tok_s_total", "total_tok_s")
-    value = float(cells["value"]) * (1e-3 if "_ms" in metric else 1.0 / count if total else 1.0)
+    each = {"accelerators": 1.0 / count, "requests": output / count, "time": unit}.get(divisor, 1.0)
+    value = float(cells["value"] or "nan")  # a line without a value asks for a prediction
+    value = 1.0 / value if divisor == "inverse" and value else value * each
     replicas = max(count / (tensor * pipeline * data), 1.0)
     field = re.search(r"per-replica batch field ([\d.]+)", notes)
     if field and data == 1.0:  # several replicas behind one address: the source says how many requests each had
@@ -241,12 +233,76 @@ def translated(cells: Mapping[str, str]) -> Row:
         batch=_batch(cells) / replicas,
         prompt=prompt,
         output=output,
-        regime=_REGIMES[scenario],
-        metric=_METRICS[metric],
+        regime=regime,
+        metric=metric,
         value=value,
         requests=_requests(cells, scale),
         excluded=_defect(cells, model, tensor * data),
     )
+
+
+def _way(cells: Mapping[str, str]) -> Way:
+    """A row of a disaggregated or speculative run: a plain one, with its pools and the tokens that were guessed."""
+    plain = {
+        **cells,
+        "scenario": "closed_loop_concurrency",
+        "metric": cells["metric"].replace("_per_decode_gpu", "_per_gpu"),
+    }
+    if cells["scenario"] == "online_poisson":
+        plain["batch_or_concurrency"] = "1"
+    row = translated(plain)
+    pools = pools_of(cells["notes"])
+    apart = "disagg" in cells["scenario"]
+    if apart and pools is None:
+        raise Inexpressible("sizes of the two pools not stated")
+    more: dict[str, Any] = {}
+    if apart and pools is not None:
+        (first, makers), (then, workers) = pools
+        names = ("tensor", "pipeline", "data", "expert")
+        more = {name: float(getattr(then, name)) for name in names} | {"batch": _batch(plain), "workers": workers}
+        more |= {f"prefill_{name}": float(getattr(first, name)) for name in names} | {"prefill_workers": makers}
+    if cells["scenario"] == "online_poisson":
+        more["arrivals"] = _arrivals(cells) * float(row.batch)  # a plain row of one request has one over its replicas
+    if "mtp" in cells["scenario"]:
+        vendor = catalog.load().accelerators[row.chip].vendor
+        more["draft"] = guesses(row.framework, vendor, more.get("data", row.data) > 1)
+        if not more["draft"]:
+            raise Inexpressible("number of guessed tokens not on record")
+    return Way(**{**vars(row), **more})
+
+
+def _metric(cells: Mapping[str, str]) -> tuple[str, str, float]:
+    """Our metric, what its value is divided by, and the seconds of its unit; means and medians are taken for means."""
+    text = cells["metric"].lower()
+    if re.search(r"p\d\d", text) and not text.endswith("p50"):
+        raise Inexpressible(f"a percentile; means are predicted: {cells['metric']}")
+    text = re.sub(r"_(mean|median|avg|p50)$", "", text)
+    unit = re.search(r"_(us|ms|s)$", text)
+    name = text[: unit.start()] if unit and text not in _METRICS else text
+    if "power" in name:
+        raise Inexpressible("power: compared in a table of its own")
+    if name not in _METRICS:
+        raise Inexpressible(f"metric not modelled: {cells['metric']}")
+    if "overloaded" in cells["scenario"] and _METRICS[name][0] in ("ttft", "latency"):
+        raise Inexpressible("the queue of an overloaded server grows with the run: no steady time to first token")
+    if cells["scenario"] == "online_all_at_once" and _METRICS[name][0] in ("ttft", "tpot"):
+        raise Inexpressible("all requests at once: each waits another time for its first token")
+    seconds = _UNITS[unit[1]] if unit and text not in _METRICS else _UNITS.get(cells.get("unit", ""), 1e-3)
+    return *_METRICS[name], seconds
+
+
+def _stranger(kind: str, name: str, known: Iterable[str]) -> Inexpressible:
+    hint = nearest(name, known)
+    close = f" ({hint})" if hint.startswith("did you mean") else ""
+    return Inexpressible(f"{kind} not in the catalogue: {name[:60]}{close}")
+
+
+def _arrivals(cells: Mapping[str, str]) -> float:
+    """Requests that come each second, of all replicas."""
+    told = re.search(r"(?:qps|rate|rps)\s*=\s*([\d.]+)", cells["batch_or_concurrency"], re.IGNORECASE)
+    if not told:
+        raise Inexpressible("rate of arrivals not stated")
+    return float(told[1])
 
 
 def _named(name: str, table: Iterable[tuple[str, str]]) -> str:
@@ -257,7 +313,7 @@ def _named(name: str, table: Iterable[tuple[str, str]]) -> str:
 def _modelled(id_: str, name: str) -> str:
     found = catalog.load().models.get(id_)
     if found is None:
-        raise Inexpressible(f"model not in the catalogue: {name}")
+        raise _stranger("model", name, catalog.load().models)
     if architecture.unmodelled(found):
         raise Inexpressible(f"blocks not modelled: {name}")
     return id_
@@ -291,6 +347,10 @@ def _widths(cells: Mapping[str, str], model: str) -> tuple[float, float, float, 
             raise Inexpressible("parallel layout not known")
         return 1.0, pipeline, group, max(expert, 1.0)
     tensor = float(cells["tp"])
+    if re.search("cores", cells["accelerator"] + notes, re.IGNORECASE):  # widths count cores, of which a chip has two
+        if re.search(r"\bdp=([2-9]|\d\d)", notes):
+            return 1.0, pipeline, count / pipeline, count / pipeline
+        tensor = min(tensor, count / pipeline)
     if not (tensor >= 1 and pipeline >= 1):
         raise ValueError("not a number that can be: tensor or pipeline width")
     if catalog.load().models[model].experts is None:
@@ -304,24 +364,36 @@ def _widths(cells: Mapping[str, str], model: str) -> tuple[float, float, float, 
 
 def _lengths(cells: Mapping[str, str], scale: float) -> tuple[float, float]:
     if not cells["input_len"] or not (cells["output_len"] or "first_token" in cells["scenario"]):
-        raise Inexpressible("lengths not stated")
-    return float(cells["input_len"]) * scale, max(float(cells["output_len"] or 1) * scale, 1.0)
+        known = " (only their maxima are published)" if cells["scenario"].startswith("mlperf") else ""
+        raise Inexpressible(f"mean lengths not stated{known}")
+    own = 1.0 if "output_len = mean generated" in cells["notes"] else scale
+    return float(cells["input_len"]) * scale, max(float(cells["output_len"] or 1) * own, 1.0)
 
 
 def _batch(cells: Mapping[str, str]) -> float:
     text = cells["batch_or_concurrency"]
-    if cells["scenario"] == "offline_max_load":
+    if _REGIMES.get(re.sub(r"_99(\.9)?$", "", cells["scenario"])) == "max load":
         return 0.0
+    if cells["scenario"] == "online_all_at_once":
+        return _requests(cells, 1.0)
     try:
-        return float(text)
+        return float(re.sub(r"^(max_num_seqs|concurrency|batch|bs)\s*=\s*", "", text.strip()))
     except ValueError:
         raise Inexpressible("batch or concurrency not stated") from None
 
 
 def _requests(cells: Mapping[str, str], scale: float) -> float:
-    """Requests of the whole run: stated in the row, or by the source's procedure; 0 where not known."""
+    """Requests of the whole run: stated in the row, or by the source's procedure.
+
+    0 where not known, and for medians: the crowd of the first wave does not move them.
+    """
+    if cells["metric"].endswith("_median"):
+        return 0.0
     if scale < 1.0:
         return _WAVES * float(cells["batch_or_concurrency"])
+    told = re.match(r"(\d+) (?:\S+ )?requests", cells["notes"])
+    if told:
+        return float(told.group(1))
     stated = re.search(r"max_num_seqs=(\d+)", cells["batch_or_concurrency"])
     if stated:  # so AMD's table names them
         return float(stated.group(1))
@@ -333,36 +405,47 @@ def _requests(cells: Mapping[str, str], scale: float) -> float:
 def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
     """The stated defect for which a row is kept out of the figures; '' where there is none."""
     version, notes, source = cells["date_or_version"], cells["notes"], cells["source_id"]
-    lengths = cells["input_len"], cells["output_len"]
-    if "CUDA graphs were unintentiona" in notes:
-        return "CUDA graphs were off by mistake (said in the source)"
-    if "TensorRT-LLM v1.0" in version and lengths == ("128", "128"):
-        return "128/128 of v1.0 was withdrawn by the source: bound by the host"
-    if "TensorRT-LLM v1.0" in version and catalog.load().models[model].experts and width > 1:
-        return "attention tensor or data parallel not stated (v1.0, experts)"
-    if "KV-starved" in notes:
-        return "starved of cache (said in the source table)"
-    if "FAILS Little-law" in notes:
-        return "fails Little's law"
-    if "MTP state not recorded" in notes:
-        return "speculative decoding on or off not recorded"
-    if "exact match in InferenceX API" in notes:
-        return "the same run is in the InferenceX table"
-    if "unset in source" in cells["precision_weights"]:
-        return "number format not set in the source"
-    if source.startswith("nv_aic") and "ai-dynamo" in notes:
-        return "behind a Dynamo front end; number of replicas not stated"
-    if source.startswith("nv_aic") and cells["metric"].startswith("ttft"):
-        return "arrivals and length distribution not stated: the queue before the first token is not known"
-    return ""
+    lengths, metric = (cells["input_len"], cells["output_len"]), cells["metric"]
+    first, internal = "TensorRT-LLM v1.0" in version, source.startswith("nv_aic")
+    at_once, total = cells["scenario"] == "online_all_at_once", metric == "output_tok_s_total"
+    experts = catalog.load().models[model].experts is not None
+    defects = (
+        ("CUDA graphs were unintentiona" in notes, "CUDA graphs were off by mistake (said in the source)"),
+        (first and lengths == ("128", "128"), "128/128 of v1.0 was withdrawn by the source: bound by the host"),
+        (first and experts and width > 1, "attention tensor or data parallel not stated (v1.0, experts)"),
+        (
+            "v0.6-v0.7" in version and width > 1 and total,
+            "a total by its column, but a quarter of the release before at more requests: likely per accelerator",
+        ),
+        (
+            at_once and lengths == ("202", "214"),
+            "output lengths vary: by Little's law half of the requests were done at half of the run",
+        ),
+        (
+            "throughput inconsistent with TPOT" in notes and metric.startswith("output_tok_s"),
+            "disagrees with its own time per token (said in the source table)",
+        ),
+        ("KV-starved" in notes, "starved of cache (said in the source table)"),
+        ("FAILS Little-law" in notes, "fails Little's law"),
+        ("MTP state not recorded" in notes, "speculative decoding on or off not recorded"),
+        ("exact match in InferenceX API" in notes, "the same run is in the InferenceX table"),
+        ("unset in source" in cells["precision_weights"], "number format not set in the source"),
+        (internal and "ai-dynamo" in notes, "behind a Dynamo front end; number of replicas not stated"),
+        (
+            internal and metric.startswith("ttft"),
+            "arrivals and length distribution not stated: the queue before the first token is not known",
+        ),
+    )
+    return next((reason for holds, reason in defects if holds), "")
 
 
 def newest(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """One row for each configuration, engine and metric: the latest; InferenceX repeats them for months."""
+    """One row for each configuration, engine and metric: the latest; InferenceX repeats them."""
     found: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        key = replace(row, id="", date="", framework=row.framework.split()[0], value=0.0)
+        key = replace(row, id="", date="", framework=row.framework.split()[0], value=0.0, requests=0.0)
         at = tuple(vars(key).values())
-        if at not in found or row.date >= found[at].date:
+        old = found.get(at)  # of one date the median, which most dates have, before the mean
+        if old is None or (row.date, -row.requests) >= (old.date, -old.requests):
             found[at] = row
     return tuple(found.values())

@@ -1,18 +1,19 @@
 """Fits the constants of chip generations and engines to the measured rows: python -m stackyard.perf.calibration.fit.
 
-Minimises sum over rows of w rho(log(predicted / measured)) + sum over constants of (log(constant / prior) / sigma)^2 by
-damped Gauss-Newton steps on the logarithms of the constants, with rho Huber's loss. Each cell (source, model, chip,
+Minimises sum over rows of w rho(log(predicted / measured)) + sum over constants of (log(constant / parent) / sigma)^2
+by damped Gauss-Newton steps on the logarithms of the constants. The parent of a generation's constant is the mean of
+all chips, of a release's the mean of its framework, of that the mean of all software, and of these means the prior: who
+has no rows takes the mean. rho is Cauchy's loss, scale^2 log(1 + (error / scale)^2). Each cell (source, model, chip,
 metric) of n rows has the weight n^(1/2) in all, so that no table drowns the others. Nothing is random: the same table
 gives the same constants.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,30 @@ from numpy.typing import NDArray
 
 from stackyard.perf import constants, schedule
 from stackyard.perf.calibration.predict import Group, Vector, answer, groups
-from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
+from stackyard.perf.calibration.published import quantiles, write, write_held_out
+from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.rows import rows as measured_rows
-from stackyard.perf.estimate import lowered
-from stackyard.perf.interval import METRICS
+from stackyard.perf.layout import Layout
 from stackyard.perf.op import Op
 from stackyard.perf.provider import kernel, reach, transfer
+from stackyard.perf.solve import lowered
 
-HUBER = 0.15  # |log error| above which a row pulls with constant force
-# Standard deviation of the logarithm around the prior, the value of efficiency.yaml.
+# |log error| at which a row pulls hardest: beyond it, it is rather another case than a large error of this one.
+SCALE = {"ttft": 0.3}
+USUAL = 0.15
+# Rows of a cell share their circumstances, so that they count for fewer than they are; and owners of constants (chip
+# generations, releases) are as far from their mean as this share of what the mean may be from the prior. Both were
+# chosen by the errors of whole models, chips and engines left out.
+STRENGTH = 0.15
+OWN = 0.7
+# Standard deviation of the logarithm of a mean around the prior, the value of efficiency.yaml.
 GENERATION = {
     "compute.bf16": 0.08,
     "compute.fp8": 0.15,
     "compute.fp4": 0.25,
-    "compute.experts": 0.4,
+    "compute.experts": 0.1,
+    "compute.narrow": 0.5,
+    "memory.narrow": 0.5,
     "load.experts": 0.7,
     "compute.dequantise": 0.5,
     "compute.prefill": 0.4,
@@ -50,27 +61,29 @@ GENERATION = {
     "overhead.collective": 0.5,
     "overhead.ramp": 0.5,
     "memory.permute": 0.5,
+    "memory.elementwise": 0.3,
     "padding.experts": 0.5,
     "overhead.group": 0.7,
+    "overhead.experts": 0.3,
 }
 ENGINE = {
     "engine.kernels": 0.15,
-    "engine.experts": 0.4,
-    "overhead.experts": 0.8,
     "overhead.scale": 0.5,
     "overhead.step": 0.7,
-    "overhead.sequence": 1.0,
-    "overhead.request": 1.0,
+    "overhead.sequence": 0.5,
+    "overhead.request": 0.7,
 }
-REFERENCE = "trtllm-2025-09"  # whose kernels count as 1
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
-_TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.2}
-_SIZES = ("flop", "bytes", "edge", "wave", "groups", "uneven", "sent", "peers", "count")
+_TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.5}
+_SIZES = ("flop", "bytes", "edge", "wave", "narrow", "groups", "uneven", "sent", "peers", "count")
 
 
 @dataclass(frozen=True)
 class Constant:
-    """One constant to fit: of a generation or an engine."""
+    """One constant to fit: of a generation, an engine, or what these have in common.
+
+    It is drawn to that of the same name of its `parent`, or to the prior where that is ''.
+    """
 
     owner: str
     name: str
@@ -78,6 +91,7 @@ class Constant:
     sigma: float
     low: float
     high: float
+    parent: str = ""
 
 
 class Gathered(Mapping[str, Any]):
@@ -85,8 +99,10 @@ class Gathered(Mapping[str, Any]):
 
     def __init__(self, table: Mapping[str, Vector], at: NDArray[np.intp]) -> None:
         self.table, self.at = table, at
+        self.read: set[str] = set()  # names that were asked for
 
     def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
         return self.table[name][self.at]
 
     def __iter__(self) -> Iterator[str]:
@@ -117,40 +133,74 @@ class Problem:
         self.pairs: list[tuple[str, str]] = sorted({(constants.generation(g.chip).id, g.engine) for g in self.groups})
         self.measured = np.array([row.value for row in rows])
         self.pair_of_row = np.zeros(len(rows), dtype=np.intp)
-        self.cuts: list[schedule.Shape] = []
         loose: dict[tuple[str, str, str], list[tuple[Op, Group, NDArray[np.intp], int]]] = {}
+        shaped: dict[str, list[tuple[Group, Vector, schedule.Shape]]] = {}
         for group in self.groups:
+            batch = group.batch
             pair = self.pairs.index((constants.generation(group.chip).id, group.engine))
             self.pair_of_row[group.index] = pair
             values = constants.values(group.chip, group.engine)
-            sizes = (group.layout, group.batch, group.prompt, group.output, group.regime)
+            sizes = (group.layout, batch, group.prompt, group.output, group.regime)
             cut, *passes = lowered(group.model, group.precision, values, *sizes)
-            self.cuts.append(cut)
+            shaped.setdefault(group.regime, []).append((group, batch, cut))
             for which, ops in enumerate(passes):
                 for op in ops:
                     loose.setdefault((op.kind, op.precision, op.stored), []).append(
                         (op, group, 2 * group.index + which, pair)
                     )
         self.bunches = [_bunch(key, parts) for key, parts in loose.items()]
+        self.regimes = [_together(parts) for parts in shaped.values()]
         self.weights = _weights(rows)
+        self._known: tuple[Mapping[str, Vector], list[tuple[Vector, set[str]]]] = ({}, [])
 
     def predict(self, table: Mapping[str, Vector]) -> Vector:
         """Predictions with these constants: name -> array over pairs of generation and engine."""
-        stage = np.zeros(2 * len(self.rows))
-        for bunch in self.bunches:
-            stage += np.bincount(bunch.place, _seconds(bunch, Gathered(table, bunch.pair)), len(stage))
+        stage: Vector = np.sum([seconds for seconds, _ in self._stages(table)], axis=0)
         found = np.empty(len(self.rows))
-        for group, cut in zip(self.groups, self.cuts, strict=True):
-            pair = self.pair_of_row[group.index[0]]
-            values = {name: float(column[pair]) for name, column in table.items()}
+        for group, batch, cut in self.regimes:
+            values = Gathered(table, self.pair_of_row[group.index])
             host = schedule.host_seconds(group.layout, cut, values)
             mixed, decode = stage[2 * group.index] + host, stage[2 * group.index + 1] + host
-            batch = group.batch
             served = schedule.serve(group.layout, cut, batch, group.prompt, group.output, mixed, decode, group.regime)
-            first = np.asarray(served.ttft) + values["overhead.request"]
+            front = 0.0 if group.regime == "fixed batch" else values["overhead.request"]
+            first = np.asarray(served.ttft) + front
             rates = np.asarray(served.tpot), np.asarray(served.output_rate), np.asarray(served.token_rate)
             found[group.index] = answer(group, batch, first, *rates, cut.group / cut.prompts * mixed)
         return found
+
+    def _stages(self, table: Mapping[str, Vector]) -> list[tuple[Vector, set[str]]]:
+        """Seconds of the passes by bunch, and the constants each reads; only what changed since is worked out again."""
+        old, known = self._known
+        changed = {name for name, column in table.items() if name not in old or not np.array_equal(column, old[name])}
+        found = []
+        for place, bunch in enumerate(self.bunches):
+            if known and not known[place][1] & changed:
+                found.append(known[place])
+                continue
+            values = Gathered(table, bunch.pair)
+            seconds: Vector = np.bincount(bunch.place, _seconds(bunch, values), 2 * len(self.rows)).astype(float)
+            found.append((seconds, values.read))
+        if len(changed) != 1:  # a table with one change is a step of a slope: the next one starts from the same place
+            self._known = (dict(table), found)
+        return found
+
+
+def _together(parts: Sequence[tuple[Group, Vector, schedule.Shape]]) -> tuple[Group, Vector, schedule.Shape]:
+    """Groups of one regime as one group of arrays, with their batches and cuts."""
+
+    def joined(values: Sequence[Any]) -> Any:
+        sizes = [len(group.index) for group, *_ in parts]
+        return np.concatenate([np.broadcast_to(value, size) for value, size in zip(values, sizes, strict=True)])
+
+    def all_of(things: Sequence[Any]) -> dict[str, Any]:
+        return {f.name: joined([getattr(thing, f.name) for thing in things]) for f in fields(things[0])}
+
+    some = [group for group, *_ in parts]
+    names = ("index", "asked", "prompt", "output", "metric", "requests")
+    arrays = {name: joined([getattr(group, name) for group in some]) for name in names}
+    layout = Layout(**all_of([group.layout for group in some]))
+    cut = schedule.Shape(**all_of([cut for *_, cut in parts]))
+    return replace(some[0], layout=layout, **arrays), joined([batch for _, batch, _ in parts]), cut
 
 
 def _bunch(key: tuple[str, str, str], parts: list[tuple[Op, Group, NDArray[np.intp], int]]) -> Bunch:
@@ -189,21 +239,28 @@ def _weights(rows: Sequence[Row]) -> Vector:
     counts = {cell: cells.count(cell) for cell in set(cells)}
     each: Vector = np.array([counts[cell] ** -0.5 for cell in cells])
     each *= np.array([_TRUST.get(row.metric, 1.0) for row in rows])
-    found: Vector = each * len(rows) / each.sum()
+    found: Vector = each * len(rows) / each.sum() * STRENGTH
     return found
 
 
 def unknowns(pairs: Sequence[tuple[str, str]]) -> list[Constant]:
-    """The constants of these pairs of generation and engine, with their priors."""
-    facts = constants.facts()
-    owners = [(key, GENERATION) for key in sorted({pair[0] for pair in pairs})]
-    owners += [(key, ENGINE) for key in sorted({pair[1] for pair in pairs})]
+    """The constants of these pairs of generation and engine, and of what they have in common, with their priors.
+
+    Fewer rows of an owner leave it nearer to its parent.
+    """
+    facts, engines = constants.facts(), constants.engines()
+    generations = sorted({key for key, _ in pairs} - {constants.CHIPS})
+    owners = [(constants.CHIPS, "", GENERATION)] + [(key, constants.CHIPS, GENERATION) for key in generations]
+    frameworks = {key: engines[key].framework for _, key in sorted(pairs) if key != constants.SOFTWARE}
+    owners += [(constants.SOFTWARE, "", ENGINE)]
+    owners += [(key, constants.SOFTWARE, ENGINE) for key in sorted(set(frameworks.values()))]
+    owners += [(key, frameworks[key], ENGINE) for key in sorted(frameworks)]
     found = []
-    for owner, names in owners:
+    for owner, parent, names in owners:
         for name, sigma in names.items():
-            if owner != REFERENCE or not name.startswith("engine"):
-                fact = facts[name]
-                found.append(Constant(owner, name, fact.si, sigma, max(fact.si_low, fact.si / 100.0), fact.si_high))
+            fact = facts[name]
+            limits = max(fact.si_low, fact.si / 100.0), fact.si_high
+            found.append(Constant(owner, name, fact.si, sigma * (OWN if parent else 1.0), *limits, parent))
     return found
 
 
@@ -221,8 +278,9 @@ def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vec
     Constants of one name touch different rows, because a row has one generation and one engine: one step for each name.
     """
     found = np.zeros((len(errors), len(asked)))
+    owners = {owner for pair in problem.pairs for owner in pair}
     for name in dict.fromkeys(constant.name for constant in asked):
-        own = [place for place, constant in enumerate(asked) if constant.name == name]
+        own = [place for place, constant in enumerate(asked) if constant.name == name and constant.owner in owners]
         moved = logs.copy()
         moved[own] += _STEP
         change: Vector = (np.log(problem.predict(table(problem, asked, moved)) / problem.measured) - errors) / _STEP
@@ -235,92 +293,72 @@ def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vec
 _STEP = 1e-4
 
 
+def pull(asked: Sequence[Constant]) -> tuple[Vector, Vector]:
+    """(P, c) of the penalty sum ((log constant - log parent) / sigma)^2 = |P x - c|^2 for logarithms x."""
+    places = {(each.owner, each.name): place for place, each in enumerate(asked)}
+    relation, offset = np.zeros((len(asked), len(asked))), np.zeros(len(asked))
+    for place, each in enumerate(asked):
+        relation[place, place] = 1.0 / each.sigma
+        if each.parent:
+            relation[place, places[each.parent, each.name]] = -1.0 / each.sigma
+        else:
+            offset[place] = math.log(each.prior) / each.sigma
+    return relation, offset
+
+
 def fit(
     problem: Problem,
     asked: Sequence[Constant],
     start: Vector | None = None,
-    steps: int = 30,
+    steps: int = 60,
     weights: Vector | None = None,
 ) -> Vector:
     """Logarithms of the best constants; rows of weight 0 are left out."""
     prior = np.log([constant.prior for constant in asked])
-    sigma = np.array([constant.sigma for constant in asked])
+    relation, offset = pull(asked)
     low, high = (np.log([getattr(constant, side) for constant in asked]) for side in ("low", "high"))
     logs, damping = np.array(prior if start is None else start), 1e-2
-    weights = (problem.weights if weights is None else weights) / HUBER**2
+    weights = (problem.weights if weights is None else weights) / USUAL**2
+    scale = np.array([SCALE.get(row.metric, USUAL) for row in problem.rows])
 
     def loss(error: Vector, at: Vector) -> float:
-        size = np.abs(error)
-        huber = np.where(size < HUBER, error**2, HUBER * (2 * size - HUBER))
-        return float(np.sum(weights * huber) + np.sum(((at - prior) / sigma) ** 2))
+        rows = weights * scale**2 * np.log1p((error / scale) ** 2)
+        return float(np.sum(rows) + np.sum((relation @ at - offset) ** 2))
 
     error = _errors(problem, asked, logs)
     best = loss(error, logs)
     for _ in range(steps):
         steep = slope(problem, asked, logs, error)
-        weight = weights * np.minimum(1.0, HUBER / np.maximum(np.abs(error), 1e-12))
-        normal = steep.T @ (steep * weight[:, None]) + np.diag(sigma**-2)
-        force = steep.T @ (weight * error) + (logs - prior) / sigma**2
+        weight = weights / (1.0 + (error / scale) ** 2)
+        normal = steep.T @ (steep * weight[:, None]) + relation.T @ relation
+        force = steep.T @ (weight * error) + relation.T @ (relation @ logs - offset)
+        free = ~(((logs <= low) & (force > 0)) | ((logs >= high) & (force < 0)))
         before = best
         while damping < 1e6:
-            change = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -force)
+            change = np.zeros(len(asked))
+            change[free] = np.linalg.solve(
+                (normal + damping * np.diag(np.diag(normal)))[np.ix_(free, free)], -force[free]
+            )
             tried = np.clip(logs + np.clip(change, -0.7, 0.7), low, high)
             new = _errors(problem, asked, tried)
             if loss(new, tried) < best:
                 logs, error, best, damping = tried, new, loss(new, tried), max(damping / 5, 1e-4)
                 break
             damping *= 5
-        if before - best < 1e-4 * before:
+        if before - best < 1e-5 * before:
             break
     return np.asarray(logs)
 
 
-def left_out(problem: Problem, asked: Sequence[Constant], start: Vector, by: Callable[[Row], str]) -> Vector:
-    """Predictions of every row by constants fitted without the rows that share its key (its model, its chip)."""
-    keys = np.array([by(row) for row in problem.rows])
+def left_out(problem: Problem, asked: Sequence[Constant], start: Vector, by: Sequence[str]) -> Vector:
+    """Predictions of every row by constants fitted without the rows that share its key (its model, chip or engine)."""
+    keys = np.array(by)
     found = np.empty(len(keys))
-    prior = np.log([constant.prior for constant in asked])
     for key in sorted(set(keys)):
         inside = keys == key
-        weights = np.where(inside, 0.0, problem.weights)
-        informed = np.array([_informed(problem, constant, ~inside) for constant in asked])
-        logs = fit(problem, asked, np.where(informed, start, prior), 6, weights)
+        logs = fit(problem, asked, start, 20, np.where(inside, 0.0, problem.weights))
         found[inside] = problem.predict(table(problem, asked, logs))[inside]
     return found
-
-
-def _informed(problem: Problem, constant: Constant, kept: NDArray[np.bool_]) -> bool:
-    own = np.array([constant.owner in pair for pair in problem.pairs])
-    return bool((own[problem.pair_of_row] & kept).any())
-
-
-def quantiles(rows: Sequence[Row], ratios: Vector) -> dict[str, list[float]]:
-    """For each metric, rates as one, [low, high] factors on a prediction between which 80% of measured values lie."""
-    metric = np.array([METRICS[row.metric] for row in rows])
-    cuts = {name: np.quantile(ratios[metric == name], (0.1, 0.9)) for name in dict.fromkeys(metric)}
-    return {name: [round(float(cut), 3) for cut in pair] for name, pair in cuts.items()}
-
-
-def main() -> int:
-    """Fits, leaves out, and writes data/inference.yaml."""
-    rows = [row for row in measured_rows() if not row.excluded]
-    problem = Problem(rows)
-    asked = unknowns(problem.pairs)
-    best = fit(problem, asked)
-    used = np.abs(slope(problem, asked, best, np.zeros(len(rows)) + _errors(problem, asked, best))).sum(axis=0) > 0
-    values: dict[str, dict[str, float]] = {}
-    for constant, log, known in zip(asked, best, used, strict=True):
-        if known:
-            values.setdefault(constant.owner, {})[constant.name] = float(f"{math.exp(log):.4g}")
-    held = {
-        "model": left_out(problem, asked, best, lambda row: row.model),
-        "chip": left_out(problem, asked, best, lambda row: row.chip),
-    }
-    intervals = {kind: quantiles(rows, problem.measured / predicted) for kind, predicted in held.items()}
-    write(values, intervals, sorted({row.chip for row in rows}))
-    write_held_out(rows, held)
-    sys.stdout.write(f"{int(used.sum())} constants fitted to {len(rows)} rows\n")
-    return 0
 
 
 def _errors(problem: Problem, asked: Sequence[Constant], logs: Vector) -> Vector:
@@ -328,70 +366,28 @@ def _errors(problem: Problem, asked: Sequence[Constant], logs: Vector) -> Vector
     return found
 
 
-def write(
-    values: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, list[float]]], chips: list[str]
-) -> None:
-    """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there."""
-    data = constants.fitted()
-    lines = [_HEAD.rstrip(), "generations:"]
-    for key, row in data["generations"].items():
-        lines += [f"  {key}:", f"    chips: [{', '.join(row['chips'])}]", "    values:" + _block(values.get(key, {}))]
-    lines.append("relatives:  # chips nobody measured -> the generation whose constants they take")
-    lines += [f"  {chip}: {key}" for chip, key in data["relatives"].items()]
-    lines.append("engines:")
-    for key, row in data["engines"].items():
-        version = ", ".join(str(part) for part in row["version"])
-        lines += [
-            f"  {key}:",
-            f"    framework: {row['framework']}",
-            f"    vendor: {row['vendor']}",
-            f"    released: '{row['released']}'",
-            f"    version: [{version}]",
-        ]
-        if row.get("stated"):
-            lines.append("    stated:" + _block(row["stated"]))
-        lines.append("    values:" + _block(values.get(key, {})))
-    lines.append(f"measured: [{', '.join(chips)}]")
-    lines.append(
-        "intervals:  # factors on a prediction between which 80% of the measured values left out of the fit lie"
-    )
-    for kind, metrics in intervals.items():
-        lines.append(f"  {kind}:")
-        lines += [f"    {metric}: [{low}, {high}]" for metric, (low, high) in metrics.items()]
-    (constants.FOLDER / "inference.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def main() -> int:
+    """Fits, leaves out, and writes data/inference.yaml and the errors of what was left out."""
+    rows = [row for row in measured_rows() if not row.excluded]
+    problem = Problem(rows)
+    asked = unknowns(problem.pairs)
+    best = fit(problem, asked)
+    values: dict[str, dict[str, float]] = {}
+    for constant, log in zip(asked, best, strict=True):
+        values.setdefault(constant.owner, {})[constant.name] = float(f"{math.exp(log):.4g}")
+    keys = {
+        "model": [row.model for row in rows],
+        "chip": [row.chip for row in rows],
+        "engine": [problem.pairs[place][1] for place in problem.pair_of_row],
+    }
+    held = {kind: left_out(problem, asked, best, key) for kind, key in keys.items()}
+    intervals = {kind: quantiles(rows, keys[kind], problem.measured / predicted) for kind, predicted in held.items()}
+    write(values, intervals, sorted({row.chip for row in rows}))
+    write_held_out(rows, keys, held)
+    touched = np.any(slope(problem, asked, best, _errors(problem, asked, best)) != 0, axis=0)
+    sys.stdout.write(f"{int(touched.sum())} constants of {len(asked)} touch the {len(rows)} rows\n")
+    return 0
 
-
-def write_held_out(rows: Sequence[Row], held: Mapping[str, Vector]) -> None:
-    """Writes the errors of rows predicted without their model, or their chip: by target, and by what was left out."""
-    measured = np.array([row.value for row in rows])
-    with HELD_OUT.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90"))
-        for kind, predicted in held.items():
-            error = predicted / measured - 1.0
-            cells: dict[str, list[int]] = {}
-            for place, row in enumerate(rows):
-                for name in (*(name for name, test in TARGETS if test(row)), f"{getattr(row, kind)} {row.metric}"):
-                    cells.setdefault(name, []).append(place)
-            for name in (*(name for name, _ in TARGETS), *sorted(cells.keys() - {name for name, _ in TARGETS})):
-                some = error[cells[name]]
-                size = np.abs(some)
-                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9))
-                writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
-
-
-def _block(values: Mapping[str, float]) -> str:
-    if not values:
-        return " {}"
-    return "".join(f"\n      {name}: {value!r}" for name, value in values.items())
-
-
-_HEAD = """
-# Constants fitted to measured serving (perf/calibration/data/inference.csv), in SI, by
-# python -m stackyard.perf.calibration.fit. They stand over those of efficiency.yaml for a chip generation and an engine
-# as of its release; `stated` is what an engine's documentation says. Do not edit `values`, `measured` or `intervals`:
-# edit the table, the priors or the model, and run the fit again. perf/calibration/README.md says how.
-"""
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import constants, schedule
+from stackyard.perf.calibration import ways
 from stackyard.perf.calibration.rows import Row
+from stackyard.perf.calibration.ways import Way
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.memory import capacity
 from stackyard.perf.precision import Precision
+from stackyard.perf.serving import PLAIN, Serving, guesser_bytes
 
 Vector = NDArray[np.float64]
+MOST, STEPS = 4096.0, 24  # requests in progress that an open loop is looked for among, and halvings of that
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Group:
     output: Vector
     metric: NDArray[np.str_]
     requests: Vector  # of the whole run; 0 = not known
+    serving: Serving = PLAIN
 
     @property
     def held(self) -> Vector:
@@ -43,7 +48,8 @@ class Group:
         values = constants.values(self.chip, self.engine)
         kept = self.prompt + self.output * values["cache.reserve"]
         sizes = (self.model, self.chip, self.layout, self.precision, kept)
-        most = np.minimum(capacity(*sizes, values), values["batch.limit"] * self.layout.data)
+        more = guesser_bytes(self.model, self.layout, self.precision, self.serving, kept)
+        most = np.minimum(capacity(*sizes, values, more), values["batch.limit"] * self.layout.data)
         return np.maximum(most, self.layout.data)
 
     @property
@@ -59,7 +65,7 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
     found: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(rows):
         engine = constants.engine_of(row.framework, row.date, known.accelerator(row.chip)).id
-        key = (row.model, row.chip, row.precision, engine, row.regime)
+        key = (row.model, row.chip, row.precision, engine, row.regime, row.serving)
         found.setdefault(key, []).append(place)
     for places in found.values():
         some = [rows[place] for place in places]
@@ -82,6 +88,7 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
             column("output"),
             np.array([row.metric for row in some]),
             column("requests"),
+            row.serving,
         )
 
 
@@ -110,16 +117,64 @@ def answer(
 def predict(rows: Sequence[Row]) -> Vector:
     """One prediction for each row, in its unit; nan where the model has no answer."""
     found = np.full(len(rows), np.nan)
+    apart = [place for place, row in enumerate(rows) if isinstance(row, Way) and row.prefill_workers]
+    found[apart] = ways.predict([row for row in rows if isinstance(row, Way) and row.prefill_workers])
+    free = [place for place, row in enumerate(rows) if isinstance(row, Way) and row.arrivals]
+    found[free] = _open([row for row in rows if isinstance(row, Way) and row.arrivals])
+    whole = np.setdiff1d(np.arange(len(rows)), [*apart, *free])
+    found[whole] = _of_one_pool([rows[place] for place in whole])
+    return found
+
+
+def _open(rows: Sequence[Way]) -> Vector:
+    """Rows of an open loop: the closed loop whose requests in progress are arrivals x the time of each (Little's law).
+
+    Found by bisection, as that time grows with their number. Rates are what is offered. nan for times to the first
+    token, and of whole requests, where more arrive than are served: they grow with the length of the run.
+    """
+    arrivals = np.array([row.arrivals for row in rows])
+    most = np.array([min(row.requests or MOST, MOST) for row in rows])
+    low, high = np.zeros(len(rows)), most
+    for _ in range(STEPS):
+        middle = (low + high) / 2.0
+        more = arrivals * _at(rows, middle, "latency") > middle
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    found = _at(rows, high)
+    for place, row in enumerate(rows):
+        steady = high[place] < 0.99 * most[place]
+        if row.metric in ("ttft", "latency") and not steady:
+            found[place] = np.nan
+        elif row.metric in ("output_rate", "token_rate") and steady:
+            tokens = row.output + (row.prompt if row.metric == "token_rate" else 0.0)
+            found[place] = row.arrivals * float(tokens) / float(row.layout.accelerators)
+    return found
+
+
+def _at(rows: Sequence[Way], batch: Vector, metric: str = "") -> Vector:
+    """The rows' metric, or this one, with so many requests in progress, none of them of a first wave."""
+    tried = zip(rows, batch, strict=True)
+    held = [replace(row, batch=max(float(n), 1.0), requests=0.0, metric=metric or row.metric) for row, n in tried]
+    return _of_one_pool(held)
+
+
+def _of_one_pool(rows: Sequence[Row]) -> Vector:
+    found = np.full(len(rows), np.nan)
     for group in groups(rows):
         batch = group.batch
         sizes = (group.layout, batch, group.prompt, group.output)
         told = estimate(
-            group.model, group.chip, *sizes, precision=group.precision, regime=group.regime, engine=group.engine
+            group.model,
+            group.chip,
+            *sizes,
+            precision=group.precision,
+            regime=group.regime,
+            engine=group.engine,
+            serving=group.serving,
         )
         names = ("ttft", "tpot", "output_rate", "token_rate", "prefill_seconds")
         ttft, tpot, output_rate, token_rate, prefill = (np.asarray(getattr(told, name)) for name in names)
         tokens = constants.values(group.chip, group.engine)["prefill.tokens"]
-        cut = schedule.shape(*sizes, tokens, group.regime)
+        cut = schedule.shape(*sizes, tokens, group.regime, group.serving.gain)
         filling = cut.group / cut.prompts * prefill / group.layout.pipeline
         found[group.index] = answer(group, batch, ttft, tpot, output_rate, token_rate, filling)
     return found

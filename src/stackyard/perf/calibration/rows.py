@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stackyard.perf.layout import Layout
 from stackyard.perf.precision import Precision
+from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Numeric, Token
 
 FILE = Path(__file__).parent / "data" / "inference.csv"
@@ -59,6 +60,15 @@ class Row:
     def layout(self) -> Layout:
         return Layout(self.tensor, self.pipeline, self.data, self.expert)
 
+    @property
+    def serving(self) -> Serving:
+        return PLAIN
+
+    @property
+    def scenario(self) -> str:
+        """How it was served besides batching; empty where plainly."""
+        return ""
+
 
 TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
     (
@@ -76,7 +86,9 @@ _NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output",
 
 def row_of(cells: Mapping[str, str]) -> Row:
     """A row from the text of our own columns; ValueError where a number is none."""
-    found = {name: float(cells[name]) if name in _NUMBERS else cells[name] for name in COLUMNS if name in cells}
+    found = {
+        name: float(cells[name] or "nan") if name in _NUMBERS else cells[name] for name in COLUMNS if name in cells
+    }
     return Row(**found)  # type: ignore[arg-type]
 
 
@@ -115,5 +127,5 @@ def left_out() -> tuple[tuple[str, str, int], ...]:
 
 @lru_cache(maxsize=1)
 def held_out() -> tuple[dict[str, str], ...]:
-    """Errors of rows predicted by constants fitted without their model or their chip, as the last fit wrote them."""
+    """Errors of rows predicted by constants fitted without their model, chip or engine, as the last fit wrote them."""
     return tuple(dict(cells) for cells in _read(HELD_OUT))

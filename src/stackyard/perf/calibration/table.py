@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from stackyard.perf.calibration import ways
+from stackyard.perf.calibration.defects import marked
 from stackyard.perf.calibration.door import newest, read
 from stackyard.perf.calibration.rows import FILE, LEFT_OUT, Row, write
+from stackyard.perf.calibration.ways import Way
 
 FILES = (
     "trtllm_ifb_v0.17-v1.2.csv",
@@ -23,37 +27,71 @@ FILES = (
     "misc_published.csv",
 )
 
-REPEATED = "the same configuration measured again, or a rate that follows from the time per token"
+REPEATED = "same configuration measured again, or a number that follows from the time per token"
+ROUNDED = 0.006  # times of two decimals in ms
 
 
 def main(arguments: Sequence[str]) -> int:
     """Reads the published tables of a folder and writes inference.csv and inference_left_out.csv."""
     folder = Path(arguments[0])
     kept: list[Row] = []
+    apart: list[Way] = []
     gone: list[tuple[str, str, int]] = []
     for name in FILES:
         reading = read(folder / name)
-        rows = tuple(row for row in reading.rows if row.metric not in ("output_rate", "token_rate") or not _loop(row))
+        rows = tuple(row for row in reading.rows if not _follows(row))
         repeated = len(reading.rows) - len(rows)
         if name.startswith("inferencex"):
             repeated, rows = repeated + len(rows) - len(newest(rows)), newest(rows)
         if repeated:
-            gone.append(
-                (rows[0].source, "same configuration measured again, or a rate that follows from tpot", repeated)
-            )
-        kept += rows
+            gone.append((rows[0].source, REPEATED, repeated))
+        kept += [row for row in rows if not isinstance(row, Way)]
+        apart += [row for row in rows if isinstance(row, Way)]
         gone += reading.left_out
+    kept = marked(_once(kept))
     write(FILE, kept)
+    ways.write(ways.FILE, apart)
     with LEFT_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("source", "reason", "rows"))
         writer.writerows(gone)
-    sys.stdout.write(f"{len(kept)} rows kept, {sum(count for *_, count in gone)} left out\n")
+    sys.stdout.write(
+        f"{len(kept)} rows kept, {len(apart)} to compare only, {sum(count for *_, count in gone)} left out\n"
+    )
     return 0
 
 
-def _loop(row: Row) -> bool:
-    return row.regime == "concurrency" and row.source.startswith("ix_")
+def _once(rows: Sequence[Row]) -> list[Row]:
+    """The rows, with those of NVIDIA's sample marked that are InferenceX runs, rounded and without their lengths."""
+    known: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        if row.source.startswith("ix_") and row.metric == "tpot":
+            known.setdefault(_run(row, 1.0), []).append(float(row.value))
+    found = []
+    for row in rows:
+        if row.source == "nv_aic" and row.metric == "tpot" and not row.excluded:
+            same = [abs(float(row.value) / value - 1.0) < ROUNDED for value in known.get(_run(row, 0.9), ())]
+            row = replace(row, excluded="the same run is in the InferenceX table, rounded") if any(same) else row
+        found.append(row)
+    return found
+
+
+def _run(row: Row, share: float) -> tuple[object, ...]:
+    sizes = (row.tensor, row.data, row.batch, round(float(row.prompt) * share), round(float(row.output) * share))
+    return (row.model, row.chip, row.weights, *sizes)
+
+
+def _follows(row: Row) -> bool:
+    """True for a number that its table has twice: rates of a closed loop, and runs summed from their tokens.
+
+    The rate of two pools is kept over all accelerators, as that is their point.
+    """
+    apart = isinstance(row, Way) and row.prefill_workers
+    rates = ("output_rate",) if apart else ("output_rate", "token_rate")
+    if isinstance(row, Way) and row.arrivals and row.metric in ("output_rate", "token_rate"):
+        return True  # what is offered is served
+    loop = row.metric in rates and row.regime == "concurrency" and row.source.startswith("ix_")
+    return loop or (row.source == "splitwise" and row.metric == "latency")
 
 
 if __name__ == "__main__":

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.perf.calibration.training import fit, fit_memory, fixed, held_out, rows_of
-from stackyard.perf.calibration.training_rows import Measured, training_rows
+from stackyard.errors import Fault, InputErrors
+from stackyard.perf.calibration.training import HELD_OUT, LEFT_OUT, fit, grouped, held_out, memory_held_out, rows_of
+from stackyard.perf.calibration.training_rows import Excluded, Measured, excluded_rows, training_rows
+from stackyard.perf.calibration.training_table import read_measurements
 from stackyard.perf.training import constants
-from stackyard.perf.training.estimate import interval, train
+from stackyard.perf.training.estimate import interval, joined, train
 from stackyard.perf.training.memory import training_memory
 
 Array = NDArray[np.float64]
-LEFT_OUT = ("", "model", "accelerator", "software")
+COLUMNS = ("source", "place", "accelerator", "model", "what", "measured", "predicted", "low", "high", "note")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,35 @@ class Compared:
     mean: float
     p90: float
     coverage: float  # share of measurements inside the 80% interval
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Measured rows beside their estimates: lines of errors, errors with groups left out, and rows not compared."""
+
+    compared: tuple[Compared, ...]
+    left_out: tuple[Mapping[str, str], ...]  # of the last fit; empty for a user's own table
+    excluded: tuple[tuple[str, str, int], ...]  # source, reason, rows
+
+
+def validated(path: Path | None = None, predict: Path | None = None) -> Validated:
+    """The package's rows against its constants, or those of a user's table; `predict` is where estimates are written.
+
+    Raises InputErrors where no row of the table can be compared.
+    """
+    if path is None:
+        rows, left = training_rows(), excluded_rows()
+        compared, held = validate_training(), held_out_table()
+    else:
+        rows, left = read_measurements(path)
+        compared, held = compare_training(rows), []
+    if not rows:
+        hint = "; ".join(sorted({row.reason for row in left})[:5]) or "the table is empty"
+        raise InputErrors([Fault(str(path), 0, "", "has no row of training that can be compared", hint)])
+    if predict is not None:
+        write_predictions(rows, left, predict)
+    reasons = Counter((row.source, row.reason) for row in left)
+    return Validated(tuple(compared), tuple(held), tuple((*key, number) for key, number in sorted(reasons.items())))
 
 
 def errors_of(what: str, rows: Sequence[Measured], estimated: Array, measured: Array, wide: Array) -> list[Compared]:
@@ -55,21 +88,23 @@ def errors_of(what: str, rows: Sequence[Measured], estimated: Array, measured: A
 def validate_training(left_out: str = "") -> list[Compared]:
     """Errors of step time and of memory, by source, accelerator and model.
 
-    With the constants of the package; or, for `left_out` of 'model', 'accelerator' or 'software', with constants fitted
-    without the rows of that model, chip or software (takes some seconds). Raises ValueError for another word.
+    With the constants of the package; or, for `left_out` of 'model', 'accelerator', 'generation' or 'software', with
+    constants fitted without the rows of that one, and its intervals (takes some seconds). ValueError for another word.
     """
-    if left_out not in LEFT_OUT:
-        raise ValueError(f"'{left_out}' cannot be left out: choose one of {', '.join(LEFT_OUT[1:])}")
+    if left_out and left_out not in LEFT_OUT:
+        raise ValueError(f"'{left_out}' cannot be left out: choose one of {', '.join(LEFT_OUT)}")
     rows = rows_of(training_rows())
     held = [row for row in training_rows() if row.memory is not None]
     values = constants.values()
+    wide = np.array([interval(row.model, row.chip, row.recipe, values) for row in rows.measured])
     if left_out:
-        times = held_out(rows, [group(row, left_out) for row in rows.measured], fit(rows))
-        memory = memory_held_out(held, [group(row, left_out) for row in held])
+        times = held_out(rows, grouped(rows.measured, left_out), fit(rows))
+        memory = memory_held_out(held, grouped(held, left_out))
+        levels = {"model": [], "generation": ["accelerator", "generation"]}.get(left_out, [left_out])
+        wide = np.array([joined(values, levels, "experts" if r.model.experts else "dense") for r in rows.measured])
     else:
         times = rows.times(values)
         memory = np.array([float(training_memory(r.model, r.chip, r.recipe, values).total) for r in held])
-    wide = np.array([interval(row.model, row.chip, row.recipe, values) for row in rows.measured])
     peaks = np.array([row.memory for row in held], dtype=float)
     widths = np.full(len(held), values["interval.memory"])
     return [
@@ -99,17 +134,26 @@ def predicted(row: Measured) -> float:
     return float(run.seconds if row.seconds is not None else run.memory.total)
 
 
-def group(row: Measured, left_out: str) -> str:
-    """What a row is left out together with."""
-    return {"model": row.family, "accelerator": row.maker, "software": row.recipe.software}[left_out]
+def held_out_table() -> list[dict[str, str]]:
+    """Errors of rows left out of the fit, as the last fit wrote them, for each of LEFT_OUT."""
+    with HELD_OUT.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-def memory_held_out(rows: Sequence[Measured], groups: Sequence[str]) -> Array:
-    """Estimated bytes of every row by constants that were fitted without any row of its group."""
-    found = np.empty(len(rows))
-    for name in dict.fromkeys(groups):
-        known = {**fixed(), **fit_memory([row for row, other in zip(rows, groups, strict=True) if other != name])}
-        for index, row in enumerate(rows):
-            if groups[index] == name:
-                found[index] = float(training_memory(row.model, row.chip, row.recipe, known).total)
-    return found
+def write_predictions(rows: Sequence[Measured], left: Sequence[Excluded], path: Path) -> None:
+    """Writes one line for each measured row with its estimate and 80% interval, and one for each left out."""
+    values = constants.values()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for row in rows:
+            timed = row.seconds is not None
+            wide = interval(row.model, row.chip, row.recipe, values) if timed else values["interval.memory"]
+            estimate, measured = predicted(row), row.seconds if timed else row.memory
+            figures = (measured, estimate, estimate / np.exp(wide), estimate * np.exp(wide))
+            what = "step seconds" if timed else "peak bytes"
+            told = (f"{figure:.6g}" for figure in figures if figure is not None)
+            table.writerow((row.source, row.place, row.accelerator, row.model.id, what, *told, row.note))
+        for other in left:
+            named = (other.source, other.place, other.accelerator, other.model)
+            table.writerow((*named, "", "", "", "", "", other.reason))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Attention, Model
@@ -49,8 +50,9 @@ class Measured:
 
     @property
     def maker(self) -> str:
-        """The chip of the catalogue that this one is, or is a variant of."""
-        return variants().get(self.accelerator, {}).get("base", self.accelerator)
+        """The chip of the catalogue that this one is, or is a variant of; itself where it has arithmetic of its own."""
+        variant = variants().get(self.accelerator, {})
+        return self.accelerator if variant.get("bf16_tflops") else variant.get("base", self.accelerator)
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,14 @@ def chip_named(name: str) -> Accelerator:
     row = variants().get(name)
     if row is None:
         return catalog.load().accelerator(name)
-    giga = 1e9
+    base = catalog.load().accelerator(row["base"])
+    giga, own = 1e9, {form: row[f"{form}_tflops"] for form in ("bf16", "int8")}
+    flops = {form: float(rate) * 1e12 for form, rate in own.items() if rate}
     return replace(
-        catalog.load().accelerator(row["base"]),
+        base,
+        name=f"{name} (from {base.name})" if not flops else name,
+        flops=MappingProxyType(flops) if flops else base.flops,
+        scale_up_domain=int(row["domain"] or base.scale_up_domain),
         id=name,
         memory=float(row["memory_gb"]) * giga,
         bandwidth=float(row["bandwidth_gbs"]) * giga,
@@ -153,6 +160,7 @@ def _recipe(row: Mapping[str, str]) -> Recipe:
         attention=row["attention"],
         sequence_parallel=row["sequence_parallel"] == "1",
         sample=float(row["sample"] or "inf"),
+        shard_width=float(row["shard_width"] or "inf"),
         adapters=row["adapters"] == "1",
         offload=row["offload"] == "1",
         software=row["software"],

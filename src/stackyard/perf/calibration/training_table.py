@@ -27,22 +27,52 @@ from stackyard.perf.calibration.training_rows import (
     variants,
 )
 from stackyard.perf.training.recipe import Recipe, unmodelled
-from stackyard.perf.training.work import parameters
+from stackyard.perf.training.work import model_flop, parameters
 from stackyard.quantity import GIBI, GIGA
 
-METRICS = ("step_time_s", "tokens_per_s_per_gpu", "tokens_per_s_total", "peak_mem_gib_per_gpu", "peak_mem_gb_per_gpu")
+METRICS = (
+    "step_time_s",
+    "tokens_per_s_per_gpu",
+    "tokens_per_s_total",
+    "samples_per_s",
+    "tflops_per_gpu_model",
+    "peak_mem_gib_per_gpu",
+    "peak_mem_gb_per_gpu",
+)
+# Sources whose FLOP/s can be turned into time: how they count attention.
+COUNTED = {
+    "maxtext-v": "flop_full",  # before 2025
+    "megatron-readme-h100-2024": "flop_full",
+    "nemo-longseq": "flop_full",
+    "stas-upgrade": "flop_causal",
+}
 ALSO = {"nemotron340b": "nemotron4340b", "llama4maverick400b": "llama4maverick"}
 VENDORS = r"^((nvidia|amd|intel|google|aws|cloud|instinct|tpu)\s+)+"
 HYBRID = r"nemotron(h|3nano|3super|3ultra)|mamba|jamba|granite4"
 LAYOUT = ("tp", "pp", "cp", "ep", "zero_or_fsdp")
 UNSPLIT = 3e7  # parameters for each accelerator above which a row without any layout is not believed
 CORE = 2024.25  # year until which Megatron-LM is taken to run without Megatron-Core's overlap and fused attention
+FUSED = 2024.4  # year until which fused attention is FlashAttention 2, on any chip
 SHORT = 4096.0  # sequences of fine-tuning up to here are packed
+# Kernels of attention, and tokens of a sequence where a table does not print them: the defaults of a software.
+KERNELS = {"torchtitan": "flash-2", "torchtitan-2025": "flash-2", "llm-foundry": "flash-1", "neuron": "flash-1"}
+SEQUENCES = {
+    "torchtitan": 8192.0,
+    "torchtitan-2025": 8192.0,
+    "maxtext": 2048.0,
+}
 PACKED = 512.0  # tokens of a sample taken where fine-tuning packs short samples
 
 
 class Inexpressible(ValueError):
     """Why a row cannot be compared."""
+
+
+def is_training(path: Path) -> bool:
+    """Whether a table is of training: it has batches and widths of a step, not of requests."""
+    with path.open(newline="", encoding="utf-8") as file:
+        names = set(next(csv.reader(file), []))
+    return {"metric", "value", "n_accelerators", "seq_len"} <= names
 
 
 def read_measurements(path: Path) -> tuple[tuple[Measured, ...], tuple[Excluded, ...]]:
@@ -79,6 +109,11 @@ def _measured(row: Mapping[str, str]) -> Measured:
     seconds = memory = None
     if metric == "step_time_s":
         seconds = value
+    elif metric == "samples_per_s":
+        seconds = float(recipe.global_batch) / value
+    elif metric == "tflops_per_gpu_model":
+        flop = float(model_flop(model, recipe)[_counted(row)])
+        seconds = flop / (value * 1e12 * float(recipe.accelerators))
     elif metric.startswith("tokens"):
         rate = value * (float(recipe.accelerators) if metric.endswith("gpu") else 1.0)
         seconds = float(recipe.tokens) / rate
@@ -96,6 +131,15 @@ def _measured(row: Mapping[str, str]) -> Measured:
         memory=memory,
         note=note,
     )
+
+
+def _counted(row: Mapping[str, str]) -> str:
+    """The convention of a row's FLOP/s, as `model_flop` names it."""
+    source = row.get("source_id", "")
+    found = [how for name, how in COUNTED.items() if source.startswith(name)]
+    if not found:
+        raise Inexpressible("how its FLOP/s count attention is not known; time or tokens are compared")
+    return found[0]
 
 
 def _number(row: Mapping[str, str], name: str, default: float | None = None) -> float:
@@ -119,8 +163,8 @@ def _chip(name: str, notes: str) -> Accelerator:
         return chip_named("h100-96gb-hbm2e")
     if "40gb" in low and "a100" in low:
         return chip_named("a100-40gb")
-    word = re.split(r"[\s(]", re.sub(VENDORS, "", low).strip())[0]
-    for tried in (low, word, word.partition("-")[0]):
+    word = re.split(r"[\s(]", re.sub(VENDORS, "", low.replace("tpu-", "tpu ")).strip())[0]
+    for tried in (low, word, f"tpu-{word}", word.partition("-")[0]):
         if tried in variants():
             return chip_named(tried)
         try:
@@ -145,6 +189,12 @@ def _model(row: Mapping[str, str]) -> Model:
     named |= {_plain(id_): model for id_, model in (*known.models.items(), *known_models().items())}
     model = named.get(ALSO.get(wanted, wanted)) or named.get(re.sub(r"\d+b$", "", wanted))
     layers = int(_number(row, "n_layers", 0.0))
+    if (
+        model is not None
+        and wanted.startswith("maxtext")
+        and int(_number(row, "d_model", model.hidden)) != model.hidden
+    ):
+        model = None  # one name, several shapes
     if model is None and layers and row.get("d_model") and not row.get("n_experts"):
         found = _shaped(row, layers)
         printed = _number(row, "params_b", 0.0) * GIGA
@@ -190,11 +240,14 @@ def _software(row: Mapping[str, str], year: float) -> str:
     for word, name in (
         ("deepseek", "deepseek"),
         ("torchtitan", "torchtitan"),
+        ("maxtext", "maxtext"),
+        ("neuron", "neuron"),
+        ("trn1", "neuron"),
         ("foundry", "llm-foundry"),
         ("deepspeed", "deepspeed"),
     ):
         if word in text:
-            return name
+            return "torchtitan-2025" if name == "torchtitan" and year > 2025 else name
     if "megatron" in text and year < CORE:
         return "megatron-lm"
     return "megatron-core" if any(word in text for word in ("megatron", "nemo", "mbridge", "dgxc")) else "other"
@@ -213,9 +266,9 @@ def released(text: str) -> float:
 
 def _precision(text: str) -> str:
     low = text.lower()
-    if " or " in low or "int8" in low:
-        raise Inexpressible(f"the precision '{text}' is ambiguous or not modelled")
-    for word, name in (("fp4", "fp4"), ("mx", "mxfp8"), ("fp8", "fp8"), ("float8", "fp8")):
+    if " or " in low:
+        raise Inexpressible(f"the precision '{text}' is ambiguous")
+    for word, name in (("fp4", "fp4"), ("mx", "mxfp8"), ("fp8", "fp8"), ("float8", "fp8"), ("int8", "int8")):
         if word in low:
             return name
     return "bf16"
@@ -230,15 +283,28 @@ def _sharding(text: str, software: str) -> str:
     return "none" if software == "megatron-lm" else "zero-1"
 
 
+def _shard_width(text: str) -> float:
+    """Accelerators that split one copy, from words such as 'FSDP 64' (one slice of several)."""
+    width = re.fullmatch(r"fsdp2? \(?(\d+)\)?", text.strip())
+    return float(width[1]) if width else np.inf
+
+
 def _batch(row: Mapping[str, str], software: str, replicas: float, pipeline: float) -> tuple[float, float]:
     """Sequences of a step and of a micro-batch.
 
-    Without the first each replica does its own batch; torchtitan prints that batch, cut into as many micro-batches as
+    MaxText names those of one chip in its notes, and does them at once. Without the first each replica does its
+    own batch; torchtitan prints that batch, cut into as many micro-batches as
     stages, as its micro-batch.
     """
+    each = re.search(r"per_device_batch_size=([\d.]+)", row.get("notes") or "")
+    if each and not row.get("micro_batch"):
+        chips = _number(row, "n_accelerators")
+        return float(each[1]) * chips, max(float(each[1]) * chips / replicas, 1.0)
+    if row.get("metric") == "step_time_s" and not (row.get("global_batch") or row.get("micro_batch")):
+        raise Inexpressible("neither the global batch nor the micro-batch is given")
     micro = _number(row, "micro_batch", 1.0)
     whole = _number(row, "global_batch", micro * replicas)
-    return whole, max(micro / pipeline, 1.0) if software == "torchtitan" else micro
+    return whole, max(micro / pipeline, 1.0) if software.startswith("torchtitan") else micro
 
 
 def _chunks(row: Mapping[str, str], software: str, pipeline: float, micro_batches: float) -> float:
@@ -256,14 +322,18 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     software, notes = _software(row, year), (row.get("notes") or "").lower()
     sharded, kept = (row.get("zero_or_fsdp") or "").lower(), (row.get("recompute") or "").lower()
     old = year < CORE and software in ("megatron-lm", "deepspeed")
-    recompute = "full" if kept.startswith("full") else "selective" if kept.startswith("selective") else "none"
-    if recompute == "selective" and software == "torchtitan":
+    whole = kept.startswith("full") or "remat_policy" in kept
+    recompute = "full" if whole else "selective" if "selective" in kept else "none"
+    if software.startswith("torchtitan") and (recompute == "selective" or not kept):  # its default
         recompute = "alternate"
     accelerators, tensor, pipeline, context = (
         _number(row, name, default)
         for name, default in (("n_accelerators", None), ("tp", 1.0), ("pp", 1.0), ("cp", 1.0))
     )
-    sequence, tuned = _number(row, "seq_len"), "task=sft" in notes or "task=lora" in notes
+    sequence = _number(row, "seq_len", SEQUENCES.get(software))
+    tuned = "task=sft" in notes or "task=lora" in notes
+    per_chip = 2.0 if software == "neuron" else 1.0  # its widths count cores
+    tensor = max(tensor / per_chip, 1.0)
     replicas = accelerators / (tensor * pipeline * context)
     if replicas < 1 - 1e-9:
         raise Inexpressible("the layout contradicts the accelerators")
@@ -282,8 +352,9 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
         recompute=recompute,
         sharding=_sharding(sharded, software),
         schedule="zero-bubble" if software == "deepseek" else "1f1b",
-        attention="unfused" if old else "flash-2" if software in ("torchtitan", "llm-foundry") else "flash-3",
+        attention="unfused" if old else KERNELS.get(software, "flash-2" if year < FUSED else "flash-3"),
         sequence_parallel=not old or "sequence parallelism" in kept.replace("no sequence parallelism", ""),
+        shard_width=_shard_width(sharded),
         sample=PACKED if tuned and sequence <= SHORT else np.inf,
         adapters="task=lora" in notes or "lora" in (row.get("model") or "").lower(),
         offload="cpu offload" in sharded,
@@ -292,5 +363,6 @@ def _recipe(row: Mapping[str, str]) -> tuple[Recipe, str]:
     )
     if recipe.micro_batches < 1 - 1e-9:
         raise Inexpressible("the batch is smaller than the replicas need: it contradicts the layout")
-    taken = [name for name in ("global_batch", "micro_batch", "vp", "recompute", "zero_or_fsdp") if not row.get(name)]
+    told = ("seq_len", "global_batch", "micro_batch", "vp", "recompute", "zero_or_fsdp")
+    taken = [name for name in told if not row.get(name)]
     return recipe, f"not given and taken as usual: {', '.join(taken)}" if taken else ""

@@ -15,7 +15,10 @@ from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.predict import Vector, predict
 from stackyard.perf.calibration.rows import TARGETS, Row, held_out, left_out, rows
+from stackyard.perf.calibration.ways import ways
 from stackyard.perf.interval import factors
+
+OVERLOADED = "more requests arrive than are served by the model: the time to the first token grows with the run"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Comparison:
     @property
     def counts(self) -> NDArray[np.bool_]:
         """Rows that count: not excluded, and predicted."""
-        good = np.array([not row.excluded for row in self.rows], dtype=bool)
+        good = np.array([not row.excluded and row.value > 0 for row in self.rows], dtype=bool)
         return good & np.isfinite(self.predicted)
 
     def line(self, name: tuple[str, ...], chosen: NDArray[np.bool_]) -> Line:
@@ -60,17 +63,23 @@ class Comparison:
         return Line(name, len(error), *(float(value) for value in told))
 
     def lines(self, *by: str) -> list[Line]:
-        """One line for each combination of these attributes of a row, sorted."""
+        """One line for each combination of these attributes of a row, sorted.
+
+        With 'scenario' among them they are of disaggregated and speculative rows, without it of all others.
+        """
         keys = [tuple(str(getattr(row, name)) for name in by) for row in self.rows]
-        found = [self.line(key, np.array([key == other for other in keys], dtype=bool)) for key in sorted(set(keys))]
+        apart = np.array([bool(row.scenario) for row in self.rows]) == ("scenario" in by)
+        found = [self.line(key, apart & np.array([key == other for other in keys])) for key in sorted(set(keys))]
         return [line for line in found if line.rows]
 
     def targets(self) -> list[Line]:
         """One line for each published target."""
-        return [self.line((name,), np.array([test(row) for row in self.rows], dtype=bool)) for name, test in TARGETS]
+        plain = np.array([not row.scenario for row in self.rows], dtype=bool)
+        met = {name: np.array([test(row) for row in self.rows], dtype=bool) for name, test in TARGETS}
+        return [self.line((name,), plain & mask) for name, mask in met.items()]
 
     def held_out(self) -> tuple[dict[str, str], ...]:
-        """Errors of the package's rows predicted without their model or their chip, as the last fit wrote them."""
+        """Errors of the package's rows predicted without their model, chip or engine, as the last fit wrote them."""
         return held_out()
 
     def excluded(self) -> list[tuple[str, str, int]]:
@@ -83,14 +92,19 @@ def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) ->
     """The comparison of these rows."""
     predicted = predict(some)
     known = catalog.load()
-    both = np.array([factors(known.accelerator(row.chip), row.metric) for row in some]).reshape(-1, 2)
-    return Comparison(tuple(some), predicted, predicted * both[:, 0], predicted * both[:, 1], gone)
+    both = []
+    for row in some:
+        chip = known.accelerator(row.chip)
+        engine = constants.engine_of(row.framework, row.date, chip).id
+        both.append(factors(chip, row.metric, row.scenario, engine))
+    edges = np.array(both).reshape(-1, 2)
+    return Comparison(tuple(some), predicted, predicted * edges[:, 0], predicted * edges[:, 1], gone)
 
 
 def validate(path: Path | None = None) -> Comparison:
     """Compares a table of measurements with the model; without one the package's own."""
     if path is None:
-        return compare(rows(), left_out())
+        return compare((*rows(), *ways()), left_out())
     reading = door.read(path)
     return compare(reading.rows, reading.left_out)
 
@@ -114,9 +128,10 @@ def write_predictions(path: Path, target: Path) -> int:
                 writer.writerow((*texts, "", "", "", "", reason))
                 continue
             _, *values = next(answers)
-            scale = float(cells["value"]) / row.value if row.value else 1.0
-            numbers = [f"{value * scale:.6g}" if np.isfinite(value) else "" for value in values]
+            middle, *ends = (door.in_unit(cells, value) for value in values)
+            numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in (middle, *sorted(ends))]
             chip = catalog.load().accelerator(row.chip)
             engine = constants.engine_of(row.framework, row.date, chip).id
-            writer.writerow((*texts, *numbers, engine, row.excluded))
+            why = row.excluded or (OVERLOADED if not numbers[0] else "")
+            writer.writerow((*texts, *numbers, engine, why))
     return int(np.isfinite(told.predicted).sum())

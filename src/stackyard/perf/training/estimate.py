@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
+from stackyard.perf import constants as perf_constants
+from stackyard.perf.energy import idle_watts
 from stackyard.perf.training import constants
+from stackyard.perf.training.energy import Campaign, campaign, package_watts
 from stackyard.perf.training.goodput import Goodput, goodput
 from stackyard.perf.training.memory import TrainingMemory, training_memory
-from stackyard.perf.training.rates import rates
+from stackyard.perf.training.rates import generation, rates
 from stackyard.perf.training.recipe import ARITHMETIC, WIDTHS, Mask, Recipe, faults, unmodelled
 from stackyard.perf.training.step import PARTS, Step, time
 from stackyard.perf.training.work import count, parameters
@@ -31,8 +34,14 @@ CALIBRATED = frozenset(
         "h200-sxm",
         "b200-hgx",
         "b200-gb200",
+        "a100-2020",
+        "v100",
+        "tpu-v4",
+        "tpu-v5e",
+        "trainium1",
     )
 )
+MEASURED_GENERATIONS = frozenset(("volta", "ampere", "hopper", "blackwell", "tpu", "trainium"))
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Training:
     mfu_full: Fraction
     mfu_causal: Fraction
     hfu: Fraction
+    watts: Numeric  # of one package, mean of a step
     memory: TrainingMemory
     reasons: Mapping[str, Mask] = field(repr=False)
     fits: Mask
@@ -71,6 +81,11 @@ class Training:
     def token_rate_per_accelerator(self) -> Numeric:
         """Tokens per second of one accelerator."""
         return self.token_rate / self.recipe.accelerators
+
+    @property
+    def joules_per_token(self) -> Numeric:
+        """Of the packages, at steady state."""
+        return self.watts * self.recipe.accelerators / self.token_rate
 
     @property
     def why(self) -> Any:
@@ -93,11 +108,20 @@ class Training:
         """Goodput of the same run with failures and checkpoints; choices as in `goodput`."""
         return goodput(self.recipe.accelerators, parameters(self.model), **choices)
 
-    def summary(self) -> dict[str, Any]:
-        """One run as plain names and values, ready to print or to write as JSON; SI units are in the names."""
+    def campaign(self, tokens: Numeric, **choices: Any) -> Campaign:
+        """Wall time, accelerator-seconds and energy of packages to train on so many tokens; choices as in `goodput`."""
+        share = self.over_weeks(**choices).share
+        idle = idle_watts(self.chip, perf_constants.values(self.chip))
+        return campaign(tokens, self.token_rate, share, self.recipe.accelerators, self.watts, idle)
+
+    def summary(self, **choices: Any) -> dict[str, Any]:
+        """One run as plain names and values, ready to print or to write as JSON; SI units are in the names.
+
+        Choices are those of `goodput`: interval, bandwidth, asynchronous, rate.
+        """
         if np.ndim(self.fits):
             raise ValueError("an array of runs has no summary")
-        r, weeks = self.recipe, self.over_weeks()
+        r, weeks = self.recipe, self.over_weeks(**choices)
         held = {f.name: _told(getattr(self.memory, f.name)) for f in fields(self.memory)}
         layout = {name: _told(getattr(r, name)) for name in WIDTHS}
         words = {name: getattr(r, name) for name in ("precision", "recompute", "sharding", "schedule", "attention")}
@@ -108,6 +132,9 @@ class Training:
             **layout,
             "data": _told(r.replicas),
             **words,
+            "released": r.released,
+            "adapters": r.adapters,
+            "shard_width": _told(r.shard_width),
             "sequence_parallel": r.sequence_parallel,
             "offload": r.offload,
             "fits": bool(self.fits),
@@ -120,6 +147,8 @@ class Training:
             "mfu_full": _told(self.mfu_full),
             "mfu_causal": _told(self.mfu_causal),
             "hfu": _told(self.hfu),
+            "watts": _told(self.watts),
+            "joules_per_token": _told(self.joules_per_token),
             "memory_bytes": held,
             "memory_used_bytes": _told(self.memory.total),
             "parts_s": {name: _told(getattr(self.step, name)) for name in PARTS},
@@ -154,7 +183,8 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
     reasons = faults(model, chip, recipe)
     safe = replace(recipe, **{name: np.maximum(getattr(recipe, name), 1.0) for name in WIDTHS})
     work = count(model, chip, safe)
-    timed = time(work, rates(chip, safe, known))
+    reached = rates(chip, safe, known)
+    timed = time(work, reached)
     held = training_memory(model, chip, safe, known)
     state = held.weights + held.gradients + held.optimiser + held.buffers - held.held_back
     reasons["weights, gradients and the optimiser do not fit in memory"] = state > held.available
@@ -181,6 +211,7 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
         mfu_full=shaped(work.flop_full / peak),
         mfu_causal=shaped(work.flop_causal / peak),
         hfu=shaped(work.flop_hardware / peak),
+        watts=shaped(package_watts(chip, work, timed, reached)),
         memory=TrainingMemory(**{f.name: shaped(getattr(held, f.name)) for f in fields(TrainingMemory)}),
         reasons=masks,
         fits=~bad if size else not bad,
@@ -190,13 +221,29 @@ def train(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, 
 def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Half-width of the 80% interval of log step time, from measurements held out of the fit.
 
-    By the kind of model; for a chip, or for a software, without measured steps, the error seen when a whole generation
-    of chips, or a whole software, is left out, where that is larger.
+    The error seen where a model is left out, dense or with experts, and what a chip, a generation of chips or a
+    software without measured steps adds to it.
     """
-    width = values["interval.experts" if model.experts else "interval.dense"]
+    held = []
     if chip.id not in CALIBRATED:
-        width = max(width, values["interval.generation"])
-    return max(width, values["interval.software"]) if recipe.software == "other" else width
+        held += ["accelerator"] if generation(chip) in MEASURED_GENERATIONS else ["accelerator", "generation"]
+    if recipe.software == "other":
+        held.append("software")
+    return joined(values, held, "experts" if model.experts else "dense")
+
+
+def joined(values: Mapping[str, float], unmeasured: Sequence[str], kind: str) -> float:
+    """Width of an interval for what was never measured: w^2 = m^2 + sum of (w_i^2 - m^2), where that is above 0.
+
+    m is seen where a model is left out and w_i where what is named is; surprises of a chip and of a software are taken
+    as independent, so that their variances add.
+
+    >>> round(joined({"interval.model.dense": 0.3, "interval.software.dense": 0.5}, ["software"], "dense"), 3)
+    0.5
+    """
+    least = values[f"interval.model.{kind}"] ** 2
+    more = (values[f"interval.{how}.{kind}"] ** 2 - least for how in unmeasured)
+    return float(np.sqrt(least + sum(max(part, 0.0) for part in more)))
 
 
 def nearest_fit(model: Model, chip: Accelerator, recipe: Recipe) -> Training | None:

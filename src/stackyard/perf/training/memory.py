@@ -102,7 +102,7 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
 
     def part(each: float, level: int) -> Byte:
         if split >= level:
-            return each * (held / r.shards + spread / expert_shards(r))
+            return each * (held / r.split + spread / expert_shards(r))
         return each * (held + spread)
 
     trained = 0.0 if r.adapters else 1.0
@@ -127,14 +127,19 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
     scores = rows * model.vocabulary / r.tensor * of("memory.logit")
     alone = np.equal(r.pipeline, 1)
     at_end = alone | (final + scores > first)
+    activations = np.where(at_end, np.where(alone, first, final), first)[()]
+    logits = np.where(at_end, scores, 0.0)[()]
+    needed = weights + gradients + optimiser + activations + logits + gathered + of("memory.runtime")
+    spare = max(of("memory.reserved") - of("memory.runtime"), 0.0)  # what the allocator takes where there is room
+    held_back = np.clip(chip.memory - needed, 0.0, spare)
     return TrainingMemory(
         weights=weights,
         gradients=gradients,
         optimiser=optimiser,
-        activations=np.where(at_end, np.where(alone, first, final), first)[()],
-        logits=np.where(at_end, scores, 0.0)[()],
-        buffers=gathered + of("memory.reserved") + 0.0 * weights,
-        held_back=max(of("memory.reserved") - of("memory.runtime"), 0.0) + 0.0 * weights,
+        activations=activations,
+        logits=logits,
+        buffers=gathered + of("memory.runtime") + held_back,
+        held_back=held_back,
         available=chip.memory + 0.0 * weights,
     )
 

@@ -15,11 +15,13 @@ from stackyard.quantity import Count, Fraction, Numeric, Token
 Mask = bool | NDArray[np.bool_]
 
 # Formats of the matmuls. 'fp8' scales whole tensors; 'mxfp8' scales blocks of 32; 'fp4' is NVFP4.
-ARITHMETIC = {"bf16": "bf16", "fp8": "fp8", "mxfp8": "fp8", "fp4": "fp4"}
+ARITHMETIC = {"bf16": "bf16", "fp8": "fp8", "mxfp8": "fp8", "int8": "int8", "fp4": "fp4"}
 RECOMPUTE = {"none": 0.0, "selective": 0.0, "alternate": 0.5, "full": 1.0}  # share of the forward matmuls repeated
 SHARDING = ("none", "zero-1", "zero-2", "zero-3")
 SCHEDULES = ("1f1b", "zero-bubble")
-ATTENTION = ("unfused", "flash-2", "flash-3")  # scores in memory; one kernel; one kernel written for the generation
+# Scores in memory; in one kernel, of 2022 and 2023 (FlashAttention 1 and Triton); its second kind; one written for the
+# generation of the chip (FlashAttention 3, cuDNN, Splash).
+ATTENTION = ("unfused", "flash-1", "flash-2", "flash-3")
 # Software with measured steps; 'other' takes the constants of all and the interval of software left out of the fit.
 SOFTWARE = (
     "megatron-core",  # with NeMo and Megatron Bridge, 2024 to 2026
@@ -31,7 +33,10 @@ SOFTWARE = (
     "llm-foundry",  # 2023
     "torchtitan",  # compiled, 2024
     "torchtitan-eager",
+    "torchtitan-2025",  # compiled with its loss
     "deepseek",  # DualPipe, 2024
+    "maxtext",  # on TPU, 2023 and later
+    "neuron",  # on Trainium, 2023
     "other",
 )
 CHOICES = {
@@ -50,7 +55,8 @@ class Recipe:
 
     tensor, pipeline, context, expert: widths of parallelism; `accelerators` / (tensor pipeline context) replicas share
     the batch. virtual: chunks of layers of one stage (interleaved schedule). sharding: what replicas split, as ZeRO
-    numbers it (zero-3 is FSDP's full sharding). recompute: 'selective' repeats the core of attention, 'alternate' every
+    numbers it (zero-3 is FSDP's full sharding; shard_width bounds it, so that wider runs hold several copies: hybrid
+    sharding). recompute: 'selective' repeats the core of attention, 'alternate' every
     other matmul besides (torchtitan's), 'full' whole layers. sample: tokens of one sample where several are packed into
     a sequence. adapters: only low-rank adapters are trained. offload: the optimiser's state and work are on the host.
     software, released: whose constants, and the year of the release.
@@ -71,6 +77,7 @@ class Recipe:
     schedule: str = "1f1b"
     attention: str = "flash-3"
     sequence_parallel: bool = True
+    shard_width: Count = np.inf  # accelerators at most that split one copy of the state
     sample: Token = np.inf  # tokens of one sample, where several are packed into a sequence
     adapters: bool = False
     offload: bool = False
@@ -86,6 +93,9 @@ class Recipe:
             value = getattr(self, name)
             if not (0.0 <= value < np.inf if isinstance(value, float) else _positive(value)):
                 raise ValueError(f"{name} must be finite and not negative")
+        for name in ("sample", "shard_width"):
+            if not np.all(np.greater(getattr(self, name), 0.0)):
+                raise ValueError(f"{name} must be above 0")
 
     @property
     def replicas(self) -> Count:
@@ -106,6 +116,11 @@ class Recipe:
     def shards(self) -> Count:
         """Accelerators that hold the same parameters: replicas and the context group."""
         return self.replicas * self.context
+
+    @property
+    def split(self) -> Count:
+        """Accelerators among which one copy of the state is split, where it is."""
+        return np.minimum(self.shards, self.shard_width)
 
 
 WIDTHS = (

@@ -18,7 +18,9 @@ class Rates:
     head: FlopPerSecond
     experts: FlopPerSecond
     attention: FlopPerSecond
-    operands: BytePerSecond  # of matmuls
+    exponential: Second  # of one score
+    scores: BytePerSecond  # of kernels that pass scores through memory
+    operands: BytePerSecond  # of matmuls, and of kernels that bring operands to a lower format
     stream: BytePerSecond  # of elementwise kernels and the optimiser
     up: BytePerSecond
     out: BytePerSecond
@@ -28,6 +30,7 @@ class Rates:
     host_layer: Second  # the least that a layer takes in a micro-batch: the host cannot launch faster
     host_expert: Second  # the same of a layer with experts
     step: Second  # of each step: input, logging, synchronisation
+    copies: Fraction  # passes over routed rows, in units of what fused kernels need
     cast: Byte  # moved for each operand element brought to a lower format
     ragged: Fraction  # more time of a matmul with a side that is not a multiple of 64
     misaligned: Fraction  # more time of attention with an odd head dimension
@@ -35,6 +38,7 @@ class Rates:
     expert_exposed: Fraction  # of the exchange with experts
     send_exposed: Fraction  # of sends between stages
     leak: Fraction  # of the shorter of two that overlap
+    ring_leak: Fraction  # the same of keys and values around the context group
     reduce_overlap: Fraction  # of a micro-batch that can hide the reduction of gradients
     host_update: Second  # of one parameter updated on the host
     spread: Fraction  # more time for each doubling of the accelerators
@@ -88,12 +92,14 @@ def time(work: Work, rates: Rates) -> Step:
     doubling of the accelerators.
     """
     w, r = work, rates
-    matmul = (w.matmul_flop + r.ragged * w.ragged) / r.matmul + w.matmul_bytes / r.operands + w.matmul_count * r.launch
-    experts = w.expert_flop / r.experts + w.expert_bytes / r.operands + w.expert_count * r.launch
-    attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.stream
-    elementwise = (w.elementwise_bytes + w.cast_elements * r.cast) / r.stream
+    done = (w.matmul_flop + r.ragged * w.ragged) / r.matmul
+    matmul = np.maximum(done, w.matmul_bytes / r.operands) + w.matmul_count * r.launch
+    experts = np.maximum(w.expert_flop / r.experts, w.expert_bytes / r.operands) + w.expert_count * r.launch
+    attention = (w.attention_flop + r.misaligned * w.misaligned) / r.attention + w.attention_bytes / r.scores
+    attention = attention + w.exponentials * r.exponential
+    elementwise = (w.elementwise_bytes + r.copies * w.copied_bytes) / r.stream + w.cast_elements * r.cast / r.operands
     tensor = r.tensor_exposed * message_time(w.tensor, r) + overlapped(matmul, message_time(w.tensor_hidden, r), r.leak)
-    context = overlapped(attention, message_time(w.ring, r), r.leak)
+    context = overlapped(attention, message_time(w.ring, r), r.ring_leak)
     expert = r.expert_exposed * message_time(w.dispatch, r)
     busy = matmul + experts + attention + elementwise
     waiting = tensor + context + expert

@@ -21,6 +21,7 @@ from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 GRADIENT: Byte = 4.0  # gradients are summed in fp32
 UPDATE: Byte = 30.0  # Adam: reads gradient, master weight and two moments (16), writes three of them and bf16 (14)
 GROUPS = {"deepseek_mla_moe": 4.0}  # most nodes that a token is sent to (DeepSeek-V3, arXiv:2412.19437, section 2.1.2)
+TILE: Token = 128.0  # keys that a fused kernel of attention takes in at once; on the diagonal half of them are masked
 STATE: Byte = 12.0  # master weight and two moments, fp32
 
 
@@ -72,10 +73,12 @@ class Work:
     expert_count: Count
     expert_layer: Count  # 1 where every layer has experts
     attention_flop: Flop
+    exponentials: Count  # of scores, in kernels that keep them on the chip
     attention_bytes: Byte  # of scores, where attention is not fused
     misaligned: Flop  # of attention whose head dimension is not a multiple of 8
     ragged: Flop  # of matmuls with a side that is not a multiple of 64
     elementwise_bytes: Byte
+    copied_bytes: Byte  # of routed rows: sorted by expert and back, padded, biased, clamped
     cast_elements: Count  # of matmul operands that are brought to a lower format
     head_flop: Flop  # output head and loss of one micro-batch, on the last stage
     head_bytes: Byte
@@ -162,13 +165,14 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
     flop = model_flop(model, r)
     held, spread = held_parameters(model, r)
     table = float(model.hidden) * model.vocabulary / r.tensor
-    update = 0.0 if r.adapters else held / r.shards + spread / expert_shards(r)
+    update = 0.0 if r.adapters else held / r.split + spread / expert_shards(r)
     return Work(
         **_matmuls(model, r, rows, passes),
         **_attention(model, r),
         **_layer_messages(model, chip, r, rows, again),
         **_step_messages(model, chip, r, rows, held, spread),
         elementwise_bytes=_elementwise_bytes(model, r, rows) * (3.0 + again),
+        copied_bytes=_copied_bytes(model, r, rows) * (3.0 + again),
         head_flop=2.0 * min(passes, 3.0) * rows * table,
         head_bytes=rows * model.vocabulary / r.tensor * 16.0 + 3 * table * ACTIVATION,
         update_bytes=update * UPDATE * (0.0 if r.offload else 1.0),
@@ -281,38 +285,50 @@ def _attention(model: Model, r: Recipe) -> dict[str, Any]:
     if r.attention == "unfused" and r.recompute in ("selective", "alternate"):
         again = 1.0
     if r.attention != "unfused":
-        flop = 2 * share * causal * (key + value) * (3.5 + again)
+        done = share * np.minimum(causal + r.sequence * TILE / 2, full)
+        flop = 2 * done * (key + value) * (3.5 + again)
+        powers = done * (2.0 + again) * (0.0 if r.attention == "flash-3" else 1.0)  # it hides them behind its matmuls
         scores = 0.0 * flop
     else:
         flop = 2 * share * full * (key + value) * (3.0 + again)
+        powers = 0.0 * flop
         scores = share * full * 12.0 * (3.0 + again)
     return {
         "attention_flop": flop,
+        "exponentials": powers,
         "attention_bytes": scores,
         "misaligned": flop * (1.0 if model.attention.head_dim % 8 else 0.0),
     }
 
 
 def _elementwise_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
-    """Norms, residuals, rotary embedding, activation function and permutation of one layer, forward.
+    """Norms, residuals, rotary embedding and activation function of one layer, forward.
 
     Reads and writes of bf16: two norms and two additions take 10 hidden; splitting and rotating queries, keys and
-    values two of each; a gated activation three widths, a plain one two; routed rows are copied twice each way, and
-    biases of experts are added in kernels of their own.
+    values two of each; a gated activation three widths, a plain one two.
     """
     a, h = model.attention, float(model.hidden)
     sparse = architecture.expert_layers(model) / model.layers
     whole = 10 * h / (r.tensor if r.sequence_parallel else 1.0)
     width = (2.0 if model.extra.get("ungated") else 3.0) * model.feed_forward * (1 - sparse)
-    copied = 0.0
     if model.experts:
         e = model.experts
         width += 3.0 * (e.active * e.width + e.shared_width) * sparse
-        copied = 4.0 * e.active * h * sparse
-        if model.extra.get("expert_bias"):
-            copied += 2.0 * e.active * (2.0 * e.width + h) * sparse
     split = 2.0 * (a.heads + 2 * min(a.kv_heads, a.heads)) * a.head_dim
-    return rows * ACTIVATION * (whole + (width + copied + split) / r.tensor)
+    return rows * ACTIVATION * (whole + (width + split) / r.tensor)
+
+
+def _copied_bytes(model: Model, r: Recipe, rows: Token) -> Byte:
+    """Routed rows of one layer, forward: read and written once on the way to the experts and once on the way back.
+
+    Experts with biases and clamped activations add them in passes of their own: 2 (2 width + hidden) and 8 width.
+    """
+    if model.experts is None:
+        return 0.0 * rows
+    e, h = model.experts, float(model.hidden)
+    sparse = architecture.expert_layers(model) / model.layers
+    each = 4.0 * h + (12.0 * e.width + 2.0 * h if model.extra.get("expert_bias") else 0.0)
+    return rows * ACTIVATION * each * e.active * sparse / r.tensor
 
 
 def _layer_messages(model: Model, chip: Accelerator, r: Recipe, rows: Token, again: float) -> dict[str, Any]:
@@ -345,23 +361,26 @@ def _step_messages(
 ) -> dict[str, Any]:
     """Messages between stages and between the accelerators that hold the same parameters."""
     domain, stage = float(max(chip.scale_up_domain, 1)), stages(model, r)[0]
-    peers, twins = r.shards, expert_shards(r)
+    full = r.sharding == "zero-3"
+    peers, twins = r.split if full else r.shards, expert_shards(r)
     local, near = inside(domain, r.tensor, peers), inside(domain, expert_spread(r), twins)
     trained = 0.0 if r.adapters else 1.0
+    copies = r.shards / peers  # of the whole state, with hybrid sharding; they sum their gradients once a step
+    summed = gathered(trained * held / peers * ACTIVATION * 2.0, copies, inside(domain, r.tensor * peers, copies))
 
-    def around(copies: float, share: Numeric) -> Traffic:
-        dense = gathered(held * ACTIVATION * copies * share, peers, local)
-        routed = gathered(spread * ACTIVATION * copies * share, twins, near)
+    def around(times: float, share: Numeric) -> Traffic:
+        dense = gathered(held * ACTIVATION * times * share, peers, local)
+        routed = gathered(spread * ACTIVATION * times * share, twins, near)
         return Traffic(*(trained * (one + other) for one, other in zip(dense, routed, strict=True)))
 
     none = Traffic(*(0.0 * part for part in around(1.0, 1.0)))
-    full = r.sharding == "zero-3"
     far = np.greater(r.accelerators, domain) * 1.0
-    size = 2.0 * rows * model.hidden * ACTIVATION / r.tensor * np.greater(r.pipeline, 1)
+    parts = 1.0 if r.software.startswith("deepspeed") else r.tensor  # others send each a part and gather it there
+    size = 2.0 * rows * model.hidden * ACTIVATION / parts * np.greater(r.pipeline, 1)
     sends = 2.0 * np.greater(r.pipeline, 1)
     return {
         "shard": around(3.0, 1 / stage) if full else none,
-        "reduce": none if full else around(2.0, 1.0),
+        "reduce": summed if full else around(2.0, 1.0),
         "stage_send": Traffic(size * (1 - far), size * far, sends * (1 - far), sends * far),
     }
 

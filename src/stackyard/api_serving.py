@@ -1,0 +1,119 @@
+"""The verbs of the serving simulator, re-exported by `stackyard.api`; the compiler is loaded when they are called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackyard.catalog import load
+from stackyard.files import atomically
+
+if TYPE_CHECKING:
+    from stackyard.catalog.entries import Accelerator
+    from stackyard.perf.cost import Prices
+    from stackyard.sim.ask import Service
+    from stackyard.sim.calibration.validate import Comparison as ServingComparison
+    from stackyard.sim.capacity import Capacity
+    from stackyard.sim.load import Load
+    from stackyard.sim.metrics import Objective, Simulation
+
+LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
+
+
+def service(models: Sequence[str], system: str, **settings: Any) -> Service:
+    """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors."""
+    from stackyard.perf.asked import system as system_named
+    from stackyard.perf.asked import variant
+    from stackyard.sim.ask import Service
+
+    known = load()
+    rack = system_named(known, system)
+    shapes = tuple(known.model(model) for model in models)
+    return Service(
+        shapes,
+        variant(known, system).chip,
+        None if rack is None else rack.accelerators,
+        **settings,
+    )
+
+
+def load_of(*asked: Any) -> Load:
+    """The requests of a trace or synthetic ones; see sim.load.load."""
+    from stackyard.sim.load import load as made
+
+    return made(*asked)
+
+
+def promise(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:
+    """What a service promises to a percentile of its requests; nothing where nothing is stated."""
+    from stackyard.serving import objective
+    from stackyard.sim.metrics import Objective
+
+    first, each = objective(ttft, tpot, (math.inf, math.inf))
+    return Objective(first, each, percentile=percentile)
+
+
+def prices(part: Accelerator) -> Prices:
+    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    from stackyard.perf.cost import Prices
+
+    life, electricity = (load().fact(path) for path in (LIFE, ELECTRICITY))
+    price = [part.facts["price"]] if "price" in part.facts else []
+    return Prices(part.price, life.si, electricity.si, (*price, life, electricity))
+
+
+def simulate(of: Service, asked: Load, promised: Objective, **how: Any) -> Simulation:
+    """Serves a load, in `replications` independent runs from `seed` on, with `workers` threads."""
+    from stackyard.sim.ask import simulate as simulated
+
+    return simulated(of, asked.made, promised, prices(of.chip), **how)
+
+
+def capacity(of: Service, asked: Load, promised: Objective, **how: Any) -> Capacity:
+    """The largest rate that keeps an objective, from disk where it was asked before."""
+    from stackyard.sim.ask import capacity as found
+
+    return found(of, asked.made, promised, **how)
+
+
+def validate_serving(path: Path | str | None = None, *, predict: Path | None = None) -> ServingComparison:
+    """Compares the simulator with measured serving runs; writes the table again with predictions where asked."""
+    from stackyard.sim.calibration.validate import validate as compared
+    from stackyard.sim.calibration.validate import write_predictions
+
+    found = compared(None if path is None else Path(path))
+    if predict is not None:
+        with atomically(predict) as beside:
+            write_predictions(found, beside)
+    return found
+
+
+def simulation_row(found: Simulation) -> dict[str, Any]:
+    """A simulation as plain names and values for JSON."""
+    from stackyard.sim.load import simulation_row as plain
+
+    return plain(found)
+
+
+def capacity_row(found: Capacity) -> dict[str, Any]:
+    """A capacity as plain names and values for JSON."""
+    from stackyard.sim.load import capacity_row as plain
+
+    return plain(found)
+
+
+def write_simulation(
+    of: Service, asked: Load, promised: Objective, found: Simulation, path: Path | str, seed: int = 0
+) -> Path:
+    """Writes latency against load, with the knee marked, and occupancy over time, as a page that opens offline."""
+    from stackyard.report.formats import FORMATS
+    from stackyard.report.serving import document
+    from stackyard.sim.ask import sweep
+
+    report = document(of, promised, found, sweep(of, asked.made, promised, seed), date=date.today().isoformat())
+    with atomically(Path(path)) as beside:
+        beside.write_bytes(FORMATS["html"](report))
+    return Path(path)

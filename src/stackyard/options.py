@@ -1,0 +1,79 @@
+"""Options of the command line that say how a model is laid out and how requests are served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+HOW, POOLS = "How requests are served", "Two pools"  # panels of the help
+
+
+def size(text: str | int) -> int:
+    """A whole number that is not negative: a size of 0 is answered with the reason why it cannot be."""
+    if not str(text).isdecimal():
+        raise typer.BadParameter(f"'{text}' is not a whole number such as 8")
+    return int(text)
+
+
+Tensor = Annotated[
+    int | None, typer.Option("--tp", parser=size, metavar="N", help="Tensor-parallel width; found when left out.")
+]
+Pipeline = Annotated[
+    int | None,
+    typer.Option("--pp", parser=size, metavar="N", help="Pipeline stages; found when left out, 1 with --tp."),
+]
+Data = Annotated[
+    int | None,
+    typer.Option("--dp", parser=size, metavar="N", help="Tensor groups with their own requests (attention DP)."),
+]
+Expert = Annotated[
+    int | None,
+    typer.Option("--ep", parser=size, metavar="N", help="Expert-parallel width; found when left out, 1 with --tp."),
+]
+Batch = Annotated[
+    int | None, typer.Option(parser=size, metavar="N", help="Requests at once; the best is found when left out.")
+]
+Formats = Annotated[
+    str, typer.Option(help="bf16, fp8, int8, fp4, fp4-weights, or weights/cache/compute: mxfp4/fp8/bf16.")
+]
+Regime = Annotated[
+    str,
+    typer.Option(help="closed-loop (N requests at once), max-load (offline) or fixed-batch.", rich_help_panel=HOW),
+]
+Draft = Annotated[
+    int, typer.Option(parser=size, metavar="K", help="Tokens guessed before each step.", rich_help_panel=HOW)
+]
+Acceptance = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of guesses that hold, each given those before it: 0.7; published if left out.", rich_help_panel=HOW
+    ),
+]
+DraftModel = Annotated[
+    str | None,
+    typer.Option(help="Model that guesses; the model's own next-token layer if left out.", rich_help_panel=HOW),
+]
+PrefixHits = Annotated[
+    str | None, typer.Option(help="Share of a prompt found in the cache: 0.5 or 50%.", rich_help_panel=HOW)
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="Where cache goes that memory cannot hold: host, or '240 GB at 225 GB/s' an accelerator.",
+        rich_help_panel=HOW,
+    ),
+]
+PowerCap = Annotated[str | None, typer.Option(help="Most power of an accelerator: '700 W'.", rich_help_panel=HOW)]
+EngineName = Annotated[
+    str, typer.Option(help="Engine whose constants count: vllm-2026; the newest if left out.", rich_help_panel=HOW)
+]
+TwoPools = Annotated[
+    bool, typer.Option("--disaggregated", help="Prefill and decode on pools of their own.", rich_help_panel=POOLS)
+]
+PrefillPool = Annotated[
+    str | None, typer.Option(help="Prefill workers: 2xTP4EP4; found if left out.", rich_help_panel=POOLS)
+]
+DecodePool = Annotated[
+    str | None, typer.Option(help="Decode workers: 3xTP8EP8, 1xDEP32; found if left out.", rich_help_panel=POOLS)
+]

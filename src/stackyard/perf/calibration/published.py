@@ -1,0 +1,118 @@
+"""What the fit leaves behind: data/inference.yaml, and the errors of rows predicted without their own kind."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.perf import constants
+from stackyard.perf.calibration.predict import Vector
+from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
+from stackyard.perf.interval import METRICS
+
+
+def quantiles(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> dict[str, tuple[float, float]]:
+    """For each metric, rates as one, (low, high) factors on a prediction between which 80% of measured values lie.
+
+    Quantiles over rows, of which those of one key (a model, a chip, an engine) weigh the square root of their number:
+    the next key is not one of these, and the largest would otherwise speak for all.
+    """
+    metric = np.array([METRICS[row.metric] for row in rows])
+    return {str(name): _cuts(np.array(keys)[metric == name], ratios[metric == name]) for name in dict.fromkeys(metric)}
+
+
+def inside(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> NDArray[np.bool_]:
+    """Where the ratio lies between the quantiles of the other keys' rows: coverage that no row had a say in."""
+    metric, key = np.array([METRICS[row.metric] for row in rows]), np.array(keys)
+    found = np.zeros(len(rows), dtype=bool)
+    for place in {(str(m), str(k)) for m, k in zip(metric, key, strict=True)}:
+        own = (metric == place[0]) & (key == place[1])
+        others = (metric == place[0]) & ~own
+        low, high = _cuts(key[others], ratios[others]) if others.any() else (0.0, 0.0)
+        found[own] = (low <= ratios[own]) & (ratios[own] <= high)
+    return found
+
+
+def _cuts(keys: NDArray[np.str_], ratios: Vector) -> tuple[float, float]:
+    """The 10% and 90% quantiles of ratios whose keys weigh the square root of their rows."""
+    _, at, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    order = np.argsort(ratios)
+    weights = (counts**-0.5)[at][order]
+    shares = (np.cumsum(weights) - weights / 2) / weights.sum()
+    low, high = np.exp(np.interp((0.1, 0.9), shares, np.log(ratios[order])))
+    return round(float(low), 3), round(float(high), 3)
+
+
+def write(
+    values: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
+    chips: list[str],
+) -> None:
+    """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there."""
+    data = constants.fitted()
+    lines = [_HEAD.rstrip(), "generations:"]
+    for key, row in data["generations"].items():
+        lines += [f"  {key}:", f"    chips: [{', '.join(row['chips'])}]", "    values:" + _block(values.get(key, {}))]
+    lines.append("relatives:  # chips nobody measured -> the generation whose constants they take")
+    lines += [f"  {chip}: {key}" for chip, key in data["relatives"].items()]
+    lines.append("engines:")
+    for key, row in data["engines"].items():
+        version = ", ".join(str(part) for part in row["version"])
+        lines += [
+            f"  {key}:",
+            f"    framework: {row['framework']}",
+            f"    vendor: {row['vendor']}",
+            f"    released: '{row['released']}'",
+            f"    version: [{version}]",
+        ]
+        if row.get("stated"):
+            lines.append("    stated:" + _block(row["stated"]))
+        lines.append("    values:" + _block(values.get(key, {})))
+    lines.append("means:  # of all chips, all software, a framework's releases; who was not measured takes them")
+    for key in sorted(values.keys() - data["generations"].keys() - data["engines"].keys()):
+        lines += [f"  {key}:", "    values:" + _block(values[key])]
+    lines.append(f"measured: [{', '.join(chips)}]")
+    lines.append(
+        "intervals:  # factors on a prediction between which 80% of the measured values left out of the fit lie"
+    )
+    for kind, metrics in intervals.items():
+        lines.append(f"  {kind}:")
+        lines += [f"    {metric}: [{low}, {high}]" for metric, (low, high) in metrics.items()]
+    (constants.FOLDER / "inference.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_held_out(rows: Sequence[Row], keys: Mapping[str, Sequence[str]], held: Mapping[str, Vector]) -> None:
+    """Writes the errors of rows predicted without their model, chip or engine: by target, and by what was left out."""
+    measured = np.array([row.value for row in rows])
+    targets = tuple(name for name, _ in TARGETS)
+    with HELD_OUT.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90", "inside"))
+        for kind, predicted in held.items():
+            error, within = predicted / measured - 1.0, inside(rows, keys[kind], measured / predicted)
+            cells: dict[str, list[int]] = {}
+            for place, (row, key) in enumerate(zip(rows, keys[kind], strict=True)):
+                for name in (*(name for name, test in TARGETS if test(row)), f"{key} {row.metric}"):
+                    cells.setdefault(name, []).append(place)
+            for name in (*targets, *sorted(cells.keys() - set(targets))):
+                some = error[cells[name]]
+                size = np.abs(some)
+                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), within[cells[name]].mean())
+                writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
+
+
+def _block(values: Mapping[str, float]) -> str:
+    if not values:
+        return " {}"
+    return "".join(f"\n      {name}: {value!r}" for name, value in values.items())
+
+
+_HEAD = """
+# Constants fitted to measured serving (perf/calibration/data/inference.csv), in SI, by
+# python -m stackyard.perf.calibration.fit. They stand over those of efficiency.yaml for a chip generation and an engine
+# as of its release; `stated` is what an engine's documentation says. Do not edit `values`, `measured` or `intervals`:
+# edit the table, the priors or the model, and run the fit again. perf/calibration/README.md says how.
+"""

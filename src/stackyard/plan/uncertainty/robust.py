@@ -1,0 +1,280 @@
+"""A robust first step: what to order and to build before it is known which branch of the future comes.
+
+First stage, the same in all branches b: accelerators ordered (and paid for) and watts fitted out in the first months.
+Everything else is decided in each branch, where no more can be started than was ordered. Minimised is
+
+    (1 - w) sum_b p_b cost_b + w (eta + sum_b p_b z_b / (1 - alpha)),   z_b >= cost_b - eta, z_b >= 0,
+
+the mean and the mean of the tail above alpha (conditional value at risk: R. T. Rockafellar and S. Uryasev,
+Optimization of conditional value-at-risk, 2000). Beside it: the cost of the first step that is best for the mean future
+(EEV), and of knowing the branch beforehand (wait and see, WS). The value of the stochastic solution is EEV - RP, that
+of perfect information RP - WS (J. R. Birge and F. Louveaux, Introduction to Stochastic Programming). What is whole
+stands as in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from stackyard.errors import SolveError
+from stackyard.plan.formulate import Formulation, formulate
+from stackyard.plan.highs import reached, run, solver
+from stackyard.plan.problem import Problem
+from stackyard.plan.program import Array, Places, Program
+from stackyard.plan.solve import Solved, beyond_reach, without_the_rest
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """Accelerators ordered, (accelerator, month), and watts fitted out, (site, month), in the first months."""
+
+    orders: Array
+    fitout: Array
+
+
+@dataclass(frozen=True)
+class Robust:
+    """The robust first step, beside the one for the mean future; costs in USD of today by branch.
+
+    `careful` weighs the tail, `neutral` does not; `mean_plan` is the step that is best for the mean of all branches.
+    """
+
+    names: tuple[str, ...]
+    chances: Array
+    careful: FirstStep
+    neutral: FirstStep
+    mean_plan: FirstStep
+    cost_careful: Array
+    cost_neutral: Array
+    cost_mean_plan: Array
+    cost_knowing: Array
+    tail: float
+    aversion: float
+    months: tuple[str, ...]
+
+    def mean(self, costs: Array) -> float:
+        return float(self.chances @ costs)
+
+    def tail_mean(self, costs: Array) -> float:
+        """The mean of the costs above `tail` of probability."""
+        order = np.argsort(costs)
+        above = np.clip(np.cumsum(self.chances[order]) - self.tail, 0.0, self.chances[order])
+        return float(above @ costs[order] / (1 - self.tail))
+
+    @property
+    def vss(self) -> float:
+        """What it is worth to plan for all branches instead of for their mean."""
+        return self.mean(self.cost_mean_plan) - self.mean(self.cost_neutral)
+
+    @property
+    def evpi(self) -> float:
+        """What it would be worth to know the branch beforehand."""
+        return self.mean(self.cost_neutral) - self.mean(self.cost_knowing)
+
+
+@dataclass(frozen=True)
+class Branched:
+    """One branch's program with its first stage taken apart: orders are paid for whether they can be started or not.
+
+    `program` has columns `bought` that cost only what is left of them; `paid` is the present cost of an order, `spent`
+    its place in the budget rows.
+    """
+
+    program: Program
+    formulation: Formulation
+    bought: Places  # columns of accelerators started in the first months, -1 where they cannot be
+    fitout: Places
+    paid: Array  # present cost of one ordered, in the solver's units
+    spent: Array  # its coefficient in the budget row, in the solver's units
+    budget: Places  # row of the budget of each first month, -1 where there is none
+    unit: float  # USD
+    lost: float  # USD of today for demand that no plan could serve
+
+    def with_step(self, orders: Array, fitout: Array) -> tuple[Program, float]:
+        """The program with a first step that stands, and the cost of its orders."""
+        most, least, high = self.program.most.copy(), self.program.least.copy(), self.program.high.copy()
+        there = self.bought >= 0
+        most[self.bought[there]] = orders[there]
+        most[self.fitout] = least[self.fitout] = fitout
+        for t, row in enumerate(self.budget):
+            if row >= 0:
+                high[row] -= float((self.spent[:, t] * orders[:, t]).sum())
+        return replace(self.program, most=most, least=least, high=high), float((self.paid * orders).sum())
+
+
+def branched(problem: Problem, solved: Solved, months: int) -> Branched:
+    """A branch's problem with the plan's choices, its first `months` taken apart."""
+    kept = solved.choices
+    formulation = formulate(without_the_rest(problem, solved.plan) if kept else problem, solved.formulation.units)
+    program = formulation.program.fixed({n: v for n, v in kept.items() if n in ("chosen", "lots")})
+    program = program.fixed({n: v for n, v in kept.items() if n in ("host", "active")}, only_upper=True)
+    bought, fitout = program.columns["bought"][:, :months], program.columns["fitout"][:, :months]
+    d = problem.data
+    scale = formulation.units["USD"] / formulation.units["package"]
+    price = d["accelerator_price"].values[:, :months] / scale
+    paid = price * d["discount"].values[:months]
+    years = np.argmax([[str(m)[:4] == str(y) for m in d["month"].values] for y in d["year"].values], axis=0)[:months]
+    budget = program.rows["budget"][years]
+    cost, values = program.cost.copy(), program.values.copy()
+    there = bought >= 0
+    cost[bought[there]] -= paid[there]
+    for t, row in enumerate(budget):
+        if row >= 0:
+            span = slice(program.starts[row], program.starts[row + 1])
+            values[span] = np.where(np.isin(program.at[span], bought[there[:, t], t]), 0.0, values[span])
+    program = replace(program, cost=cost, values=values)
+    return Branched(
+        program, formulation, bought, fitout, paid, price, budget, formulation.units["USD"], beyond_reach(problem)
+    )
+
+
+def cost_with(branch: Branched, orders: Array, fitout: Array) -> float:
+    """USD of today that a branch costs after a first step; infinite where its budgets do not bear it."""
+    program, fixed = branch.with_step(orders, fitout)
+    return (_minimum(program) + fixed) * branch.unit + branch.lost
+
+
+def _minimum(program: Program) -> float:
+    highs = solver(program, solver="ipm")
+    run(highs)
+    try:
+        return reached(highs).objective
+    except SolveError:
+        return np.inf
+
+
+def extensive(branches: list[Branched], chances: Array, tail: float, aversion: float) -> tuple[FirstStep, Array]:
+    """The best first step, and what each branch costs after it (USD of today): all branches in one program.
+
+    Columns are those of every branch, then the common orders, then eta and z; rows are those of every branch, then
+    bought <= ordered, and the tail's.
+    """
+    import scipy.sparse as sparse
+
+    first = branches[0]
+    shape = first.bought.shape
+    count = int(np.prod(shape))
+    sizes = [branch.program.shape for branch in branches]
+    height, width = np.cumsum([0] + [s[0] for s in sizes]), np.cumsum([0] + [s[1] for s in sizes])
+    total = int(width[-1]) + count + 1 + len(branches)
+    orders, eta = int(width[-1]), int(width[-1]) + count
+    parts: list[Any] = []
+    low, high = [branch.program.low for branch in branches], [branch.program.high for branch in branches]
+    extra: list[tuple[list[int], list[float], float, float]] = []
+    for b, branch in enumerate(branches):
+        matrix = sparse.csr_array((branch.program.values, branch.program.at, branch.program.starts), shape=sizes[b])
+        ordered = sparse.lil_array((sizes[b][0], count))
+        for a, t in np.ndindex(*shape):
+            if branch.budget[t] >= 0:
+                ordered[branch.budget[t], a * shape[1] + t] = branch.spent[a, t]
+            if branch.bought[a, t] >= 0:
+                own = int(width[b]) + int(branch.bought[a, t])
+                extra.append(([own, orders + a * shape[1] + t], [1.0, -1.0], -np.inf, 0.0))
+        left = sparse.csr_array((sizes[b][0], int(width[b])))
+        right = sparse.csr_array((sizes[b][0], int(width[-1] - width[b + 1])))
+        tail_part = sparse.csr_array((sizes[b][0], 1 + len(branches)))
+        parts.append(sparse.hstack([left, matrix, right, ordered.tocsr(), tail_part], format="csr"))
+        for i, column in enumerate(branch.fitout.ravel()):
+            if b:
+                same = [int(width[b]) + int(column), int(first.fitout.ravel()[i])]
+                extra.append((same, [1.0, -1.0], 0.0, 0.0))
+        own_cost = branch.program.cost
+        at = np.flatnonzero(own_cost)
+        mine = [*(int(width[b]) + at).tolist(), *(orders + np.arange(count)).tolist(), eta, eta + 1 + b]
+        extra.append((mine, [*own_cost[at].tolist(), *branch.paid.ravel().tolist(), -1.0, -1.0], -np.inf, 0.0))
+    rows = sparse.lil_array((len(extra), total))
+    for r, (places, values, _, _) in enumerate(extra):
+        for place, value in zip(places, values, strict=True):
+            rows[r, place] += value
+    matrix = sparse.vstack([*parts, rows.tocsr()], format="csr")
+    mean = np.concatenate(
+        [p * (1 - aversion) * branch.program.cost for p, branch in zip(chances, branches, strict=True)]
+    )
+    paid = (1 - aversion) * sum(p * branch.paid.ravel() for p, branch in zip(chances, branches, strict=True))
+    cost = np.concatenate([mean, paid, [aversion], aversion * chances / (1 - tail)])
+    free = np.concatenate([np.zeros(int(width[-1])), np.zeros(count), [-np.inf], np.zeros(len(branches))])
+    most = np.concatenate([*(branch.program.most for branch in branches), np.full(count + 1 + len(branches), np.inf)])
+    least = np.concatenate([*(branch.program.least for branch in branches), free[int(width[-1]) :]])
+    program = replace(
+        first.program,
+        cost=cost,
+        least=least,
+        most=most,
+        whole=np.zeros(total, dtype=bool),
+        low=np.concatenate([*low, [row[2] for row in extra]]),
+        high=np.concatenate([*high, [row[3] for row in extra]]),
+        starts=matrix.indptr,
+        at=matrix.indices,
+        values=matrix.data,
+    )
+    highs = solver(program, solver="ipm")
+    run(highs)
+    x = reached(highs).values
+    step = np.maximum(x[orders : orders + count].reshape(shape), 0.0)
+    fitout = np.maximum(x[first.fitout], 0.0)
+    costs = np.array([cost_with(branch, step, fitout) for branch in branches])
+    assert height[-1] + len(extra) == program.low.size
+    return FirstStep(step, fitout), costs
+
+
+def robust(
+    problems: Mapping[str, Problem],
+    chances: Array,
+    solved: Solved,
+    *,
+    months: int,
+    tail: float,
+    aversion: float,
+    progress: Progress | None = None,
+) -> Robust:
+    """The robust first step of a tree of branches with their chances, around a plan."""
+    tell = progress or (lambda text: None)
+    branches = [branched(problem, solved, months) for problem in problems.values()]
+    units = solved.formulation.units
+    tell(f"{len(branches)} branches in one program: the best first step for their mean")
+    neutral, cost_neutral = extensive(branches, chances, tail, 0.0)
+    tell("The best first step with the tail")
+    careful, cost_careful = extensive(branches, chances, tail, aversion)
+    tell("The first step for the mean future, and knowing the branch beforehand")
+    mean = branched(average(list(problems.values()), chances), solved, months)
+    own, _ = extensive([mean], np.array([1.0]), tail, 0.0)
+    cost_mean = np.array([cost_with(branch, own.orders, own.fitout) for branch in branches])
+    knowing = np.array([extensive([branch], np.array([1.0]), tail, 0.0)[1][0] for branch in branches])
+    first = next(iter(problems.values()))
+    si = [FirstStep(s.orders * units["package"], s.fitout * units["W"]) for s in (careful, neutral, own)]
+    labels = tuple(str(month) for month in first.data["month"].values[:months])
+    return Robust(
+        tuple(problems),
+        chances,
+        si[0],
+        si[1],
+        si[2],
+        cost_careful,
+        cost_neutral,
+        cost_mean,
+        knowing,
+        tail,
+        aversion,
+        labels,
+    )
+
+
+def average(problems: list[Problem], chances: Array) -> Problem:
+    """The problem whose coefficients are the means of the branches'; what is infinite in one is so in the mean."""
+    first, means = problems[0].data, {}
+    for name, values in first.data_vars.items():
+        stack = np.array([problem.data[name].values for problem in problems])
+        means[str(name)] = values.copy(data=_mean(stack, chances))
+    return Problem(first.assign(means))
+
+
+def _mean(stack: Array, chances: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        total = sum(p * part for p, part in zip(chances, stack, strict=True))
+    return np.asarray(np.where(np.isfinite(stack).all(axis=0), total, np.inf))

@@ -1,0 +1,277 @@
+"""The fan, what matters in it, and the robust first step, as documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from stackyard.plan.explain import NAMES
+from stackyard.plan.problem import Problem
+from stackyard.plan.uncertainty.fan import BANDS, Fan
+from stackyard.plan.uncertainty.outcome import Outcome, percentiles, shares_of
+from stackyard.plan.uncertainty.robust import FirstStep, Robust
+from stackyard.plan.uncertainty.sensitivity import Sensitivity, Swing
+from stackyard.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Note,
+    Report,
+    Section,
+    Series,
+    Table,
+    Tornado,
+)
+from stackyard.report.document import Fan as Band
+from stackyard.report.scale import decimals, say, scale, share
+from stackyard.report.view import listed
+
+Rows = tuple[tuple[Cell, ...], ...]
+AT = (5.0, 25.0, 50.0, 75.0, 95.0)
+
+
+def fan_report(
+    found: Fan,
+    problem: Problem,
+    sensitivities: Sequence[Sensitivity],
+    swings: tuple[float, Sequence[Swing]],
+    *,
+    date: str = "",
+    reproduce: str = "",
+) -> Report:
+    """The fan of a plan, what binds in it, and what matters."""
+    planned = found.planned
+    months = tuple(str(month) for month in problem.data["month"].values if str(month) <= problem.end)
+    years = list(dict.fromkeys(month[:4] for month in months))
+    blocks: tuple[Block, ...] = (
+        _keys(planned),
+        _band("served", "Tokens served", "tokens/day", months, [each.served for each in planned], _asked(planned)),
+        _band("watts", "Site power in use at the day's peak", "W", months, [each.watts for each in planned], ()),
+        _costs(planned, years),
+        _binds(planned, years),
+        _inputs(found),
+        Note(_notes(found)),
+    )
+    sections = [Section("fan", "The fan", _lead(found), blocks)]
+    if sensitivities:
+        sections.append(matters(sensitivities, swings))
+    made = (("Scenario", found.scenario.digest), ("Reproduce", reproduce))
+    return Report(f"{found.scenario.name}: what is not known", "", date, tuple(sections), (), made)
+
+
+def _figures(planned: list[Outcome], name: str) -> np.ndarray:
+    return np.array([(each.figures or {})[name] for each in planned])
+
+
+def _lead(found: Fan) -> str:
+    planned = found.planned
+    cost, tokens = (_figures(planned, name) for name in ("Net present cost", "Tokens served"))
+    ends = [np.percentile(values, (5, 95)) for values in (cost, tokens)]
+    told = f"In 90% of {len(planned):,} plans the net present cost is {say(float(ends[0][0]), 'USD')} to "
+    told += f"{say(float(ends[0][1]), 'USD')}, and {say(float(ends[1][0]), 'tokens')} to "
+    told += f"{say(float(ends[1][1]), 'tokens')} are served."
+    lost = len(found.outcomes) - len(planned)
+    return told + (f" {lost} of {len(found.outcomes):,} samples have no plan." if lost else "")
+
+
+def _keys(planned: list[Outcome]) -> KeyFigures:
+    items = []
+    for name, unit in (("Net present cost", "USD"), ("Tokens served", "tokens"), ("Spending", "USD")):
+        low, middle, high = np.percentile(_figures(planned, name), (5, 50, 95)).tolist()
+        items.append(KeyFigure(name, say(middle, unit), "", f"90% of cases: {say(low, unit)} to {say(high, unit)}"))
+    return KeyFigures(tuple(items))
+
+
+def _asked(planned: list[Outcome]) -> tuple[tuple[str, list[float]], ...]:
+    return (("Asked for, median", percentiles([each.asked for each in planned], (50.0,))[0].tolist()),)
+
+
+def _band(
+    id_: str,
+    title: str,
+    unit: str,
+    months: tuple[str, ...],
+    values: list[tuple[float, ...]],
+    limits: Sequence[tuple[str, list[float]]],
+) -> Figure:
+    rows = percentiles(values, AT)
+    chosen = scale(rows[-1], unit)
+    level = dict(zip(AT, rows, strict=True))
+    bands = tuple((name, chosen.of(level[low]), chosen.of(level[high])) for name, low, high in BANDS)
+    dashed = tuple(Series(f"limit/{id_}", name, chosen.of(line)) for name, line in limits)
+    data = Band(months, bands, chosen.of(level[50.0]), dashed, title, chosen.unit)
+    end = f"{chosen.text(level[5.0][-1])} to {chosen.text(level[95.0][-1])}"
+    return Figure(
+        f"fan-{id_}", title, data, f"Fan of {title.lower()} by month; in the last, 90% of cases lie in {end}."
+    )
+
+
+def _costs(planned: list[Outcome], years: list[str]) -> Table:
+    rows = percentiles([each.spent for each in planned], AT)
+    unit = scale(rows[-1], "USD")
+    places = decimals(unit.of(rows[-1]))
+    heads = (Column("Year"), *(Column(f"{at:.0f}%", unit.unit, places) for at in AT))
+    table: Rows = tuple((year, *(float(row[y] / unit.factor) for row in rows)) for y, year in enumerate(years))
+    return Table("Spending by year: percentiles over the samples", heads, table)
+
+
+def _binds(planned: list[Outcome], years: list[str]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for y, year in enumerate(years):
+        told = [f"{NAMES[name] if name else 'none'} {share(part)}" for name, part in shares_of(planned, y).items()]
+        rows.append((year, "; ".join(told)))
+    note = "The limit with the greatest rent (its price times what there is of it) in the year; share of the samples."
+    return Table(
+        "What binds: the dearest limit, in how many of the samples",
+        (Column("Year"), Column("Limit")),
+        tuple(rows),
+        note,
+    )
+
+
+def _inputs(found: Fan) -> Table:
+    rows: Rows = tuple(
+        (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT)))
+        for i, name in enumerate(found.names)
+    )
+    heads = (Column("Input"), *(Column(f"{at:.0f}%", "", 3) for at in AT))
+    return Table("What is not known: percentiles of the samples, in the unit of the file", heads, rows, folded=True)
+
+
+def _notes(found: Fan) -> str:
+    doubt = found.scenario.inputs.uncertainty
+    assert doubt is not None
+    return (
+        f"{len(found.outcomes):,} points of a scrambled Sobol sequence (seed {doubt.seed}), correlated by a Gaussian "
+        "copula; each was planned anew from the basis of the first plan, with the choices of that plan "
+        "as they are. A plan "
+        "knows its sample from the first month on: the fan shows how far plans differ, not what one "
+        "made today would meet."
+    )
+
+
+def matters(found: Sequence[Sensitivity], swings: tuple[float, Sequence[Swing]]) -> Section:
+    """Sobol indices with the error of their surrogate, and the tornado."""
+    blocks: list[Block] = []
+    middle, rows = swings
+    if rows:
+        unit = scale([middle], "USD")
+        names = tuple(
+            (
+                f"{swing.name}: {swing.low_value:.3g} to {swing.high_value:.3g}",
+                swing.low / unit.factor,
+                swing.high / unit.factor,
+            )
+            for swing in rows
+        )
+        told = f"Tornado of the net present cost around {unit.text(middle)}; the widest is that of {rows[0].name}."
+        data = Tornado(names, middle / unit.factor, "Net present cost", unit.unit)
+        note = "Each input at 10% and at 90% of its distribution, the others at their middle; planned anew each time."
+        blocks.append(Figure("tornado", "What moves the cost most", data, told, note))
+    for each in found:
+        cells: tuple[tuple[Cell, ...], ...] = tuple(
+            (row.name, 100 * row.first, 100 * row.first_error, 100 * row.total, 100 * row.total_error)
+            for row in each.indices
+        )
+        heads = (
+            Column("Input"),
+            Column("Alone", "%", 1),
+            Column("±", "%", 1),
+            Column("With all others", "%", 1),
+            Column("±", "%", 1),
+        )
+        said = say(each.error, "tokens" if each.figure.startswith("Tokens") else "USD")
+        note = (
+            f"Sobol indices, in percent of the variance, on a surrogate of {each.samples:,} plans that misses "
+            f"{each.unexplained:.1%} of the variance of plans that it was not fitted to ({said}): "
+            f"what is below "
+            "that is not known. Inputs that are correlated count together."
+        )
+        blocks.append(Table(f"{each.figure}: what its variance comes from", heads, cells, note))
+    top = found[0].indices[0]
+    part = share(min(max(top.total, 0.0), 1.0))
+    lead = f"{top.name} explains most of the variance of the {found[0].figure.lower()}: {part} with its interplay."
+    return Section("matters", "What matters", lead, tuple(blocks))
+
+
+def robust_report(found: Robust, problem: Problem, *, date: str = "", reproduce: str = "") -> Report:
+    """The robust first step beside the others, and what it is worth."""
+    names: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
+    costs = (
+        ("Careful: with the tail", found.cost_careful),
+        ("Neutral: the mean of all branches", found.cost_neutral),
+        ("For the mean future", found.cost_mean_plan),
+        ("Knowing the branch beforehand", found.cost_knowing),
+    )
+    unit = scale(found.cost_neutral / 50, "USD")  # the differences are small beside the costs
+    finite = [values for _, values in costs if np.isfinite(values).all()]
+    places = max(decimals(unit.of(np.concatenate(finite))), 1)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            name,
+            *(float(value / unit.factor) for value in values),
+            found.mean(values) / unit.factor,
+            found.tail_mean(values) / unit.factor,
+        )
+        for name, values in costs
+    )
+    branches = (
+        Column(f"{name} ({chance:.0%})", unit.unit, places)
+        for name, chance in zip(found.names, found.chances, strict=True)
+    )
+    tail = f"Mean above {found.tail:.0%}"
+    heads = (Column("First step"), *branches, Column("Mean", unit.unit, places), Column(tail, unit.unit, places))
+    table = Table("Net present cost by branch, after each first step", heads, rows)
+    keys = KeyFigures(
+        (
+            KeyFigure(
+                "Value of the stochastic solution",
+                say(found.vss, "USD"),
+                "",
+                "planning for all branches, not for their mean",
+            ),
+            KeyFigure("Value of perfect information", say(found.evpi, "USD"), "", "knowing the branch beforehand"),
+        )
+    )
+    text = (
+        f"Orders (paid for when placed) and fit-out of {found.months[0]} to {found.months[-1]} are the same in all "
+        f"branches; all else is decided in each. Careful minimises {1 - found.aversion:.0%} of the mean "
+        f"and {found.aversion:.0%} of "
+        f"the mean of the costs above {found.tail:.0%} of probability. What is whole stands as in the plan."
+    )
+    steps = _steps(found, problem, names)
+    lead = _robust_lead(found)
+    section = Section("robust", "A robust first step", lead, (keys, table, steps, Note(text)))
+    title = f"{problem.data.attrs.get('name', '')}: a robust first step"
+    return Report(title, "", date, (section,), (), (("Problem", problem.digest), ("Reproduce", reproduce)))
+
+
+def _robust_lead(found: Robust) -> str:
+    careful, neutral = found.tail_mean(found.cost_careful), found.tail_mean(found.cost_neutral)
+    spared, price = neutral - careful, found.mean(found.cost_careful) - found.mean(found.cost_neutral)
+    worth, safer, dearer = (say(max(value, 0.0), "USD") for value in (found.vss, spared, price))
+    return (
+        f"Planning the first step for {listed(found.names)} together is worth {worth} against planning it for their "
+        f"mean; the careful step spares {safer} in the tail and costs {dearer} on average."
+    )
+
+
+def _steps(found: Robust, problem: Problem, names: dict[str, str]) -> Table:
+    """What is ordered and fitted out in the first months, step by step."""
+    kinds: tuple[FirstStep, ...] = (found.careful, found.neutral, found.mean_plan)
+    rows: list[tuple[Cell, ...]] = []
+    for a, id_ in enumerate(map(str, problem.data["accelerator"].values)):
+        totals = [float(step.orders[a].sum()) for step in kinds]
+        if max(totals) > 1.0:
+            rows.append((f"Ordered: {names.get(id_, id_)}", *(say(total, "accelerators") for total in totals)))
+    for i, id_ in enumerate(map(str, problem.data["site"].values)):
+        totals = [float(step.fitout[i].sum()) for step in kinds]
+        if max(totals) > 1e3:
+            rows.append((f"Fitted out: {names.get(id_, id_)}", *(say(total, "W") for total in totals)))
+    heads = tuple(map(Column, ("In the first months", "Careful", "Neutral", "For the mean future")))
+    return Table("The first step", heads, tuple(rows))

@@ -1,0 +1,313 @@
+"""What an engine does in its next step: which requests decode, which prompts are taken in, and how long that takes."""
+
+from __future__ import annotations
+
+from stackyard.sim.kernel import blocks, queue, table
+from stackyard.sim.kernel.compile import compiled
+from stackyard.sim.kernel.finish import emit
+from stackyard.sim.kernel.state import (
+    CLASSES,
+    DECODE_FIRST,
+    LOADED,
+    MIXED,
+    RECOMPUTE,
+    SHED,
+    Record,
+    engines,
+    hosts,
+    queues,
+    runs,
+    slots,
+)
+
+
+@compiled
+def preempt(w: Record, e: int) -> None:
+    """Sends the request that was admitted last back to the head of its queue, without its blocks."""
+    n = engines(w, e)["running"] - 1
+    s = runs(w, e, n)["slot"]
+    engines(w, e)["running"] = n
+    engines(w, e)["preemptions"] += 1
+    engines(w, e)["upset"] = 1
+    if slots(w, s)["done"] < slots(w, s)["target"]:
+        engines(w, e)["prefilling"] -= 1
+    slots(w, s)["preempted"] += 1
+    blocks.release(w, e, s)
+    slots(w, s)["target"] = slots(w, s)["prompt"] + slots(w, s)["made"]
+    if w["swap"] != RECOMPUTE and slots(w, s)["done"] > 0:
+        slots(w, s)["kept"] = slots(w, s)["done"]
+        slots(w, s)["target"] = max(slots(w, s)["done"], slots(w, s)["prompt"])
+        engines(w, e)["extra"] += slots(w, s)["done"] * engines(w, e)["token_bytes"] / w["swap_rate"]
+    slots(w, s)["done"] = 0
+    queue.prepend(w, e, s)
+
+
+@compiled
+def reserve(w: Record, e: int) -> bool:
+    """Gives every decoding request the blocks of its next step, preempting the last ones where too few are left.
+
+    Returns whether any was preempted.
+    """
+    preempted, ahead = False, w["drafts"] + 1
+    block, nodes = w["block"], w["node_blocks"]
+    while True:
+        need = 0
+        for i in range(engines(w, e)["running"]):
+            s = runs(w, e, i)["slot"]
+            done = slots(w, s)["done"]
+            if done >= slots(w, s)["target"]:
+                lack = (done + ahead + block - 1) // block - slots(w, s)["hits"] * nodes - slots(w, s)["private"]
+                need += max(lack, 0)
+        if need <= blocks.spare(w, e):
+            break
+        preempt(w, e)
+        preempted = True
+    if need > 0:
+        for i in range(engines(w, e)["running"]):
+            s = runs(w, e, i)["slot"]
+            if slots(w, s)["done"] >= slots(w, s)["target"]:
+                blocks.grow(w, e, s, slots(w, s)["done"] + ahead)
+    return preempted
+
+
+@compiled
+def promised(w: Record, e: int) -> float:
+    """Blocks that the running requests may still come to need, by the share of their output that is reserved."""
+    left = 0
+    for i in range(engines(w, e)["running"]):
+        s = runs(w, e, i)["slot"]
+        left += slots(w, s)["prompt"] + slots(w, s)["output"] - max(slots(w, s)["done"], slots(w, s)["target"])
+    return w["reserve"] * left / w["block"]
+
+
+@compiled
+def take_in(w: Record, e: int, s: int, budget: int) -> int:
+    """Computes part of a running request's prompt in this step; returns its tokens, 0 where no block is free."""
+    left = slots(w, s)["target"] - slots(w, s)["done"]
+    tokens = min(left, budget)
+    if w["long_chunk"] > 0:
+        tokens = min(tokens, w["long_chunk"])
+    if w["chunked"] == 0 and tokens < left:
+        return 0
+    need = blocks.wanted(w, s, slots(w, s)["done"] + tokens)
+    if need > blocks.spare(w, e):
+        return 0
+    blocks.grow(w, e, s, slots(w, s)["done"] + tokens)
+    slots(w, s)["chunk"] = tokens
+    return tokens
+
+
+@compiled
+def admit(w: Record, e: int, s: int, budget: int, now: float) -> int:
+    """Lets the head of the queue in, if it fits; returns its tokens in this step, or -1 where it must wait.
+
+    A request whose cache comes along needs blocks for all of it; one whose prefix lies in a lower tier waits for that.
+    """
+    slot = slots(w, s)
+    floor = w["watermark"] * engines(w, e)["total"] + (promised(w, e) if w["reserve"] > 0 else 0.0)
+    if engines(w, e)["running"] == 0:
+        floor = 0.0
+    own = w["reserve"] * (slot["output"] - slot["made"]) / w["block"] if floor > 0 else 0.0
+    if slot["kept"] > 0:
+        if blocks.wanted(w, s, slot["kept"]) + floor + own > blocks.spare(w, e):
+            return -1
+        return come_along(w, e, s)
+    nodes = slot["hits"] if slot["hits"] > 0 else blocks.matched(w, e, s)
+    node_tokens = w["node_blocks"] * w["block"]
+    left = slot["target"] - nodes * node_tokens
+    tokens = min(left, budget)
+    if w["long_chunk"] > 0:
+        tokens = min(tokens, w["long_chunk"])
+    if w["chunked"] == 0 and tokens < left and engines(w, e)["tokens"] > 0:
+        return -1
+    if w["chunked"] == 0:
+        tokens = left
+    whole = tokens if floor == 0.0 or w["reserve"] == 0 else left
+    need = (nodes * node_tokens + whole + w["block"] - 1) // w["block"] - nodes * w["node_blocks"]
+    fresh = slot["hits"] == 0
+    revived = blocks.revival(w, e, s, nodes) if fresh else 0
+    if need + revived + floor + own > blocks.spare(w, e):
+        return -1
+    queue.pop(w, e, s)
+    if fresh and nodes > 0:
+        seconds = blocks.hold(w, e, s, nodes)
+        if seconds > 0:
+            start = max(now, engines(w, e)["tier_free"])
+            engines(w, e)["tier_free"] = start + seconds
+            queue.later(w, start + seconds, s, LOADED)
+            return 0
+    enter(w, e, s)
+    slot["done"] = slot["hits"] * node_tokens
+    slot["cached"] = slot["done"] if slot["preempted"] == 0 else slot["cached"]
+    engines(w, e)["cached_tokens"] += slot["done"]
+    engines(w, e)["lookup_tokens"] += slot["target"]
+    engines(w, e)["prefilling"] += 1
+    tokens = min(tokens, slot["target"] - slot["done"])
+    blocks.grow(w, e, s, slot["done"] + tokens)
+    slot["chunk"] = tokens
+    return tokens
+
+
+@compiled
+def enter(w: Record, e: int, s: int) -> None:
+    """Puts a request at the end of the running ones."""
+    runs(w, e, engines(w, e)["running"])["slot"] = s
+    engines(w, e)["running"] += 1
+    slots(w, s)["chunk"] = 0
+
+
+@compiled
+def come_along(w: Record, e: int, s: int) -> int:
+    """Admits a request whose cache was swapped out or sent: no token of it is computed again."""
+    queue.pop(w, e, s)
+    enter(w, e, s)
+    kept = slots(w, s)["kept"]
+    blocks.grow(w, e, s, kept)
+    if slots(w, s)["preempted"] > 0 and w["swap"] != RECOMPUTE:
+        engines(w, e)["extra"] += kept * engines(w, e)["token_bytes"] / w["swap_rate"]
+    slots(w, s)["done"], slots(w, s)["kept"] = kept, 0
+    if kept < slots(w, s)["target"]:
+        engines(w, e)["prefilling"] += 1
+    return 0
+
+
+@compiled
+def fill(w: Record, e: int, budget: int, now: float, may_admit: bool) -> int:
+    """Takes prompts in up to the budget: first those begun, then those that wait; returns the tokens."""
+    used = 0
+    if engines(w, e)["prefilling"] > 0:
+        for i in range(engines(w, e)["running"]):
+            s = runs(w, e, i)["slot"]
+            slots(w, s)["chunk"] = 0
+            if slots(w, s)["done"] < slots(w, s)["target"] and used < budget:
+                used += take_in(w, e, s, budget - used)
+                engines(w, e)["tokens"] = used
+    while may_admit and used < budget and engines(w, e)["running"] < w["sequences"]:
+        s = queue.head(w, e)
+        if s < 0 or not visible(w, e, s):
+            break
+        if w["shed"] == 1 and slots(w, s)["made"] == 0 and now > slots(w, s)["arrival"] + slots(w, s)["deadline"]:
+            queue.pop(w, e, s)
+            blocks.release(w, e, s)
+            emit(w, e, s, SHED)
+            continue
+        taken = admit(w, e, s, budget - used, now)
+        if taken < 0:
+            break
+        used += taken
+        engines(w, e)["tokens"] = used
+    return used
+
+
+@compiled
+def visible(w: Record, e: int, s: int) -> bool:
+    """Whether a waiting request can be in the next step: engines that schedule ahead saw the queue a step ago."""
+    return w["ahead"] == 0 or slots(w, s)["queued"] <= engines(w, e)["seen"] or engines(w, e)["running"] == 0
+
+
+@compiled
+def decoding(w: Record, e: int) -> int:
+    """Running requests whose prompt is read."""
+    return int(engines(w, e)["running"] - engines(w, e)["prefilling"])
+
+
+@compiled
+def choose(w: Record, e: int, now: float) -> bool:
+    """Forms the next step by the policy: who decodes and which prompt tokens it takes; False where it is idle."""
+    policy, engine = w["policy"], engines(w, e)
+    engine["tokens"], engine["decoding"], engine["upset"] = 0, 0, 0
+    if policy == MIXED:
+        preempted = reserve(w, e)
+        n = decoding(w, e)
+        used = fill(w, e, max(w["tokens"] - n * (w["drafts"] + 1), 0), now, not preempted)
+        if n == 0 and used == 0 and decoding(w, e) > 0:  # all that runs came along with its cache
+            reserve(w, e)
+            n = decoding(w, e)
+        engine["decoding"] = n
+    elif policy == DECODE_FIRST and decoding(w, e) > 0 and engine["prefilling"] == 0:
+        reserve(w, e)
+        engine["decoding"] = decoding(w, e)
+    else:
+        fill(w, e, w["tokens"], now, True)
+        if engine["tokens"] == 0:
+            reserve(w, e)
+            engine["decoding"] = decoding(w, e)
+    if engine["tokens"] == 0 and engine["decoding"] == 0 and engine["running"] + engine["waiting"] > 0:
+        return stuck(w, e, now)
+    return bool(engine["tokens"] > 0 or engine["decoding"] > 0)
+
+
+@compiled
+def stuck(w: Record, e: int, now: float) -> bool:
+    """Nothing can go on: prefixes held for waiting requests are let go, then the last half-read prompt gives way."""
+    if let_go(w, e):
+        fill(w, e, w["tokens"], now, True)
+    while engines(w, e)["tokens"] == 0 and engines(w, e)["running"] > 1:
+        preempt(w, e)
+        fill(w, e, w["tokens"], now, False)
+    return bool(engines(w, e)["tokens"] > 0)
+
+
+@compiled
+def let_go(w: Record, e: int) -> bool:
+    """Makes the prefixes that waiting requests hold evictable; returns whether there were any."""
+    any_held = False
+    for c in range(CLASSES):
+        s = queues(w, e, c)["first"]
+        while s >= 0:
+            any_held = any_held or slots(w, s)["hits"] > 0
+            blocks.release(w, e, s)
+            s = slots(w, s)["next"]
+    return any_held
+
+
+@compiled
+def price(w: Record, e: int, h: int) -> None:
+    """Seconds, compute seconds and bytes of the step that was formed, into the host's plan."""
+    engine, host = engines(w, e), hosts(w, h)
+    m, n, q = engine["model"], engine["decoding"], engine["tokens"]
+    host["step"], host["slope"], host["compute"], host["moved"] = 0.0, 0.0, 0.0, 0.0
+    ends, kv, most = 0, 0, 1 << 40
+    for i in range(engine["running"]):
+        slot = slots(w, runs(w, e, i)["slot"])
+        if slot["chunk"] > 0:
+            ends += 1 if slot["done"] + slot["chunk"] >= slot["target"] else 0
+            table.chunk(w, host, m, slot["chunk"], slot["done"])
+        elif n > 0 and slot["done"] >= slot["target"]:
+            kv += slot["done"] + 1
+            most = min(most, slot["output"] - slot["made"])
+    wide = n * (w["drafts"] + 1)
+    table.flat(w, host, m, 0, q + wide)
+    table.flat(w, host, m, 1, ends + wide)
+    if n > 0:
+        table.decode(w, host, m, n, kv / n)
+    table.measured(w, host, m, q, n, kv / max(n, 1))
+    host["step"] += w["step"] + w["sequence"] * (n + ends) + (w["prompt_step"] if q > 0 else 0.0)
+    if n > 0:
+        host["step"] *= 1.0 + w["draft"] * w["drafts"]
+    host["steps"] = jump(w, e, n, kv, most) if q == 0 and engine["extra"] == 0.0 else 1
+    host["step"] += engine["extra"]
+    engine["extra"] = 0.0
+
+
+@compiled
+def jump(w: Record, e: int, n: int, kv: int, most: int) -> int:
+    """Steps that can be made at once: nothing completes, no cell of the table ends and blocks suffice.
+
+    Where other engines share the host, steps draw drafts or a request was preempted it is one.
+    """
+    if w["drafts"] > 0 or engines(w, e)["upset"] == 1 or hosts(w, engines(w, e)["host"])["count"] > 1:
+        return 1
+    if w["ahead"] == 1 and engines(w, e)["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
+        return 1
+    steps = max(min(most, int(table.room(w, kv / n))), 1)
+    while steps > 1 and n * (steps // w["block"] + 1) > blocks.spare(w, e):
+        need = 0
+        for i in range(engines(w, e)["running"]):
+            s = runs(w, e, i)["slot"]
+            if slots(w, s)["done"] >= slots(w, s)["target"]:
+                need += blocks.wanted(w, s, slots(w, s)["done"] + steps)
+        if need <= blocks.spare(w, e):
+            break
+        steps //= 2
+    return steps
