@@ -2,11 +2,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit bench peers picture page lock clean
+.PHONY: demo web test lint types layers unit bench peers picture page lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
 	$(BIN)/stackyard plan examples/openai-sk -o out
+
+web: $(VENV)/run.stamp  ## the alliance's page on the example, for this machine only
+	$(BIN)/stackyard web examples/openai-sk
 
 test: lint types layers unit  ## everything that CI runs
 

@@ -37,6 +37,7 @@ from stackyard.validation import is_training, validate, validate_power, validate
 from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
+    from stackyard.alliance.workspace import Workspace
     from stackyard.catalog.audit import Finding
     from stackyard.hbm.calibration import Check
     from stackyard.perf.frontier import Frontier, Workload
@@ -386,6 +387,17 @@ def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
         raise InputErrors([Fault(str(path), 0, "", f"is not a saved plan ({type(error).__name__})", hint)]) from None
 
 
+def workspace(path: Path | str, ledger: str = "") -> Workspace:
+    """The alliance's workspace of a scenario: its ledger stands beside it, or where `ledger` says.
+
+    `workspace(...).view(viewer)` is all that a viewer may see. Raises InputErrors for a scenario or a ledger that
+    cannot be read.
+    """
+    from stackyard.alliance.workspace import open_workspace
+
+    return open_workspace(path, ledger)
+
+
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -440,6 +452,7 @@ __all__ = [
     "what_if",
     "why_not",
     "workload",
+    "workspace",
     "write_map",
     "write_mps",
     "write_simulation",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from stackyard import cli_plans, cli_serving
+from stackyard.cli_ledger import account_app, ledger_app, web
 from stackyard.cli_serving import print_json
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.options import (
@@ -38,6 +39,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(account_app, name="account")
+app.command()(web)
 
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 

@@ -268,7 +268,8 @@ class Section:
 class Report:
     """A whole report. `digests` are (what, digest) pairs that say exactly which inputs it was made from.
 
-    `sheets` are long tables for spreadsheets and programs alone: nobody reads them on a page.
+    `sheets` are long tables for spreadsheets and programs alone: nobody reads them on a page. `language` is that of its
+    words, as in HTML: 'en', 'de', 'ko'.
     """
 
     title: str
@@ -278,6 +279,7 @@ class Report:
     sources: tuple[Source, ...]
     digests: tuple[tuple[str, str], ...]
     sheets: tuple[Table, ...] = ()
+    language: str = "en"
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -48,7 +48,7 @@ def to_markdown(report: Report) -> bytes:
     """Plain Markdown with pipe tables; a figure is told by its sentence and its numbers."""
     parts = [f"# {_md(report.title)}", _md(report.subtitle), _md(report.date)]
     for number, section in enumerate(report.sections, 1):
-        parts += [f"## {number}. {_md(section.title)}", f"**{_md(section.lead)}**"]
+        parts += [f"## {number}. {_md(section.title)}", f"**{_md(section.lead)}**" if section.lead else ""]
         for block in section.blocks:
             parts += _md_block(block)
     if report.sources:

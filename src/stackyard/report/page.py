@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 
 from stackyard.report.cells import MARK, explained, shown
@@ -34,9 +35,8 @@ def page(report: Report) -> str:
     figure to draw."""
     figures = report.figures
     script = _scripts() if figures else ""
-    sections = "\n".join(_section(number, section, report) for number, section in enumerate(report.sections, 1))
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{_text(report.language)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -49,13 +49,12 @@ def page(report: Report) -> str:
 </style>
 </head>
 <body>
-<a class="skip" href="#main">Skip to the report</a>
+<a class="skip" href="#main">{_say(report, "skip")}</a>
 {_header(report)}
 <div class="frame">
 {_contents(report)}
 <main id="main" tabindex="-1">
-{sections}
-{_sources(report)}
+{sections(report)}
 {_footer(report)}
 </main>
 </div>
@@ -63,6 +62,45 @@ def page(report: Report) -> str:
 </body>
 </html>
 """
+
+
+def sections(report: Report) -> str:
+    """The sections and sources alone, for a page that has a frame and scripts of its own."""
+    every = [_section(number, section, report) for number, section in enumerate(report.sections, 1)]
+    return "\n".join([*every, _sources(report)])
+
+
+# The few words of the page's own, by language.
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "skip": "Skip to the report",
+        "contents": "Contents",
+        "sources": "Sources",
+        "behind": "{} documents stand behind the numbers.",
+        "list": "List of sources",
+        "numbers": "Numbers of this figure",
+    },
+    "de": {
+        "skip": "Zum Bericht",
+        "contents": "Inhalt",
+        "sources": "Quellen",
+        "behind": "{} Dokumente stehen hinter den Zahlen.",
+        "list": "Liste der Quellen",
+        "numbers": "Zahlen dieser Abbildung",
+    },
+    "ko": {
+        "skip": "보고서로 건너뛰기",
+        "contents": "목차",
+        "sources": "출처",
+        "behind": "수치의 근거가 되는 문서 {}건.",
+        "list": "출처 목록",
+        "numbers": "이 그림의 수치",
+    },
+}
+
+
+def _say(report: Report, word: str) -> str:
+    return _text(_WORDS.get(report.language, _WORDS["en"])[word])
 
 
 def _text(text: str) -> str:
@@ -93,13 +131,13 @@ def _footer(report: Report) -> str:
 def _contents(report: Report) -> str:
     items = [f'<li><a href="#{_text(section.id)}">{_text(section.title)}</a></li>' for section in report.sections]
     if report.sources:
-        items.append('<li><a href="#sources">Sources</a></li>')
-    return f'<nav class="contents" aria-label="Contents"><ol>{"".join(items)}</ol></nav>'
+        items.append(f'<li><a href="#sources">{_say(report, "sources")}</a></li>')
+    return f'<nav class="contents" aria-label="{_say(report, "contents")}"><ol>{"".join(items)}</ol></nav>'
 
 
 def _section(number: int, section: Section, report: Report) -> str:
     palette = _palette(report)
-    blocks = "\n".join(_block(block, palette) for block in section.blocks)
+    blocks = "\n".join(_block(block, palette, _say(report, "numbers")) for block in section.blocks)
     id_ = _text(section.id)
     return f"""<section id="{id_}" aria-labelledby="{id_}-title">
 <h2 id="{id_}-title"><span class="topic">{number}&ensp;{_text(section.title)}</span> {_text(section.lead)}</h2>
@@ -115,7 +153,7 @@ def _palette(report: Report) -> dict[str, str]:
     return dict(chart.colours(report))
 
 
-def _block(block: Block, palette: dict[str, str]) -> str:
+def _block(block: Block, palette: dict[str, str], numbers_word: str) -> str:
     if isinstance(block, Paragraph):
         return f"<p>{_text(block.text)}</p>"
     if isinstance(block, Points):
@@ -130,7 +168,7 @@ def _block(block: Block, palette: dict[str, str]) -> str:
         if not block.folded:
             return table
         return f'<details class="reference"><summary>{_text(block.title)}</summary>{table}</details>'
-    return _figure(block, palette)
+    return _figure(block, palette, numbers_word)
 
 
 def _mark(grade: Grade | None) -> str:
@@ -220,13 +258,14 @@ def _sources(report: Report) -> str:
     if not report.sources:
         return ""
     items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
+    behind = _say(report, "behind").format(len(report.sources))
     return f"""<section id="sources" aria-labelledby="sources-title">
-<h2 id="sources-title"><span class="topic">Sources</span> {len(report.sources)} documents stand behind the numbers.</h2>
-<details class="reference"><summary>List of sources</summary><ol class="sources">{items}</ol></details>
+<h2 id="sources-title"><span class="topic">{_say(report, "sources")}</span> {behind}</h2>
+<details class="reference"><summary>{_say(report, "list")}</summary><ol class="sources">{items}</ol></details>
 </section>"""
 
 
-def _figure(figure: Figure, palette: dict[str, str]) -> str:
+def _figure(figure: Figure, palette: dict[str, str], numbers_word: str) -> str:
     from stackyard.report import chart
 
     spec = json.loads(chart.draw(figure, palette, with_legend=False).to_json())
@@ -247,7 +286,7 @@ def _figure(figure: Figure, palette: dict[str, str]) -> str:
 <div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" style="height:{height}px"></div></div>
 <script type="application/json" class="spec">{data}</script>
 {note}
-<details class="data"><summary>Numbers of this figure</summary>{_table(numbers(figure), figure.title)}</details>
+<details class="data"><summary>{numbers_word}</summary>{_table(numbers(figure), figure.title)}</details>
 </figure>"""
 
 

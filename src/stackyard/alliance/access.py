@@ -1,0 +1,324 @@
+"""Who may see what: one function, `view`, makes all that pages, exports, the API and minutes may show.
+
+Each item belongs to a partner and is private, shared with named partners, shared with the alliance, or public. A range
+can be shared where the value is private. Of what the joint plan says, a viewer gets
+
+- a row that shows an item's amounts, if they may see these;
+- a sum, if no term of it is hidden from them, or terms of at least two other partners are: from a sum with one hidden
+  partner, that partner's part could be had by taking away the rest;
+- the worth of a limit, if they may see the limit itself.
+
+Every decision is a Row (item, allowed, reason) that can be listed. What nobody has claimed is the host's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, ScenarioRevised
+from stackyard.alliance.result import Picture, Result, figure_items
+from stackyard.alliance.state import Commitment, Meeting, State, Terms
+from stackyard.source import Fact
+
+if TYPE_CHECKING:
+    from stackyard.plan.inputs import Inputs
+
+Level = Literal["value", "range", "none"]
+GUEST = "guest"
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks: a person's name and their partner; the host of the alliance solves the plan and sees all of it."""
+
+    name: str
+    partner: str = ""
+    host: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A decision: how much of an item a viewer gets, and why."""
+
+    item: str
+    allowed: Level
+    reason: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A number of the scenario as a viewer may see it; without its value where only the range is shared."""
+
+    item: str
+    path: str
+    fact: Fact | None
+    low: float | None
+    high: float | None
+    unit: str
+    grade: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that one viewer may see. `whole` is true where nothing of the plan was left out."""
+
+    viewer: Viewer
+    state: State
+    picture: Picture | None
+    figures: Mapping[str, float]
+    inputs: tuple[Input, ...]
+    items: Mapping[str, str]  # item -> its name, of those whose value or range may be seen
+    rows: tuple[Row, ...]
+    hidden: int  # items and results that were left out
+    whole: bool
+
+    def results(self, group: str, prefix: str = "") -> tuple[Result, ...]:
+        """The rows of a group whose id begins with a prefix."""
+        if self.picture is None:
+            return ()
+        return tuple(r for r in self.picture.results if r.group == group and r.id.startswith(prefix))
+
+    def result(self, id_: str) -> Result | None:
+        """The row of an id, or None where there is none or it is not to be seen."""
+        return next((r for r in self.picture.results if r.id == id_), None) if self.picture else None
+
+
+def is_guest(state: State, partner: str) -> bool:
+    """Whether somebody is no partner of the alliance: a guest, or nobody that was named."""
+    return partner not in state.partners or state.partners[partner].role == GUEST
+
+
+def sight(
+    state: State, viewer: Viewer, owner: str, visibility: str, shared_with: Iterable[str] = (), ranges: bool = False
+) -> tuple[Level, str]:
+    """How much of something with this owner and visibility a viewer gets, and why.
+
+    >>> sight(State(), Viewer("me", "lab"), "maker", "private")
+    ('none', 'it is private to its owner')
+    """
+    if viewer.host:
+        return "value", "the host of the alliance sees all that it plans with"
+    if visibility == "public":
+        return "value", "it is public"
+    if viewer.partner and viewer.partner == owner:
+        return "value", "it is the viewer's own"
+    if visibility == "named" and viewer.partner in tuple(shared_with):
+        return "value", "its owner shares it with the viewer's partner by name"
+    member = not is_guest(state, viewer.partner)
+    if visibility == "alliance" and member:
+        return "value", "its owner shares it with the alliance"
+    if ranges and member:
+        return "range", "its owner shares its range with the alliance, not its value"
+    if visibility == "alliance":
+        return "none", "it is shared with the partners of the alliance, not with guests"
+    if visibility == "named":
+        return "none", "it is shared with named partners, and the viewer's is not one of them"
+    return "none", "it is private to its owner"
+
+
+def item_row(state: State, viewer: Viewer, item: str) -> Row:
+    """The decision on an item of the scenario."""
+    share = state.shares.get(item)
+    if share is None:
+        allowed: Level = "value" if viewer.host else "none"
+        return Row(item, allowed, "nobody has said who may see it: it is the host's alone")
+    return Row(item, *sight(state, viewer, share.partner, share.visibility, share.shared_with, share.range_shared))
+
+
+def result_row(state: State, viewer: Viewer, result: Result, items: Mapping[str, Row]) -> Row:
+    """The decision on a row of the joint plan."""
+    return _revealing(
+        state, viewer, result.id, (*result.shows, *((result.owner,) if result.owner else ())), result.sums, items
+    )
+
+
+def _revealing(
+    state: State, viewer: Viewer, name: str, shows: Iterable[str], sums: Iterable[str], items: Mapping[str, Row]
+) -> Row:
+    for item in shows:
+        if _row(state, viewer, item, items).allowed != "value":
+            return Row(name, "none", f"it shows {item}, of which the viewer may not see the amount")
+    hidden = [item for item in sums if _row(state, viewer, item, items).allowed != "value"]
+    owners = {state.shares[item].partner if item in state.shares else "host" for item in hidden}
+    if len(owners) == 1:
+        return Row(name, "none", "one partner's hidden part could be had from the sum by taking away the rest")
+    if hidden:
+        return Row(name, "value", "a sum in which parts of several partners are hidden tells none of them")
+    return Row(name, "value", "the viewer may see all that it is made from")
+
+
+def _row(state: State, viewer: Viewer, item: str, items: Mapping[str, Row]) -> Row:
+    return items[item] if item in items else item_row(state, viewer, item)
+
+
+# --- the record ---
+
+
+def _commitment(state: State, viewer: Viewer, commitment: Commitment) -> tuple[Row, Commitment | None]:
+    allowed, reason = sight(
+        state, viewer, commitment.partner, commitment.visibility, commitment.shared_with, commitment.range_shared
+    )
+    if allowed == "none" and viewer.partner and viewer.partner == commitment.to:
+        allowed, reason = "value", "it was promised to the viewer's partner"
+    row = Row(f"commitments.{commitment.id}", allowed, reason)
+    if allowed == "none":
+        return row, None
+    if allowed == "range":
+        blank = tuple(Terms(t.seq, t.at, replace(t.said, amounts={}, note="", sources=())) for t in commitment.history)
+        steps = tuple(step._replace(note="") for step in commitment.steps)
+        return row, replace(commitment, history=blank, steps=steps)
+    return row, commitment
+
+
+def _meeting(state: State, viewer: Viewer, called: MeetingCalled) -> Row:
+    name = f"meetings.{called.meeting}"
+    if viewer.partner and viewer.partner in called.partners:
+        return Row(name, "value", "the viewer's partner takes part")
+    return Row(name, *sight(state, viewer, "", called.visibility))
+
+
+def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[State, list[Row]]:
+    """The state with only what a viewer may see."""
+    rows: list[Row] = []
+    commitments: dict[str, Commitment] = {}
+    full: set[str] = set()
+    for commitment in state.commitments.values():
+        row, seen = _commitment(state, viewer, commitment)
+        rows.append(row)
+        if seen is not None:
+            commitments[commitment.id] = seen
+        if row.allowed == "value":
+            full.add(commitment.id)
+    meetings: dict[str, Meeting] = {}
+    for meeting in state.meetings.values():
+        row = _meeting(state, viewer, meeting.called)
+        rows.append(row)
+        if row.allowed == "value":
+            meetings[meeting.id] = meeting
+    meetings = {id_: _next_only_if_seen(meeting, meetings) for id_, meeting in meetings.items()}
+    differences = {}
+    for difference in state.differences.values():
+        row = Row(
+            f"differences.{difference.difference}", *sight(state, viewer, difference.partner, difference.visibility)
+        )
+        if any(id_ in state.commitments and id_ not in full for id_ in difference.commitments):
+            row = Row(row.item, "none", "it is about a commitment that the viewer may not see")
+        rows.append(row)
+        if row.allowed == "value":
+            differences[difference.difference] = difference
+    known = _partners(state, viewer, meetings)
+    runs = tuple(_run(run, figures_seen, viewer) for run in state.runs)
+    shares = {
+        item: _share(share, known)
+        for item, share in state.shares.items()
+        if item_row(state, viewer, item).allowed != "none"
+    }
+    return (
+        replace(
+            state,
+            partners={id_: partner for id_, partner in state.partners.items() if id_ in known},
+            people={id_: person for id_, person in state.people.items() if person.partner in known},
+            meetings=meetings,
+            commitments=commitments,
+            actions={id_: a for id_, a in state.actions.items() if a.given.meeting in meetings},
+            deliveries={id_: d for id_, d in state.deliveries.items() if d.commitment in full},
+            shares=shares,
+            differences=differences,
+            revisions=tuple(_revision(revision, full, viewer) for revision in state.revisions),
+            runs=runs,
+        ),
+        rows,
+    )
+
+
+def _next_only_if_seen(meeting: Meeting, seen: Mapping[str, Meeting]) -> Meeting:
+    if meeting.held is None or not meeting.held.next_meeting or meeting.held.next_meeting in seen:
+        return meeting
+    return replace(meeting, held=replace(meeting.held, next_meeting=""))
+
+
+def _partners(state: State, viewer: Viewer, meetings: Mapping[str, Meeting]) -> set[str]:
+    if viewer.host or not is_guest(state, viewer.partner):
+        return set(state.partners)
+    return {viewer.partner, *(p for meeting in meetings.values() for p in meeting.called.partners)}
+
+
+def _share(share: ItemShared, known: set[str]) -> ItemShared:
+    return replace(share, shared_with=tuple(p for p in share.shared_with if p in known))
+
+
+def _run(run: PlanRun, figures_seen: Iterable[str], viewer: Viewer) -> PlanRun:
+    allowed = set(figures_seen)
+    return replace(run, headlines={key: value for key, value in run.headlines.items() if key in allowed})
+
+
+def _revision(revision: ScenarioRevised, full: set[str], viewer: Viewer) -> ScenarioRevised:
+    if viewer.host:
+        return revision
+    return replace(revision, commitments=tuple(id_ for id_ in revision.commitments if id_ in full), note="")
+
+
+# --- all of it ---
+
+
+def view(
+    state: State,
+    viewer: Viewer,
+    *,
+    inputs: Inputs | None = None,
+    picture: Picture | None = None,
+    figures: Mapping[str, float] | None = None,
+) -> Seen:
+    """All that a viewer may see of the record, the scenario and the joint plan; nothing else reaches anybody."""
+    names = _names(inputs) if inputs is not None else {}
+    items = {item: item_row(state, viewer, item) for item in sorted({*names, *state.shares})}
+    decided = list(items.values())
+    kept: list[Result] = []
+    for result in picture.results if picture else ():
+        row = result_row(state, viewer, result, items)
+        decided.append(Row(f"results.{row.item}", row.allowed, row.reason))
+        if row.allowed == "value":
+            kept.append(result)
+    shown = {
+        key: value
+        for key, value in (figures or {}).items()
+        if picture is not None and _revealing(state, viewer, key, *figure_items(picture, key), items).allowed == "value"
+    }
+    record, rows = _record(state, viewer, shown)
+    decided += rows
+    hidden = sum(row.allowed == "none" for row in decided)
+    visible = {item: name for item, name in names.items() if items[item].allowed != "none"}
+    return Seen(
+        viewer,
+        record,
+        replace(picture, results=tuple(kept)) if picture else None,
+        shown,
+        tuple(_inputs(inputs, items)) if inputs is not None else (),
+        visible,
+        tuple(decided) if viewer.host else tuple(row for row in decided if row.allowed != "none"),
+        hidden,
+        all(row.allowed == "value" for row in decided),
+    )
+
+
+def _names(inputs: Inputs) -> dict[str, str]:
+    sections = ("services", "supplies", "packaging", "accelerators", "sites")
+    named = {f"{section}.{key}": entry.name for section in sections for key, entry in getattr(inputs, section).items()}
+    return {**named, "money": "Money"}
+
+
+def _inputs(inputs: Inputs, items: Mapping[str, Row]) -> Iterable[Input]:
+    from stackyard.plan.scenario import facts_of
+
+    for path, fact in facts_of(inputs):
+        section, _, rest = path.partition(".")
+        item = section if section in ("money", "horizon") else f"{section}.{rest.split('.')[0].split('[')[0]}"
+        row = items.get(item)
+        if row is None or row.allowed == "none":
+            continue
+        whole = row.allowed == "value"
+        grade = fact.grade.label if whole else ""
+        if whole or (fact.low is not None and fact.high is not None):
+            yield Input(item, path, fact if whole else None, fact.low, fact.high, fact.unit, grade)

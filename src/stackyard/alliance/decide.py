@@ -1,0 +1,242 @@
+"""What somebody wants to record, judged: the events that follow, or every reason against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from stackyard.alliance.event import EVENT, plain
+from stackyard.alliance.state import Commitment, State
+from stackyard.quantity import UnitError, dimension
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who wants something recorded: a person's name, their partner, and whether they host the alliance."""
+
+    name: str
+    partner: str = ""
+    host: bool = False
+    may_write: bool = True
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a thing is not recorded; nothing was. `conflict` is true where somebody else was faster."""
+
+    reasons: tuple[str, ...]
+    conflict: bool = False
+    forbidden: bool = False
+
+
+LIKE: Mapping[str, str] = {"stacks": "stack", "wafers": "wafer", "power": "W", "demand": "token/day"}
+SECTION: Mapping[str, str] = {"stacks": "supplies", "wafers": "supplies", "power": "sites", "demand": "services"}
+# From which status a commitment may go to which.
+NEXT: Mapping[str, tuple[str, ...]] = {
+    "proposed": ("accepted", "withdrawn"),
+    "accepted": ("fulfilled", "missed", "withdrawn"),
+    "missed": ("fulfilled", "withdrawn"),
+    "fulfilled": (),
+    "withdrawn": (),
+}
+
+
+def decide(state: State, event: Any, actor: Actor, expected: int | None = None) -> tuple[Any, ...] | Refused:
+    """The events to append for a wish, or why not. `expected` is the version of the commitment that the actor saw.
+
+    >>> from stackyard.alliance.event import PartnerJoined
+    >>> decide(State(), PartnerJoined(partner="lab", name="A lab"), Actor("me", "lab")).forbidden
+    True
+    """
+    try:
+        event = EVENT.validate_python(plain(event))
+    except ValidationError as error:
+        return Refused(tuple(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)))
+    if not actor.may_write:
+        return Refused((f"{actor.name} may read, not write",), forbidden=True)
+    barred = tuple(_barred(state, event, actor))
+    if barred:
+        return Refused(barred, forbidden=True)
+    stale = _stale(state, event, expected)
+    if stale:
+        return Refused((stale,), conflict=True)
+    reasons = tuple(CHECKS.get(event.kind, _nothing)(state, event))
+    return Refused(reasons) if reasons else (event,)
+
+
+def _place(loc: tuple[Any, ...]) -> str:
+    return ".".join(map(str, loc[1:])) or "event"
+
+
+def _nothing(state: State, event: Any) -> Iterator[str]:
+    yield from ()
+
+
+def _commitment(state: State, event: Any) -> Commitment | None:
+    return state.commitments.get(getattr(event, "commitment", ""))
+
+
+def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
+    """Who may record what: the host all of it; a partner its own, and the acceptance of what it was promised."""
+    if actor.host:
+        return
+    if event.kind in ("partner-joined", "scenario-revised", "plan-run", "claims-differ"):
+        yield "only the host of the alliance records this"
+    if event.kind in ("meeting-called", "meeting-held", "action-given"):
+        meeting = state.meetings.get(event.meeting)
+        invited = meeting.called.partners if meeting else getattr(event, "partners", ())
+        if actor.partner not in invited:
+            yield "only the host and the partners of a meeting record it"
+    if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
+        yield f"a partner speaks for itself only: this is of '{event.partner}'"
+    if event.kind == "item-shared":
+        owner = state.shares.get(event.item)
+        if owner is None or owner.partner != actor.partner:
+            yield f"'{event.item}' is not an item of '{actor.partner}'; the host says whose it is"
+    if event.kind == "action-done":
+        action = state.actions.get(event.action)
+        if action is None or action.given.partner != actor.partner:
+            yield "only the partner whose action it is, or the host, says that it is done"
+    if event.kind in ("commitment-revised", "delivered", "commitment-moved"):
+        yield from _not_theirs(state, event, actor)
+
+
+def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
+    commitment = _commitment(state, event)
+    if commitment is None:
+        yield f"there is no commitment '{event.commitment}' that you may change"
+        return
+    ours, promised = commitment.partner == actor.partner, commitment.to == actor.partner
+    if event.kind != "commitment-moved" and not ours:
+        yield (
+            f"'{commitment.name}' is for its partner to change"
+            if promised
+            else f"there is no commitment '{event.commitment}' that you may change"
+        )
+    elif not (ours or promised):
+        yield f"there is no commitment '{event.commitment}' that you may change"
+    elif event.kind == "commitment-moved" and event.status == "accepted" and not promised:
+        yield f"'{commitment.name}' is accepted by whom it was promised to, or by the host"
+    elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
+        yield f"'{commitment.name}' is withdrawn by its partner, or by the host"
+
+
+def _stale(state: State, event: Any, expected: int | None) -> str:
+    commitment = _commitment(state, event)
+    if expected is None or commitment is None or event.kind not in ("commitment-revised", "commitment-moved"):
+        return ""
+    if commitment.version == expected:
+        return ""
+    last = max(commitment.history[-1].at, commitment.steps[-1].at)
+    return (
+        f"somebody changed '{commitment.name}' at {last}, after you opened it (version {commitment.version}, yours "
+        f"{expected}); nothing of theirs or yours is lost: look at both and send again"
+    )
+
+
+def _proposal(state: State, event: Any) -> Iterator[str]:
+    if event.commitment in state.commitments:
+        yield f"commitment '{event.commitment}' exists: revise it, or choose another id"
+    yield from _known_partners(state, (event.partner, *event.shared_with))
+    yield from _amounts(event.measure, event.item, event.unit, event)
+
+
+def _revision(state: State, event: Any) -> Iterator[str]:
+    commitment = _commitment(state, event)
+    if commitment is None:
+        yield f"no commitment '{event.commitment}'"
+    elif commitment.status in ("fulfilled", "withdrawn"):
+        yield f"'{commitment.name}' is {commitment.status}: propose a new one"
+    else:
+        yield from _amounts(commitment.measure, commitment.item, commitment.unit, event)
+
+
+def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
+    like = LIKE.get(measure)
+    if like is not None:
+        section, _, name = item.partition(".")
+        if section != SECTION[measure] or not name:
+            yield f"item '{item}': {measure} belong to {SECTION[measure]}.NAME of the scenario"
+        if not event.amounts:
+            yield "amounts: state at least one month, such as 2027-03"
+        try:
+            if dimension(unit.removesuffix("/month")) != dimension(like):
+                yield f"unit '{unit}': {measure} are counted in {like}, or with a prefix such as k, M, G"
+        except UnitError as error:
+            yield f"unit: {error}"
+    for month, amount in event.amounts.items():
+        if not event.low.get(month, 0.0) <= amount <= event.high.get(month, float("inf")):
+            yield f"amounts: {month} is outside its own range"
+
+
+def _move(state: State, event: Any) -> Iterator[str]:
+    commitment = _commitment(state, event)
+    if commitment is None:
+        yield f"no commitment '{event.commitment}'"
+    elif event.status not in NEXT[commitment.status]:
+        allowed = " or ".join(NEXT[commitment.status]) or "nothing else"
+        yield f"'{commitment.name}' is {commitment.status} and can become {allowed}"
+
+
+def _delivery(state: State, event: Any) -> Iterator[str]:
+    if event.delivery in state.deliveries:
+        yield f"delivery '{event.delivery}' is recorded already"
+    if event.commitment not in state.commitments:
+        yield f"no commitment '{event.commitment}'"
+
+
+def _meeting(state: State, event: Any) -> Iterator[str]:
+    if not event.date:
+        yield "date: write 2026-09-03, or 2026-09"
+    yield from _known_partners(state, event.partners)
+
+
+def _minuted(state: State, event: Any) -> Iterator[str]:
+    if event.meeting not in state.meetings:
+        yield f"no meeting '{event.meeting}': call it first"
+    if event.next_meeting and event.next_meeting not in state.meetings:
+        yield f"no meeting '{event.next_meeting}': call the next one first"
+
+
+def _action(state: State, event: Any) -> Iterator[str]:
+    if event.action in state.actions:
+        yield f"action '{event.action}' exists"
+    if event.meeting not in state.meetings:
+        yield f"no meeting '{event.meeting}'"
+    yield from _known_partners(state, (event.partner,))
+
+
+def _finished(state: State, event: Any) -> Iterator[str]:
+    if event.action not in state.actions:
+        yield f"no action '{event.action}'"
+
+
+def _person(state: State, event: Any) -> Iterator[str]:
+    yield from _known_partners(state, (event.partner,))
+
+
+def _share(state: State, event: Any) -> Iterator[str]:
+    yield from _known_partners(state, (event.partner, *event.shared_with))
+
+
+def _known_partners(state: State, names: tuple[str, ...]) -> Iterator[str]:
+    for name in dict.fromkeys(names):
+        if name not in state.partners:
+            yield f"no partner '{name}': the host records who joins"
+
+
+CHECKS: Mapping[str, Callable[[State, Any], Iterator[str]]] = {
+    "commitment-proposed": _proposal,
+    "commitment-revised": _revision,
+    "commitment-moved": _move,
+    "delivered": _delivery,
+    "meeting-called": _meeting,
+    "meeting-held": _minuted,
+    "action-given": _action,
+    "action-done": _finished,
+    "person-named": _person,
+    "item-shared": _share,
+}

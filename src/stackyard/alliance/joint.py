@@ -1,0 +1,189 @@
+"""The joint plan: a scenario with the accepted commitments, solved, audited and explained; and solved again, warm.
+
+A what-if or a changed promise is solved again from the basis that is there, with the whole choices of the plan as they
+are: about two seconds for the example. Where these choices cannot stand any more, it is solved from the start.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.alliance.change import WhatIf
+from stackyard.alliance.picture import headlines, picture
+from stackyard.alliance.result import Picture
+from stackyard.alliance.revise import changed, overlaid
+from stackyard.alliance.state import Commitment
+from stackyard.catalog import load as catalogue
+from stackyard.errors import SolveError
+from stackyard.plan.build import Built, build
+from stackyard.plan.check import audit
+from stackyard.plan.compare import shares
+from stackyard.plan.explain import Explanation, explain
+from stackyard.plan.plan import Plan
+from stackyard.plan.problem import Problem
+from stackyard.plan.scenario import Scenario
+from stackyard.plan.scenario import load as read
+from stackyard.plan.solve import Solved, solve_warm
+
+Progress = Callable[[str], None]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A solved and audited plan with the scenario it is of."""
+
+    scenario: Scenario
+    problem: Problem
+    plan: Plan
+    figures: Mapping[str, float]
+
+    @property
+    def digest(self) -> str:
+        return self.scenario.digest
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The plan of the alliance with what it was made from: all of it, as only the host may see it."""
+
+    planned: Planned
+    built: Built
+    explanation: Explanation | None
+    picture: Picture
+    names: Mapping[str, str]
+
+
+class Desk:
+    """Solves one scenario with changing commitments and what-ifs. Safe to ask from several threads: one at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.base = read(self.path, catalogue())
+        self._lock = threading.RLock()
+        self._solved: Solved | None = None
+        self._problem: Problem | None = None
+        self._derived: dict[str, Array] = {}
+        self._rated: dict[str, Any] = {}  # operating points: the slow part of building a problem
+
+    def overlaid(self, commitments: Iterable[Commitment]) -> Scenario:
+        """The scenario with commitments laid over it."""
+        every = list(commitments)
+        if every and not self._derived:
+            self._prepare()
+        return overlaid(self.base, every, self._derived)
+
+    def tried(self, scenario: Scenario, what_ifs: Iterable[WhatIf]) -> Scenario:
+        """A scenario with what-ifs made."""
+        if not self._derived:
+            self._prepare()
+        return changed(scenario, what_ifs, self._derived)
+
+    def _prepare(self) -> None:
+        data = build(self.base, catalogue(), rated=self._rated).problem.data["stacks_delivered"]
+        self._derived = {str(key): np.asarray(data.sel(supply=key).values) for key in data["supply"].values}
+
+    def plan(self, scenario: Scenario, progress: Progress | None = None) -> Planned:
+        """The plan of a scenario, from the last basis where only right-hand sides differ; audited. SolveError."""
+        tell = progress or (lambda text: None)
+        problem = build(scenario, catalogue(), tell, rated=self._rated).problem
+        with self._lock:
+            plan = self._again(problem) or self._fresh(problem, tell)
+        violations = audit(problem, plan)
+        if violations:
+            raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))
+        return Planned(scenario, problem, plan, headlines(problem, plan))
+
+    def _again(self, problem: Problem) -> Plan | None:
+        """The plan by a warm re-solve; None where something other than right-hand sides differs."""
+        if self._solved is None or self._problem is None:
+            return None
+        old, new = self._problem.data, problem.data
+        # An option is called by its month: moved, it is still the same.
+        same = [dim for dim in old.dims if str(dim).endswith("option") and old.sizes[dim] == new.sizes.get(dim)]
+        new = new.assign_coords({dim: old[dim] for dim in same})
+        if any(not old[dim].equals(new[dim]) for dim in old.dims):
+            return None
+        differs = [str(n) for n in new.data_vars if not np.array_equal(old[n].values, new[n].values)]
+        differs = [name for name in differs if name not in ("wafers_per_stack", "stack_lead")]  # in no row and no cost
+        try:
+            return replace(self._solved.resolve({n: new[n] for n in differs}), problem_digest=problem.digest)
+        except (ValueError, SolveError):
+            return None
+
+    def _fresh(self, problem: Problem, tell: Progress) -> Plan:
+        solved = solve_warm(problem, progress=tell)
+        self._solved, self._problem = solved, problem
+        return solved.plan
+
+    def joint(self, scenario: Scenario, *, causes: bool = True, progress: Progress | None = None) -> Joint:
+        """The whole joint plan of a scenario, solved from the start, with what limits it where `causes` are wanted."""
+        tell = progress or (lambda text: None)
+        built = build(scenario, catalogue(), tell, rated=self._rated)
+        with self._lock:
+            plan = self._fresh(built.problem, tell)
+            tell("Auditing the plan")
+            violations = audit(built.problem, plan)
+            if violations:
+                raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))
+            explanation = None
+            if causes:
+                assert self._solved is not None
+                tell("Explaining what binds")
+                explanation = explain(built.problem, plan, self._solved.resolve, steps=False, progress=tell)
+        planned = Planned(scenario, built.problem, plan, headlines(built.problem, plan))
+        return joint_of(planned, built, explanation)
+
+    def waterfall(
+        self, before: Iterable[Commitment], after: Iterable[Commitment], progress: Progress | None = None
+    ) -> tuple[dict[str, float], list[tuple[str, dict[str, float]]]]:
+        """Headlines with the promises before, and what each changed promise does to them; the effects add up.
+
+        Up to MOST of them get their Shapley values (see `plan.compare`): every set of them is planned. Where more have
+        changed, each is changed after the one before it, by id, and gets the difference that it makes then.
+        """
+        tell = progress or (lambda text: None)
+        old, new = {c.id: c for c in before}, {c.id: c for c in after}
+        names = [id_ for id_ in sorted(old.keys() | new.keys()) if _differs(old.get(id_), new.get(id_))]
+
+        def figures(changed: frozenset[str]) -> dict[str, float]:
+            tell(f"Planning with {len(changed)} of {len(names)} changed promises")
+            at = {id_: new.get(id_) if id_ in changed else old.get(id_) for id_ in {*old, *new}}
+            return dict(self.plan(self.overlaid(c for c in at.values() if c is not None)).figures)
+
+        if len(names) <= MOST:
+            sets = [frozenset(some) for size in range(len(names) + 1) for some in combinations(names, size)]
+            worth = {some: figures(some) for some in sets}
+            exact: Any = worth  # figures by name, where `plan compare` has Headlines
+            return worth[frozenset()], [(name, shares(name, names, exact)) for name in names]
+        start = last = figures(frozenset())
+        steps = []
+        for number, name in enumerate(names, 1):
+            now = figures(frozenset(names[:number]))
+            steps.append((name, {key: now[key] - last[key] for key in now}))
+            last = now
+        return start, steps
+
+
+MOST = 4  # changed promises whose effects are shared out exactly: 16 plans
+
+
+def _differs(old: Commitment | None, new: Commitment | None) -> bool:
+    return old is None or new is None or old.terms.amounts != new.terms.amounts
+
+
+def joint_of(planned: Planned, built: Built, explanation: Explanation | None) -> Joint:
+    """A Joint of what was solved."""
+    seen = picture(planned.scenario, planned.problem, planned.plan, explanation)
+    inputs = planned.scenario.inputs
+    groups = (inputs.services, inputs.supplies, inputs.packaging, inputs.accelerators, inputs.sites)
+    names = {key: entry.name for group in groups for key, entry in group.items()}
+    return Joint(planned, built, explanation, seen, names)

@@ -1,0 +1,321 @@
+"""The minutes of a meeting, drafted from the record as one viewer may see it, in the viewer's language.
+
+Agenda, decisions, actions with their owners, what was promised and changed, promises that are open, deliveries that
+slip, what all that does to the plan, and questions for the next meeting. Nothing is invented: every line is a row of
+the record or a difference of two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stackyard.alliance.access import Seen
+from stackyard.alliance.change import months_of
+from stackyard.alliance.state import Commitment, Meeting
+from stackyard.alliance.words import Words
+from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
+
+# The figures by which plans are compared: what each is called, and its unit.
+FIGURES: Mapping[str, tuple[str, str]] = {
+    "served_share": ("Share of demand served", ""),
+    "served_end": ("Tokens served at the end", "token/day"),
+    "asked_end": ("Tokens asked for at the end", "token/day"),
+    "accelerators_end": ("Accelerators in place at the end", "package"),
+    "power_end": ("Site power in use at the end", "W"),
+    "energised_end": ("Site power energised at the end", "W"),
+    "stacks_drawn": ("HBM stacks drawn", "stack"),
+    "stacks_delivered": ("HBM stacks delivered", "stack"),
+    "spending": ("Spending", "USD"),
+    "present_cost": ("Net present cost", "USD"),
+}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A commitment that changed in a stretch of the record: how it stood before, how it stands at its end."""
+
+    commitment: Commitment
+    before: Mapping[str, float] | None  # amounts; None where it is new
+    status_before: str
+    noted: str
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A promise that came short: promised and delivered in months that are over, or put off since it was first made."""
+
+    commitment: Commitment
+    promised: float
+    delivered: float
+    month: str
+    reason: str  # 'delivered less' or 'revised down'
+
+
+def moved(seen: Seen, after: int, until: int) -> tuple[Moved, ...]:
+    """What changed in the records after one number and up to another, of what may be seen."""
+    found = []
+    for commitment in seen.state.commitments.values():
+        terms = [t for t in commitment.history if t.seq <= until]
+        steps = [s for s in commitment.steps if s.seq <= until]
+        if not terms or (terms[-1].seq <= after and steps[-1].seq <= after):
+            continue
+        old = [t for t in terms if t.seq <= after]
+        stood = [s for s in steps if s.seq <= after]
+        noted = terms[-1].said.note if terms[-1].seq > steps[-1].seq else steps[-1].note
+        found.append(Moved(commitment, old[-1].said.amounts if old else None, stood[-1].status if stood else "", noted))
+    return tuple(found)
+
+
+def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
+    """Promises of which less came than was promised for the months that are over, or that were revised down."""
+    found = []
+    for commitment in seen.state.commitments.values():
+        if commitment.status not in ("accepted", "missed") or not commitment.terms.amounts:
+            continue
+        came: dict[str, float] = {}
+        for delivery in seen.state.deliveries.values():
+            if delivery.commitment == commitment.id:
+                came[delivery.month] = came.get(delivery.month, 0.0) + delivery.amount
+        due = {
+            m: a
+            for m, a in commitment.terms.amounts.items()
+            if m in came or (came and m <= max(came) and m < today[:7])
+        }
+        promised, delivered = sum(due.values()), sum(came.get(m, 0.0) for m in due)
+        if due and delivered < 0.999 * promised:
+            found.append(Slip(commitment, promised, delivered, months_of(due), "delivered less"))
+        elif commitment.status == "missed":
+            amounts = commitment.terms.amounts
+            found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), "missed"))
+        elif commitment.revised and _later(commitment):
+            first = commitment.history[0].said.amounts
+            found.append(
+                Slip(
+                    commitment, sum(first.values()), sum(commitment.terms.amounts.values()), months_of(first), "revised"
+                )
+            )
+    return tuple(found)
+
+
+def _later(commitment: Commitment) -> bool:
+    """Whether less comes by some month than was promised first; power counts as reached, the rest adds up."""
+    first, now = commitment.history[0].said.amounts, commitment.terms.amounts
+    add = max if commitment.measure == "power" else sum
+    for month in sorted({*first, *now}):
+        then = add([a for m, a in first.items() if m <= month] or [0.0])
+        today = add([a for m, a in now.items() if m <= month] or [0.0])
+        if today < 0.999 * then:
+            return True
+    return False
+
+
+def before_meeting(seen: Seen, meeting: Meeting) -> int:
+    """The number of the record with which the meeting before this one ended; 0 where there was none."""
+    others = [m for m in seen.state.meetings.values() if m.held and m.id != meeting.id and not m.called.related]
+    until = meeting.held_seq or seen.state.seq + 1
+    return max((m.held_seq for m in others if m.held_seq < until), default=0)
+
+
+def minutes(
+    seen: Seen,
+    meeting: Meeting,
+    words: Words,
+    *,
+    today: str,
+    before: Mapping[str, float] | None = None,
+    changes: Iterable[tuple[str, Mapping[str, float]]] = (),
+) -> Report:
+    """The minutes as a report: `before` are the plan's figures at the last meeting, `changes` each promise's effect."""
+    called, held = meeting.called, meeting.held
+    after = before_meeting(seen, meeting)
+    until = meeting.held_seq or seen.state.seq
+    sections = [
+        _section(words, "agenda", "Agenda", _points(called.agenda), _invited(seen, meeting, words)),
+        _section(words, "decisions", "Decisions", _points(held.decisions if held else ())),
+        _section(words, "actions", "Actions", _actions(seen, meeting, words)),
+        _section(words, "promises", "What was promised and what moved", _moves(moved(seen, after, until), seen, words)),
+        _section(words, "plan", "What that does to the plan", plan_changes(seen, words, before or {}, changes)),
+        _section(words, "open", "Open promises", open_promises(seen, words)),
+        _section(words, "slips", "Slipping deliveries", slips(slipping(seen, today), seen, words)),
+        _section(words, "questions", "Questions for the next meeting", _points(questions(seen, meeting, words))),
+        _section(words, "next", "Next meeting", _next(seen, meeting, words)),
+    ]
+    title = f"{words('Minutes')}: {called.name}"
+    when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
+    subtitle = f"{when}, {called.place}" if called.place else when
+    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
+    note = words("Draft from the record, as {viewer} may see it.", viewer=seen.viewer.partner or words("the host"))
+    return Report(title, subtitle, note, tuple(sections), (), made, language=words.code)
+
+
+def _section(words: Words, id_: str, title: str, blocks: tuple[Block, ...], lead: str = "") -> Section:
+    return Section(id_, words(title), lead, blocks or (Paragraph(words("Nothing on record.")),))
+
+
+def _points(items: Iterable[str]) -> tuple[Block, ...]:
+    listed = tuple((f"{number}.", text) for number, text in enumerate(items, 1))
+    return (Points(listed),) if listed else ()
+
+
+def _invited(seen: Seen, meeting: Meeting, words: Words) -> str:
+    names = [partner_name(seen, p) for p in meeting.called.partners]
+    people = list(meeting.called.participants)
+    return f"{words('Present')}: {'; '.join(people or names)}." if people or names else ""
+
+
+def partner_name(seen: Seen, partner: str) -> str:
+    """What a partner is called."""
+    known = seen.state.partners.get(partner)
+    return known.name if known else partner
+
+
+def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
+    rows: list[tuple[Cell, ...]] = []
+    for action in seen.state.actions.values():
+        given = action.given
+        if given.meeting != meeting.id and action.done:
+            continue
+        who = (
+            f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
+        )
+        rows.append((given.text, who, words.day(given.due), words("done") if action.done else words("open")))
+    columns = tuple(Column(words(name)) for name in ("Action", "Owner", "Due", "Status"))
+    return (Table(words("Actions"), columns, tuple(rows)),) if rows else ()
+
+
+def told(amounts: Mapping[str, float] | None, unit: str, words: Words, measure: str = "") -> str:
+    """Amounts by month in few words: the months and the sum, or the highest where it is a level."""
+    if not amounts:
+        return "–"
+    months = sorted(amounts)
+    when = words.month(months[0]) if len(months) == 1 else f"{words.month(months[0])} – {words.month(months[-1])}"
+    total = max(amounts.values()) if measure not in ("stacks",) else sum(amounts.values())
+    return f"{words.number(total, 2 if total < 100 else 0)} {words.unit(unit)}, {when}"
+
+
+def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block, ...]:
+    rows: list[tuple[Cell, ...]] = []
+    for each in changes:
+        c = each.commitment
+        status = (
+            words(c.status) if c.status == each.status_before else f"{words(each.status_before)} → {words(c.status)}"
+        )
+        before = told(each.before, c.unit, words, c.measure) if each.before is not None else words("new")
+        rows.append(
+            (
+                c.name,
+                partner_name(seen, c.partner),
+                before,
+                told(c.terms.amounts, c.unit, words, c.measure),
+                status.removeprefix(" → "),
+                each.noted,
+            )
+        )
+    columns = tuple(Column(words(name)) for name in ("Promise", "Of", "Before", "Now", "Status", "Note"))
+    return (Table(words("Promises that changed"), columns, tuple(rows)),) if rows else ()
+
+
+def plan_changes(
+    seen: Seen, words: Words, before: Mapping[str, float], changes: Iterable[tuple[str, Mapping[str, float]]]
+) -> tuple[Block, ...]:
+    """The plan's figures before and now, what limits each year, and what each changed promise did."""
+    rows: list[tuple[Cell, ...]] = []
+    for key, (name, unit) in FIGURES.items():
+        if key in seen.figures:
+            now, old = seen.figures[key], before.get(key)
+            then = words.amount(old, unit) if old is not None else "–"
+            by = words.change(now - old, unit) if old is not None else "–"
+            rows.append((words(name), then, words.amount(now, unit), by))
+    blocks: list[Block] = []
+    same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
+    if rows and same:
+        blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
+    elif rows:
+        columns = tuple(Column(words(name)) for name in ("Figure", "At the last meeting", "Now", "Change"))
+        blocks.append(Table(words("The plan before and now"), columns, tuple(rows)))
+    binds = seen.results("limits", "year.binds.")
+    if binds:
+        blocks.append(
+            Table(
+                words("What limits each year"),
+                (Column(words("Year")), Column(words("Limit"))),
+                tuple((r.title, cause(r.text, words)) for r in binds),
+            )
+        )
+    effects: list[tuple[Cell, ...]] = []
+    for id_, by_figure in changes:
+        commitment = seen.state.commitments.get(id_)
+        if commitment is not None and commitment.terms.amounts:
+            effects.append(
+                (
+                    commitment.name,
+                    *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS),
+                )
+            )
+    if effects:
+        columns = (Column(words("Promise")), *(Column(words(FIGURES[k][0])) for k in EFFECTS))
+        blocks.append(Table(words("What each changed promise did"), columns, tuple(effects)))
+    return tuple(blocks)
+
+
+EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")
+
+
+def cause(text: str, words: Words) -> str:
+    """The names of causes, each translated."""
+    return "; ".join(" + ".join(words(name) for name in part.split(" + ")) for part in text.split("; "))
+
+
+def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """What is proposed, and what is accepted and not yet fulfilled."""
+    rows: list[tuple[Cell, ...]] = []
+    for c in sorted(seen.state.commitments.values(), key=lambda c: (c.status, c.name)):
+        if c.status in ("proposed", "accepted"):
+            said = told(c.terms.amounts, c.unit, words, c.measure)
+            if not c.terms.amounts and c.terms.high:
+                low, high = told(c.terms.low, c.unit, words, c.measure), told(c.terms.high, c.unit, words, c.measure)
+                said = f"{low} – {high}"
+            kind = words("binding") if c.terms.binding else words("not binding")
+            rows.append((c.name, partner_name(seen, c.partner), said, words(c.status), kind, words(c.terms.grade)))
+    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "What", "Status", "Kind", "Confidence"))
+    return (Table(words("Open promises"), columns, tuple(rows)),) if rows else ()
+
+
+def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
+    """Promises that came short."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            s.commitment.name,
+            partner_name(seen, s.commitment.partner),
+            f"{words.number(s.promised)} {words.unit(s.commitment.unit)}",
+            f"{words.number(s.delivered)} {words.unit(s.commitment.unit)}",
+            s.month,
+            words(s.reason),
+        )
+        for s in found
+    ]
+    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "Promised", "Came or stands now", "Months", "What"))
+    return (Table(words("Slipping deliveries"), columns, tuple(rows)),) if rows else ()
+
+
+def questions(seen: Seen, meeting: Meeting, words: Words) -> list[str]:
+    """What was asked, what sources contradict each other on, and what is promised and not confirmed."""
+    asked = list(meeting.held.questions) if meeting.held else []
+    for difference in seen.state.differences.values():
+        asked.append(words("Sources differ on: {topic}. Which is right?", topic=difference.topic))
+    for c in seen.state.commitments.values():
+        if c.status == "proposed":
+            who = partner_name(seen, c.partner)
+            asked.append(words("Does {partner} confirm: {promise}?", partner=who, promise=c.name))
+    return asked
+
+
+def _next(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
+    id_ = meeting.held.next_meeting if meeting.held else ""
+    called: Any = seen.state.meetings[id_].called if id_ in seen.state.meetings else None
+    if called is None:
+        return ()
+    where = f", {called.place}" if called.place else ""
+    return (Paragraph(f"{called.name}: {words.day(called.date)}{where}."),)

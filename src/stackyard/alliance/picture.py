@@ -1,0 +1,191 @@
+"""A solved plan as a Picture: every result that a page may show, with whose numbers it would reveal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackyard.alliance.result import Picture, Result
+from stackyard.plan.causes import SEVERAL
+from stackyard.plan.explain import NAMES, Binding, Explanation
+from stackyard.plan.limits import RESOURCES, rent
+from stackyard.plan.plan import Plan, reported
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V
+from stackyard.plan.scenario import Scenario
+from stackyard.report.sections import spend
+from stackyard.report.view import View
+
+Array = NDArray[np.float64]
+SECTIONS: Mapping[str, str] = {V: "services", S: "supplies", K: "packaging", A: "accelerators", SITE: "sites"}
+MONEY = "money"
+
+
+def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
+    """The figures by which two plans are compared: SI, over the horizon or in its last month ('_end')."""
+    view = View.of(problem, plan)
+    served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
+    return {
+        "served_share": float(view.tokens(served).sum() / max(view.tokens(asked).sum(), 1e-30)),
+        "served_end": float(served[-1]),
+        "asked_end": float(asked[-1]),
+        "accelerators_end": float(view.installed[:, -1].sum()),
+        "power_end": float(view.array("site_power_peak").sum(axis=0)[-1]),
+        "energised_end": float(view.array("site_power").sum(axis=0)[-1]),
+        "stacks_drawn": float(view.array("draw").sum()),
+        "stacks_delivered": float(view.array("stacks_delivered").sum()),
+        "spending": float(spend(view).sum()),
+        "present_cost": float(plan.objective),
+    }
+
+
+def picture(scenario: Scenario, problem: Problem, plan: Plan, explanation: Explanation | None) -> Picture:
+    """All results of a plan over its horizon."""
+    view = View.of(problem, plan)
+    rows = [*_demand(view), *_supply(view), *_installed(view), *_sites(view), *_money(view)]
+    rows += _prices(*reported(problem, plan), view)
+    if explanation is not None:
+        rows += _limits(view, explanation)
+    return Picture(view.months, view.years, tuple(rows))
+
+
+def _series(values: Array) -> tuple[float, ...]:
+    return tuple(np.asarray(values, dtype=float).tolist())
+
+
+def _items(view: View, axis: str) -> tuple[str, ...]:
+    return tuple(f"{SECTIONS[axis]}.{id_}" for id_ in view.ids(axis))
+
+
+def _each(view: View, axis: str, name: str, group: str, what: str, unit: str, values: Array) -> list[Result]:
+    """A row for each id of an axis, and their sum."""
+    items = _items(view, axis)
+    rows = [
+        Result(f"{name}.{id_}", group, f"{what}: {view.name(id_)}", unit, _series(row), shows=(item,))
+        for id_, item, row in zip(view.ids(axis), items, values, strict=True)
+    ]
+    return [*rows, Result(f"{name}.total", group, f"{what}: all", unit, _series(values.sum(axis=0)), sums=items)]
+
+
+def _demand(view: View) -> list[Result]:
+    return [
+        *_each(view, V, "demand", "services", "Asked for", "token/day", view.array("demand")),
+        *_each(view, V, "served", "services", "Served", "token/day", view.array("served")),
+    ]
+
+
+def _supply(view: View) -> list[Result]:
+    return [
+        *_each(view, S, "delivered", "supply", "Delivered", "stack", view.array("stacks_delivered")),
+        *_each(view, S, "drawn", "supply", "Drawn", "stack", view.array("draw").sum(axis=1)),
+        *_each(view, S, "stock", "supply", "In stock", "stack", view.array("stock")),
+    ]
+
+
+def _installed(view: View) -> list[Result]:
+    """Accelerators in place: what is built of one tells of the stacks that only it takes, so they are its terms."""
+    fits = np.asarray(view.array("fits_stack")) > 0
+    supplies = _items(view, S)
+    rows = []
+    for i, id_ in enumerate(view.ids(A)):
+        feeding = tuple(item for item, fit in zip(supplies, fits[:, i], strict=True) if fit)
+        title = f"In place: {view.name(id_)}"
+        shown = (f"accelerators.{id_}",)
+        rows.append(Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, feeding))
+    total = _series(view.installed.sum(axis=0))
+    return [*rows, Result("installed.total", "supply", "In place: all accelerators", "package", total, sums=supplies)]
+
+
+def _sites(view: View) -> list[Result]:
+    at_site = view.array("installed").sum(axis=0)
+    rows = [
+        *_each(view, SITE, "energised", "sites", "Power energised", "W", view.array("site_power")),
+        *_each(view, SITE, "used", "sites", "Power in use at peak", "W", view.array("site_power_peak")),
+        *_each(view, SITE, "energy", "sites", "Energy", "J", view.array("energy")),
+        *_each(view, SITE, "carbon", "sites", "CO2e", "kg", view.array("carbon")),
+        *_each(view, SITE, "water", "sites", "Water", "m^3", view.array("water_used")),
+    ]
+    for id_, values in zip(view.ids(SITE), at_site, strict=True):
+        title = f"Accelerators at {view.name(id_)}"
+        rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), shows=(f"sites.{id_}",)))
+    return rows
+
+
+COSTS: Mapping[str, tuple[str, str]] = {
+    "cost_hbm": ("HBM stacks", S),
+    "cost_accelerators": ("Systems and network", ""),
+    "cost_fitout": ("Buildings and fit-out", SITE),
+    "cost_upkeep": ("Upkeep", ""),
+    "cost_energy": ("Electricity", SITE),
+    "cost_carbon": ("Carbon", SITE),
+}
+
+
+def _money(view: View) -> list[Result]:
+    rows = [
+        Result(
+            f"spending.{name.removeprefix('cost_')}",
+            "money",
+            f"Spending: {title}",
+            "USD",
+            _series(view.array(name)),
+            shows=(MONEY,),
+            sums=_items(view, axis) if axis else (),
+        )
+        for name, (title, axis) in COSTS.items()
+    ]
+    total = _series(spend(view))
+    return [*rows, Result("spending.total", "money", "Spending: all", "USD", total, (MONEY,), _items(view, S))]
+
+
+def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
+    """What each limit's amount is worth by its price, USD of the month: for whoever owns the limit."""
+    rows = []
+    for name, resource in RESOURCES.items():
+        values = rent(problem, plan, name)
+        if resource.axis is None:
+            rows.append(
+                Result(
+                    f"worth.{name}",
+                    "prices",
+                    f"Worth of {resource.name.lower()}",
+                    "USD",
+                    _series(values.values),
+                    owner=MONEY,
+                )
+            )
+            continue
+        values = values.transpose(resource.axis, T)
+        for id_, row in zip(view.ids(resource.axis), values.values, strict=True):
+            item = f"{SECTIONS[resource.axis]}.{id_}"
+            title = f"Worth of what limits: {view.name(id_)}"
+            rows.append(Result(f"worth.{name}.{id_}", "prices", title, "USD", _series(row), owner=item))
+    return rows
+
+
+def _named(binding: Binding, cause: str) -> str:
+    """A cause by the names of its limits, 'HBM + Packaging' where they hold at once: each can be translated."""
+    if cause == SEVERAL and len(binding.together) > 1:
+        return " + ".join(NAMES[key] for key in binding.together[:3])
+    return binding.name(cause)
+
+
+def _limits(view: View, explanation: Explanation) -> list[Result]:
+    """What limits each year: the names of the causes for all whose terms they are, the sentence for who sees them."""
+    kinds = {"hbm": S, "packaging": K, "orders": A, "power": SITE}
+    every = tuple(item for axis in (V, S, K, A, SITE) for item in _items(view, axis))
+    rows = []
+    for binding in explanation.years:
+        said = "; ".join(_named(binding, cause) for cause in binding.main)
+        touched = [kinds[cause] for cause in binding.main if cause in kinds] or [V]
+        sums = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
+        named = "money" in binding.main or "money" in binding.together
+        shows = (MONEY,) if named else ()
+        rows.append(Result(f"year.binds.{binding.year}", "limits", str(binding.year), "", (), shows, sums, text=said))
+        rows.append(
+            Result(
+                f"year.why.{binding.year}", "limits", str(binding.year), "", (), (MONEY, *every), text=binding.sentence
+            )
+        )
+    return rows

@@ -1,0 +1,54 @@
+"""What a joint plan says, as labelled rows: each knows whose numbers it would reveal.
+
+`shows` are items of which a reader learns the amount itself; `sums` are items that are added up in it; `owner` marks
+a price that stands for the worth of one item's limit. `access` decides by these, and by nothing else, who gets it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """One series of the plan by month (or by year), or a sentence (`text`), with what it would reveal."""
+
+    id: str
+    group: str
+    title: str
+    unit: str
+    values: tuple[float, ...] = ()
+    shows: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    owner: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All results of a plan, over months or (ids that begin with 'year.') years."""
+
+    months: tuple[str, ...]
+    years: tuple[str, ...]
+    results: tuple[Result, ...]
+
+
+def figure_items(picture: Picture, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(shows, sums) of a headline: those of the rows that it is a sum or a share of."""
+    rows = {
+        "served_share": ("served.total", "demand.total"),
+        "served_end": ("served.total",),
+        "asked_end": ("demand.total",),
+        "accelerators_end": ("installed.total",),
+        "power_end": ("used.total",),
+        "energised_end": ("energised.total",),
+        "stacks_drawn": ("drawn.total",),
+        "stacks_delivered": ("delivered.total",),
+        "spending": ("spending.total",),
+        "present_cost": ("spending.total", "demand.total"),
+    }[key]
+    found = [result for result in picture.results if result.id in rows]
+    return (
+        tuple(dict.fromkeys(item for result in found for item in result.shows)),
+        tuple(dict.fromkeys(item for result in found for item in result.sums)),
+    )

@@ -1,0 +1,387 @@
+"""The workspace of an alliance: a ledger beside a scenario, seen by one viewer at a time.
+
+`view` is the only way to what it knows, and every change goes through `record`. The plan is solved by `run`, which
+records it whole or not at all; what was solved is kept on disk by its digest.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackyard.alliance import cache
+from stackyard.alliance.access import Row, Seen, Viewer, item_row, result_row, sight, view
+from stackyard.alliance.cache import Kept
+from stackyard.alliance.change import NotPossible, WhatIf, digest
+from stackyard.alliance.decide import Actor, Refused, decide
+from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
+from stackyard.alliance.ledger import Ledger
+from stackyard.alliance.state import State
+from stackyard.months import show_month
+from stackyard.quantity import MEGA
+
+if TYPE_CHECKING:
+    from stackyard.alliance.joint import Desk, Joint, Planned
+
+Progress = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """A run was stopped by whom it was started for; nothing of it is recorded."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A what-if: the plan as it is and as it would be, as one viewer may see them; what was changed, and how long it
+    took to solve in seconds."""
+
+    before: Seen
+    after: Seen
+    told: tuple[str, ...]
+    seconds: float
+    digest: str
+
+
+class Workspace:
+    """A ledger and the scenario that its commitments are laid over. Safe to use from several threads."""
+
+    def __init__(self, ledger: Ledger, scenario: Path | str, plans: Path | str) -> None:
+        self.ledger = ledger
+        self.scenario = Path(scenario)
+        self.plans = Path(plans)
+        self._desk: Desk | None = None
+        self._lock = threading.RLock()
+        self._views: dict[tuple[Any, ...], Seen] = {}
+        self._planned: Planned | None = None
+        self._kept: Kept | None = None
+        self._kept_at = ""  # the head of the ledger for which it was found
+
+    @property
+    def desk(self) -> Desk:
+        """The solver's desk; the scenario is read when it is first asked for. InputErrors where it cannot be."""
+        with self._lock:
+            if self._desk is None:
+                from stackyard.alliance.joint import Desk
+
+                self._desk = Desk(self.scenario)
+            return self._desk
+
+    def warm(self) -> None:
+        """Reads the scenario and solves the plan as it stands, so that the first what-if need not."""
+        self.current()
+
+    def digest(self, state: State | None = None) -> str:
+        """Of the scenario with the accepted commitments of a state (the present one if left out)."""
+        return digest(self.desk.base.digest, (state or self.ledger.state()).planned())
+
+    def kept(self) -> Kept | None:
+        """The plan that was solved last and kept: of the present commitments if there is one, else the newest run's."""
+        head = self.ledger.head()
+        if self._kept is not None and self._kept_at == head:
+            return self._kept
+        found = self._find_kept()
+        if found is not None:
+            self._kept, self._kept_at = found, head
+        return found
+
+    def _find_kept(self) -> Kept | None:
+        wanted = [self.digest(), *(run.revision for run in reversed(self.ledger.state().runs))]
+        for name in dict.fromkeys(wanted):
+            if self._kept is not None and self._kept.digest == name:
+                return self._kept
+            found = cache.kept(self.plans / name)
+            if found is not None:
+                return found
+        return None
+
+    def view(self, viewer: Viewer) -> Seen:
+        """All that a viewer may see, now."""
+        state, kept = self.ledger.state(), self.kept()
+        key = (viewer.partner, viewer.host, state.head, kept.digest if kept else "")
+        with self._lock:
+            found = self._views.get(key)
+        if found is None:
+            inputs = self.desk.overlaid(state.planned()).inputs
+            found = view(
+                state,
+                viewer,
+                inputs=inputs,
+                picture=kept.picture if kept else None,
+                figures=kept.figures if kept else None,
+            )
+            with self._lock:
+                self._views = {k: v for k, v in self._views.items() if k[2:] == key[2:]} | {key: found}
+        return found if found.viewer == viewer else replace(found, viewer=viewer)
+
+    def decisions(self, host: Viewer, of: Viewer) -> tuple[Row, ...]:
+        """Every decision on what another viewer may see, what is hidden from them included: for the host alone."""
+        if not host.host:
+            return ()
+        own = {row.item: row for row in self.view(of).rows}
+        return tuple(
+            own.get(row.item) or Row(row.item, "none", self._why(row.item, of)) for row in self.view(host).rows
+        )
+
+    def _why(self, item: str, of: Viewer) -> str:
+        """Why something is hidden from a viewer."""
+        state, kept = self.ledger.state(), self.kept()
+        section, _, name = item.partition(".")
+        if section == "results" and kept is not None:
+            result = next(r for r in kept.picture.results if r.id == name)
+            return result_row(state, of, result, {}).reason
+        if section == "commitments":
+            c = state.commitments[name]
+            return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
+        if section == "meetings":
+            return sight(state, of, "", state.meetings[name].called.visibility)[1]
+        if section == "differences":
+            return "it is about something that the viewer may not see"
+        return item_row(state, of, item).reason
+
+    def changes(self, seen: Seen) -> tuple[Mapping[str, float], tuple[tuple[str, Mapping[str, float]], ...]]:
+        """Figures at the last meeting and what each changed promise adds since, of what may be seen.
+
+        Where one promise that changed is hidden, so are all effects: the whole less the rest would tell it.
+        """
+        kept = self.kept()
+        if kept is None:
+            return {}, ()
+        before = {key: value for key, value in kept.before.items() if key in seen.figures}
+        full = [
+            id_
+            for id_, _ in kept.changes
+            if id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts
+        ]
+        if len(full) == len(kept.changes):
+            return before, kept.changes
+        return before, ()
+
+    def file(self, seen: Seen, name: str) -> bytes | None:
+        """A file of the plan's whole report, for who may see all of it; None for others, or where there is none."""
+        kept = self.kept()
+        if kept is None or not seen.whole or name not in FILES:
+            return None
+        path = self.plans / kept.digest / name
+        return path.read_bytes() if path.exists() else None
+
+    def record(self, actor: Actor, event: Any, expected: int | None = None) -> tuple[Record, ...] | Refused:
+        """Records an event if nothing speaks against it. `expected` is the version that the actor saw."""
+        made = self.ledger.record(lambda state: decide(state, event, actor, expected), actor.name)
+        if not isinstance(made, Refused):
+            self.ledger.tidy()
+        return made
+
+    def record_all(self, actor: Actor, events: Sequence[Any]) -> tuple[Record, ...] | Refused:
+        """Records several events, all of them or none."""
+
+        def wish(state: State) -> Any:
+            found: list[Any] = []
+            for event in events:
+                decided = decide(state, event, actor)
+                if isinstance(decided, Refused):
+                    return decided
+                found += decided
+            return tuple(found)
+
+        return self.ledger.record(wish, actor.name)
+
+    # --- planning ---
+
+    def current(self) -> Planned:
+        """The plan of the present commitments, solved if it is not at hand."""
+        state = self.ledger.state()
+        name = self.digest(state)
+        with self._lock:
+            if self._planned is not None and self._planned.digest == name:
+                return self._planned
+        planned = self.desk.plan(self.desk.overlaid(state.planned()))
+        with self._lock:
+            self._planned = planned
+        return planned
+
+    def what_if(self, viewer: Viewer, what_ifs: Sequence[WhatIf]) -> Tried:
+        """The plan with changes tried, beside the plan as it is. NotPossible where an item is not to be changed."""
+        from stackyard.alliance.picture import picture
+        from stackyard.alliance.revise import described
+
+        start = time.perf_counter()
+        now = self.current()
+        mine = self.view(viewer)
+        for what_if in what_ifs:
+            if what_if.item not in mine.items or not _value_seen(mine, what_if.item):
+                raise NotPossible(f"there is no '{what_if.item}' that you may see")
+        tried = self.desk.plan(self.desk.tried(now.scenario, what_ifs))
+        state = self.ledger.state()
+        seen = [
+            view(
+                state,
+                viewer,
+                inputs=each.scenario.inputs,
+                picture=picture(each.scenario, each.problem, each.plan, None),
+                figures=each.figures,
+            )
+            for each in (now, tried)
+        ]
+        told = tuple(described(now.scenario.inputs, what_if) for what_if in what_ifs)
+        return Tried(seen[0], seen[1], told, time.perf_counter() - start, tried.digest)
+
+    def proposal(self, viewer: Viewer, what_if: WhatIf, id_: str, note: str = "") -> CommitmentProposed:
+        """A what-if as a commitment to propose: the months in which it differs. NotPossible where nothing does."""
+        from stackyard.alliance.revise import described
+
+        now = self.current()
+        if what_if.item not in self.view(viewer).items:
+            raise NotPossible(f"there is no '{what_if.item}' that you may see")
+        tried = self.desk.plan(self.desk.tried(now.scenario, [what_if]))
+        section, _, key = what_if.item.partition(".")
+        share = self.ledger.state().shares.get(what_if.item)
+        measure, unit, amounts = _amounts(now, tried, section, key)
+        if not amounts:
+            raise NotPossible("nothing differs within the horizon: there is nothing to propose")
+        return CommitmentProposed(
+            commitment=id_,
+            name=described(now.scenario.inputs, what_if),
+            partner=share.partner if share else viewer.partner,
+            measure=measure,  # type: ignore[arg-type]
+            item=what_if.item,
+            amounts=amounts,
+            unit=unit,
+            visibility=share.visibility if share else "private",
+            shared_with=share.shared_with if share else (),
+            note=note,
+        )
+
+    def run(self, actor: Actor, progress: Progress | None = None) -> PlanRun | Refused:
+        """Solves, audits, explains and keeps the plan of the present commitments, and records it: whole or not at all.
+
+        `progress` may raise to stop it. Where the commitments changed meanwhile, the run is of those it began with.
+        """
+        tell = progress or (lambda text: None)
+        state = self.ledger.state()
+        meeting = state.last_meeting()
+        joint = self.desk.joint(self.desk.overlaid(state.planned()), progress=tell)
+        before: Mapping[str, float] = {}
+        changes: list[tuple[str, dict[str, float]]] = []
+        if meeting is not None:
+            then = self.ledger.state(at=meeting.held_seq).planned()
+            before, changes = self.desk.waterfall(then, state.planned(), tell)
+        tell("Writing the report")
+        files = report_files(joint, self.scenario)
+        made = joint.planned
+        solved = Kept(
+            made.digest,
+            made.problem.digest,
+            joint.picture,
+            made.figures,
+            tuple((id_, by) for id_, by in changes),
+            before,
+            made.plan.solver,
+            made.plan.seconds,
+        )
+        tell("Recording the run")
+        cache.keep(self.plans / made.digest, solved, files)
+        run = PlanRun(
+            run=f"run-{len(state.runs) + 1}-{made.digest}",
+            revision=made.digest,
+            problem=made.problem.digest,
+            solver=made.plan.solver,
+            seconds=made.plan.seconds,
+            headlines=dict(made.figures),
+        )
+        revised = ScenarioRevised(
+            revision=made.digest,
+            scenario=self.desk.base.digest,
+            overlaid=made.digest,
+            commitments=tuple(c.id for c in state.planned()),
+        )
+
+        def wish(now: State) -> Any:
+            known = now.revisions and now.revisions[-1].overlaid == made.digest
+            return (run,) if known else (revised, run)
+
+        recorded = self.ledger.record(wish, actor.name)
+        with self._lock:
+            self._planned, self._kept, self._kept_at = made, solved, ""
+        return recorded if isinstance(recorded, Refused) else run
+
+
+def _value_seen(seen: Seen, item: str) -> bool:
+    return seen.viewer.host or any(row.item == item and row.allowed == "value" for row in seen.rows)
+
+
+def _amounts(now: Planned, tried: Planned, section: str, key: str) -> tuple[str, str, dict[str, float]]:
+    """(measure, unit, amounts by month) of what differs between two plans of an item."""
+    import numpy as np
+
+    months = [show_month(month) for month in tried.scenario.months]
+    if section == "sites":
+        phases = tried.scenario.inputs.sites[key].phases
+        was = {(p.month, p.power.si) for p in now.scenario.inputs.sites[key].phases}
+        moved = [p for p in phases if (p.month, p.power.si) not in was and show_month(p.month) in months]
+        return "power", "MW", {show_month(p.month): round(p.power.si / MEGA, 6) for p in moved}
+    name, axis, measure, unit = (
+        ("stacks_delivered", "supply", "stacks", "stack")
+        if section == "supplies"
+        else ("demand", "service", "demand", "Mtoken/day")
+    )
+    old, new = (np.asarray(p.problem.data[name].sel({axis: key}).values)[: len(months)] for p in (now, tried))
+    scale = MEGA if section == "services" else 1.0
+    differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
+    return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}
+
+
+FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
+
+
+def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
+    """The whole report of a joint plan in every format, by file name."""
+    from stackyard.catalog import load as catalogue
+    from stackyard.report.build import build as document
+    from stackyard.report.formats import FORMATS
+
+    planned, facts = joint.planned, [used.fact for used in joint.built.used]
+    report = document(
+        planned.problem,
+        planned.plan,
+        joint.explanation,
+        facts,
+        title=planned.scenario.name,
+        subtitle=planned.scenario.inputs.about.strip(),
+        date=date.today().isoformat(),
+        not_modelled=planned.scenario.inputs.absent,
+        remarks=joint.built.remarks,
+        audit="Every balance, limit, cost and price was added up again by plain summation: no violation.",
+        reproduce=f"stackyard web {path}",
+        digests=(("Scenario", planned.digest), ("Catalogue", catalogue().digest)),
+    )
+    formats = {
+        "report.html": "html",
+        "plan.xlsx": "xlsx",
+        "report.md": "md",
+        "report.json": "json",
+        "report.csv": "csv",
+    }
+    return {name: FORMATS[form](report) for name, form in formats.items()}
+
+
+def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:
+    """The workspace of a scenario folder: its ledger is `ledger.db` in it, filled from `ledger.jsonl` when new.
+
+    `ledger` names another file, or a PostgreSQL database. Raises InputErrors, and Unavailable where the database cannot
+    be used.
+    """
+    folder = Path(scenario) if Path(scenario).is_dir() else Path(scenario).parent
+    where = str(ledger) or str(folder / "ledger.db")
+    opened = Ledger(where)
+    source = folder / "ledger.jsonl"
+    if fill and opened.state().seq == 0 and source.exists():
+        with source.open(encoding="utf-8") as stream:
+            opened.import_lines(iter(stream), str(source))
+    local = "://" not in where
+    plans = Path(where).with_suffix(".plans") if local else folder / "ledger.plans"
+    return Workspace(opened, scenario, plans)

@@ -1,0 +1,1 @@
+"""The alliance's page and its JSON API: server-rendered; everything goes through `Workspace.view`."""

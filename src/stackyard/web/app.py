@@ -1,0 +1,228 @@
+"""One server: its parts, what every request passes, and how faults are told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from stackyard.alliance.accounts import Accounts
+from stackyard.alliance.decide import Refused
+from stackyard.alliance.ledger import Unavailable
+from stackyard.alliance.workspace import Workspace
+from stackyard.errors import InputErrors, SolveError
+from stackyard.web.guard import Guard, Visits
+from stackyard.web.render import Renderer, assets, packed
+from stackyard.web.runs import Runs
+from stackyard.web.settings import Settings
+from stackyard.web.who import Who, from_elsewhere, who
+
+LOG = logging.getLogger("stackyard.web")
+
+
+def version(parts: Server) -> tuple[Any, ...]:
+    """What kept pages are made from: the head of the record, the plan, whether a run goes on, and the day."""
+    kept = parts.workspace.kept()
+    return (parts.workspace.ledger.head(), kept.digest if kept else "", parts.runs.going, date.today().isoformat())
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the routes work with."""
+
+    workspace: Workspace
+    accounts: Accounts
+    settings: Settings
+    render: Renderer
+    runs: Runs
+    visits: Visits
+
+
+def server(request: Request) -> Server:
+    """The server of a request."""
+    found: Server = request.app.state.server
+    return found
+
+
+class SignInFirst(Exception):
+    """Nobody is signed in."""
+
+
+def somebody(request: Request) -> Who:
+    """Who asks; a browser is sent to the sign-in page, a program gets 401."""
+    found: Who | None = request.state.who
+    if found is None:
+        raise SignInFirst
+    return found
+
+
+Me = Annotated[Who, Depends(somebody)]
+
+
+class Told(Exception):
+    """A refusal on its way to the reader: status, title and reasons."""
+
+    def __init__(self, status: int, title: str, reasons: tuple[str, ...]) -> None:
+        self.status, self.title, self.reasons = status, title, reasons
+
+
+def refuse(refused: Refused) -> Told:
+    """A refusal of the record as an answer: 409 where somebody was faster, 403 where it is not allowed, else 422."""
+    status = 409 if refused.conflict else 403 if refused.forbidden else 422
+    return Told(status, "Nothing was recorded", refused.reasons)
+
+
+def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> FastAPI:
+    """The application. `warm` reads the scenario and solves its plan in the background at the start."""
+    from stackyard.web import account, forms, interface, pages, performance
+
+    parts = Server(
+        workspace, Accounts(workspace.ledger), settings, Renderer(), Runs(workspace), Visits(workspace.ledger)
+    )
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        if warm:
+            threading.Thread(target=_warm, args=(parts,), name="warm", daemon=True).start()
+        yield
+        parts.visits.close()
+
+    app = FastAPI(
+        title="Stackyard alliance",
+        version="1",
+        description="Everything the page does: read what your partner may see, record events, try what-ifs, run plans.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+    )
+    app.state.server = parts
+    app.middleware("http")(_accompany)
+    if settings.provider is not None:
+        from starlette.middleware.sessions import SessionMiddleware
+
+        from stackyard.web import oidc
+
+        app.include_router(oidc.routes, include_in_schema=False)
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=settings.key,
+            session_cookie=oidc.COOKIE,
+            max_age=oidc.SECONDS,
+            same_site="lax",
+            https_only=settings.secure,
+        )
+    app.add_middleware(Guard, settings=settings)
+    for routes in (pages.routes, forms.routes, account.routes, performance.routes):
+        app.include_router(routes, include_in_schema=False)
+    app.include_router(interface.routes)
+    app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
+    _faults(app)
+    return app
+
+
+def _warm(parts: Server) -> None:
+    """Solves what what-ifs start from; a plan that was never made is made and recorded, so that the page has one."""
+    from stackyard.alliance.decide import Actor
+
+    try:
+        for name in ("app.js", "page.css", "plotly.js"):
+            packed(name)
+        if parts.workspace.kept() is None:
+            parts.runs.start(Actor("stackyard", host=True))
+        else:
+            parts.workspace.warm()
+    except (InputErrors, SolveError, Unavailable) as error:
+        LOG.warning("the plan is not at hand: %s", error)
+
+
+async def _accompany(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Finds out who asks, refuses what another site sends, and notes the visit."""
+    parts = server(request)
+    if request.url.path.startswith("/static/"):
+        return await call(request)
+    try:
+        request.state.who = who(request, parts.accounts, parts.settings)
+    except Unavailable as error:
+        return _told(request, 503, "The record is not at hand", (str(error),))
+    me = request.state.who
+    if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
+        return _told(request, 403, "Not from here", ("this was sent from another site",))
+    answer = parts.render.hit(request, me, version(parts)) if me is not None and request.method == "GET" else None
+    answer = answer or await call(request)
+    if me is not None:
+        path = request.url.path
+        parts.visits.note(me.viewer.name, me.viewer.partner or "host", request.method, path, answer.status_code)
+    return answer
+
+
+def _static(digest: str, name: str, request: Request) -> Response:
+    if name not in assets():
+        raise HTTPException(404)
+    content, kind = assets()[name]
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed(name), 200, {**headers, "Content-Encoding": "gzip"}, kind)
+    return Response(content, 200, headers, kind)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks, that is told in JSON what a person is told on a page."""
+    return request.url.path.startswith("/api/") or request.url.path == "/openapi.json"
+
+
+def _told(request: Request, status: int, title: str, reasons: tuple[str, ...]) -> Response:
+    if wants_json(request):
+        return JSONResponse({"title": title, "reasons": list(reasons)}, status)
+    me = getattr(request.state, "who", None)
+    return server(request).render.page(request, me, "error.html", status, title=title, reasons=reasons)
+
+
+def _faults(app: FastAPI) -> None:
+    """What can go wrong, told to a person or a program."""
+
+    on = app.exception_handler
+
+    @on(SignInFirst)
+    async def sign_in(request: Request, error: SignInFirst) -> Response:
+        if wants_json(request):
+            headers = {"WWW-Authenticate": "Bearer"}
+            return JSONResponse({"title": "Sign in first", "reasons": ["a token is needed"]}, 401, headers)
+        return RedirectResponse("/sign-in", 303)
+
+    @on(Told)
+    async def told(request: Request, error: Told) -> Response:
+        return _told(request, error.status, error.title, error.reasons)
+
+    @on(InputErrors)
+    async def bad(request: Request, error: InputErrors) -> Response:
+        return _told(request, 422, "That cannot be read", tuple(str(fault) for fault in error.faults[:40]))
+
+    @on(SolveError)
+    async def unsolved(request: Request, error: SolveError) -> Response:
+        return _told(request, 422, "There is no plan for that", (str(error),))
+
+    @on(Unavailable)
+    async def away(request: Request, error: Unavailable) -> Response:
+        return _told(request, 503, "The record is not at hand", (str(error),))
+
+    @on(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        reasons = tuple(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()[:40])
+        return _told(request, 422, "That cannot be read", reasons)
+
+    @on(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        titles = {404: "There is nothing here", 405: "Not possible here", 413: "Too large"}
+        answer = _told(request, error.status_code, titles.get(error.status_code, "Not possible"), (str(error.detail),))
+        for key, value in (error.headers or {}).items():
+            answer.headers[key] = value
+        return answer

@@ -1,0 +1,158 @@
+"""The what-if desk: changes read from a query, and the plan with them beside the plan as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from stackyard.alliance.access import Seen
+from stackyard.alliance.change import NotPossible, WhatIf
+from stackyard.alliance.minutes import FIGURES
+from stackyard.alliance.words import Words
+from stackyard.alliance.workspace import Tried
+from stackyard.errors import SolveError
+from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table
+from stackyard.report.document import Lines as LineFigure
+from stackyard.report.scale import scale
+from stackyard.web.app import Server
+from stackyard.web.who import Who
+
+# What can be tried: kind -> (label, what is changed, unit of the value, an example).
+KINDS: Mapping[str, tuple[str, str, str, str]] = {
+    "slip": ("Move a delivery", "supplies", "months later; a minus for earlier", "3"),
+    "scale": ("More or less of a supply or a demand", "supplies services", "times", "0.9"),
+    "yield": ("Change a die yield", "supplies", "share of good dies, 0 to 1", "0.65"),
+    "phase": ("Move the power of a site", "sites", "months later; a minus for earlier", "6"),
+    "growth": ("Change a growth rate", "services", "times the growth a year", "1.1"),
+}
+
+
+def read_what_ifs(query: QueryParams) -> list[tuple[str, str, str]]:
+    """(kind, item, value) of every line of the form that was filled in."""
+    kinds, items, values = (query.getlist(name)[:10] for name in ("kind", "item", "value"))
+    return [(k, i, v.strip()) for k, i, v in zip(kinds, items, values, strict=False) if v.strip()]
+
+
+def choices(parts: Server, seen: Seen) -> dict[str, list[tuple[str, str]]]:
+    """Of each kind, the items that the viewer may change."""
+    inputs = parts.workspace.desk.base.inputs
+    found: dict[str, list[tuple[str, str]]] = {}
+    for kind, (_, sections, _, _) in KINDS.items():
+        rows = []
+        for item, name in sorted(seen.items.items()):
+            section, _, key = item.partition(".")
+            if section not in sections.split():
+                continue
+            if kind == "yield" and inputs.supplies[key].wafers is None:
+                continue
+            if kind == "growth" and not inputs.services[key].demand.growth:
+                continue
+            rows.append((item, name))
+        found[kind] = rows
+    return found
+
+
+def desk_values(parts: Server, me: Who, asked: list[tuple[str, str, str]], words: Words) -> dict[str, Any]:
+    """What the desk's page shows: the form, and the answer where something was asked."""
+    seen = parts.workspace.view(me.viewer)
+    values: dict[str, Any] = {
+        "kinds": KINDS,
+        "choices": choices(parts, seen),
+        "asked": {kind: (item, value) for kind, item, value in asked},
+        "problems": (),
+        "tried": None,
+        "report": None,
+        "body": "",
+        "kept": [],
+    }
+    if not asked:
+        return values
+    wrong, what_ifs = [], []
+    for kind, item, value in asked:
+        try:
+            if kind not in KINDS:
+                raise ValueError
+            what_ifs.append(WhatIf(kind, item, float(value.replace("%", "e-2"))))  # type: ignore[arg-type]
+        except ValueError:
+            wrong.append(f"'{value}' is not a number: {KINDS[kind][2] if kind in KINDS else 'choose what to change'}")
+    if wrong:
+        return {**values, "problems": tuple(wrong)}
+    try:
+        tried = parts.workspace.what_if(me.viewer, what_ifs)
+    except NotPossible as error:
+        return {**values, "problems": (str(error),)}
+    except SolveError as error:
+        return {**values, "problems": (f"there is no plan with that: {error}",)}
+    report = answer(tried, words)
+    own = [w for w in what_ifs if me.actor.host or _owned(seen, w.item, me.actor.partner)]
+    kept = own if me.actor.may_write else []
+    return {**values, "tried": tried, "report": report, "body": parts.render.body(report), "kept": kept}
+
+
+def _owned(seen: Seen, item: str, partner: str) -> bool:
+    share = seen.state.shares.get(item)
+    return share is not None and share.partner == partner
+
+
+def answer(tried: Tried, words: Words) -> Report:
+    """The figures of both plans, and what is served, month by month."""
+    before, after = tried.before, tried.after
+    rows: list[tuple[Cell, ...]] = []
+    for key, (name, unit) in FIGURES.items():
+        if key in before.figures and key in after.figures:
+            old, new = before.figures[key], after.figures[key]
+            rows.append((words(name), words.amount(old, unit), words.amount(new, unit), words.change(new - old, unit)))
+    columns = tuple(Column(words(name)) for name in ("Figure", "As it is", "With the change", "Difference"))
+    blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
+    blocks += [*_lines(tried, words), *_bars(tried, words)]
+    lead = "; ".join(tried.told) + f" ({tried.seconds:.1f} s)"
+    return Report(
+        words("What if"),
+        "",
+        "",
+        (Section("answer", words("Answer"), lead, tuple(blocks)),),
+        (),
+        (),
+        language=words.code,
+    )
+
+
+def _lines(tried: Tried, words: Words) -> list[Block]:
+    found: list[Block] = []
+    for id_, title in (
+        ("served.total", "Tokens served"),
+        ("installed.total", "Accelerators in place"),
+        ("used.total", "Site power in use"),
+    ):
+        old, new = tried.before.result(id_), tried.after.result(id_)
+        if old is None or new is None or tried.before.picture is None:
+            continue
+        unit = scale(
+            [*old.values, *new.values], {"token/day": "tokens/day", "package": "accelerators"}.get(old.unit, old.unit)
+        )
+        lines = (Series("total/after", words("With the change"), unit.of(new.values)),)
+        limits = (Series("limit/before", words("As it is"), unit.of(old.values)),)
+        data = LineFigure(tried.before.picture.months, lines, limits, words(title), unit.unit)
+        alt = words("{title}: the plan with the change beside the plan as it is, month by month.", title=words(title))
+        found.append(Figure(f"what-if-{id_.partition('.')[0]}", words(title), data, alt))
+    return found
+
+
+def _bars(tried: Tried, words: Words) -> list[Block]:
+    """What the change costs or saves in spending, year by year."""
+    old, new = tried.before.result("spending.total"), tried.after.result("spending.total")
+    picture = tried.before.picture
+    if old is None or new is None or picture is None:
+        return []
+    by = dict.fromkeys(picture.years, 0.0)
+    for month, was, now in zip(picture.months, old.values, new.values, strict=True):
+        by[month[:4]] += now - was
+    unit = scale(list(by.values()), "USD")
+    table = Table(
+        words("Spending with the change, less spending as it is"),
+        (Column(unit.unit), *(Column(year, "", 2) for year in by)),
+        ((words("Difference"), *(value / unit.factor for value in by.values())),),
+    )
+    return [table]

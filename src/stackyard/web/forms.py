@@ -1,0 +1,417 @@
+"""The forms of the page: what is filled in becomes an event, or comes back with every reason and nothing lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from stackyard.alliance.change import NotPossible, WhatIf
+from stackyard.alliance.decide import Refused
+from stackyard.alliance.event import (
+    ActionDone,
+    ActionGiven,
+    Cited,
+    CommitmentMoved,
+    CommitmentProposed,
+    CommitmentRevised,
+    Delivered,
+    ItemShared,
+    MeetingCalled,
+    MeetingHeld,
+    PartnerJoined,
+)
+from stackyard.alliance.minutes import partner_name
+from stackyard.web import uploads
+from stackyard.web.app import Me, Server, Told, refuse, server
+from stackyard.web.desk import KINDS, desk_values, read_what_ifs
+from stackyard.web.pages import find_meeting, listing, meeting_values, promise_values
+from stackyard.web.who import Who, carries_token
+
+routes = APIRouter()
+TODAY_LINE = re.compile(r"^\s*(\d{4}-\d{2})\s*[:;,=\s]\s*([-+0-9.,eE]+)\s*$")
+
+
+class Form(dict[str, str]):
+    """The fields of a form that carries its session's token, blanks stripped; a file under its name."""
+
+    file: UploadFile | None = None
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        return tuple(line.strip() for line in self.get(name, "").splitlines() if line.strip())
+
+    def ids(self, name: str) -> tuple[str, ...]:
+        return tuple(part for part in re.split(r"[,\s]+", self.get(name, "")) if part)
+
+
+async def form_of(request: Request, me: Me) -> Form:
+    """The form of a request; 403 without its session's token."""
+    found = Form()
+    async with request.form(max_files=1, max_fields=100) as sent:
+        for name, value in sent.multi_items():
+            if isinstance(value, UploadFile):
+                found.file = UploadFile(value.file, size=value.size, filename=value.filename)
+                found["_upload"] = uploads.spool(await value.read())
+            elif name in found and value:
+                found[name] += f"\n{str(value).strip()}"
+            else:
+                found[name] = str(value).strip()
+    if not carries_token(request, me, found.get("csrf", "")):
+        raise Told(403, "This form is too old", ("open the page again and send it once more",))
+    return found
+
+
+Filled = Annotated[Form, Depends(form_of)]
+
+
+def amounts_of(text: str) -> tuple[dict[str, float], list[str]]:
+    """Months and numbers of lines such as '2027-03 40000', and what is wrong with the others.
+
+    >>> amounts_of("2027-03 40,000")
+    ({'2027-03': 40000.0}, [])
+    """
+    found: dict[str, float] = {}
+    wrong: list[str] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        match = TODAY_LINE.match(line)
+        try:
+            if match is None:
+                raise ValueError
+            found[match[1]] = float(match[2].replace(",", ""))
+        except ValueError:
+            wrong.append(f"'{line.strip()[:60]}' is not a month and a number, such as: 2027-03 40000")
+    return found, wrong
+
+
+def _cited(text: str) -> tuple[Cited, ...]:
+    """Sources of lines: an address, or words."""
+    return tuple(
+        Cited(title=line, url=line if line.startswith(("https://", "http://")) else "")
+        for line in (part.strip() for part in text.splitlines())
+        if line
+    )
+
+
+def slug(text: str, taken: Any) -> str:
+    """An id from words, that is not taken."""
+    base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "item"
+    id_, number = base, 2
+    while id_ in taken:
+        id_, number = f"{base}-{number}", number + 1
+    return id_
+
+
+def _event(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except (ValueError, TypeError) as error:
+        return Refused((str(error).splitlines()[0],))
+
+
+def _record(parts: Server, me: Who, event: Any, expected: int | None = None) -> Refused | None:
+    made = parts.workspace.record(me.actor, event, expected)
+    return made if isinstance(made, Refused) else None
+
+
+def _back(path: str) -> RedirectResponse:
+    return RedirectResponse(f"{path}#main", 303)  # else a browser keeps the place of the form
+
+
+# --- promises ---
+
+
+@routes.post("/promises")
+def propose(request: Request, me: Me, form: Filled) -> Response:
+    """A promise is proposed."""
+    parts = server(request)
+    taken = parts.workspace.ledger.state().commitments
+    amounts, wrong = amounts_of(form.get("amounts", ""))
+    low, more = amounts_of(form.get("low", ""))
+    high, most = amounts_of(form.get("high", ""))
+    id_ = slug(form.get("name", ""), taken)
+    refused: Refused | None = Refused(tuple(wrong + more + most)) if wrong + more + most else None
+    if refused is None:
+        event = CommitmentProposed(
+            commitment=id_,
+            name=form.get("name", ""),
+            partner=form.get("partner") or me.actor.partner,
+            to=form.get("to", ""),
+            measure=form.get("measure", "other"),  # type: ignore[arg-type]
+            item=form.get("item", ""),
+            amounts=amounts,
+            low=low,
+            high=high,
+            unit=form.get("unit", ""),
+            grade=form.get("grade", "assumed"),  # type: ignore[arg-type]
+            binding=form.get("binding") == "yes",
+            visibility=form.get("visibility", "private"),  # type: ignore[arg-type]
+            shared_with=form.ids("shared_with"),
+            range_shared=form.get("range_shared") == "yes",
+            meeting=form.get("meeting", ""),
+            sources=_cited(form.get("sources", "")),
+            note=form.get("note", ""),
+        )
+        refused = _record(parts, me, event)
+    if refused is None:
+        return _back(f"/promises/{id_}")
+    values = listing(parts.workspace.view(me.viewer), parts.render.words(request))
+    return parts.render.page(request, me, "promises.html", 422, **values, problems=refused.reasons, given=form)
+
+
+def _of_promise(parts: Server, request: Request, me: Who, id_: str, form: Form, refused: Refused | None) -> Response:
+    """Back to the promise; with the reasons and all that was filled in where nothing was recorded."""
+    if refused is None:
+        return _back(f"/promises/{id_}")
+    values = promise_values(parts, me, id_, parts.render.words(request))
+    status = 409 if refused.conflict else 403 if refused.forbidden else 422
+    return parts.render.page(request, me, "promise.html", status, **values, problems=refused.reasons, given=form)
+
+
+def _version(form: Form) -> int | None:
+    return int(form["version"]) if form.get("version", "").isdecimal() else None
+
+
+def _known(parts: Server, me: Who, id_: str) -> None:
+    if id_ not in parts.workspace.view(me.viewer).state.commitments:
+        raise HTTPException(404, "no such promise")
+
+
+@routes.post("/promises/{id_}/revise")
+def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """A promise gets other amounts, if nobody changed it since it was opened."""
+    parts = server(request)
+    _known(parts, me, id_)
+    amounts, wrong = amounts_of(form.get("amounts", ""))
+    low, more = amounts_of(form.get("low", ""))
+    high, most = amounts_of(form.get("high", ""))
+    refused: Refused | None = Refused(tuple(wrong + more + most)) if wrong + more + most else None
+    if refused is None:
+        event = CommitmentRevised(
+            commitment=id_,
+            amounts=amounts,
+            low=low,
+            high=high,
+            grade=form.get("grade", "assumed"),  # type: ignore[arg-type]
+            binding=form.get("binding") == "yes",
+            meeting=form.get("meeting", ""),
+            sources=_cited(form.get("sources", "")),
+            note=form.get("note", ""),
+        )
+        refused = _record(parts, me, event, _version(form))
+    return _of_promise(parts, request, me, id_, form, refused)
+
+
+@routes.post("/promises/{id_}/move")
+def move(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """A promise is accepted, fulfilled, missed or withdrawn."""
+    parts = server(request)
+    _known(parts, me, id_)
+    event = CommitmentMoved(
+        commitment=id_,
+        status=form.get("status", ""),  # type: ignore[arg-type]
+        meeting=form.get("meeting", ""),
+        note=form.get("note", ""),
+    )
+    return _of_promise(parts, request, me, id_, form, _record(parts, me, event, _version(form)))
+
+
+@routes.post("/promises/{id_}/deliver")
+def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """What came, of one month as typed, or of a table (CSV or XLSX) with the columns month and amount."""
+    parts = server(request)
+    _known(parts, me, id_)
+    taken = parts.workspace.ledger.state().deliveries
+    if form.get("_upload"):
+        rows, reasons = uploads.read(form["_upload"], form.file.filename or "" if form.file else "")
+    else:
+        amounts, wrong = amounts_of(f"{form.get('month', '')} {form.get('amount', '')}")
+        rows, reasons = list(amounts.items()), tuple(wrong)
+    if not rows and not reasons:
+        reasons = ("month and amount: state both, or send a table",)
+    if reasons:
+        return _of_promise(parts, request, me, id_, form, Refused(reasons))
+    events: list[Delivered] = []
+    for month, amount in rows:
+        name = slug(f"{id_}-{month}", {*taken, *(e.delivery for e in events)})
+        events.append(Delivered(delivery=name, commitment=id_, month=month, amount=amount, note=form.get("note", "")))
+    made = parts.workspace.record_all(me.actor, events)
+    return _of_promise(parts, request, me, id_, form, made if isinstance(made, Refused) else None)
+
+
+# --- meetings ---
+
+
+@routes.post("/meetings")
+def call(request: Request, me: Me, form: Filled) -> Response:
+    """A meeting is called."""
+    parts = server(request)
+    id_ = slug(f"{form.get('date', '')}-{form.get('name', '')}", parts.workspace.ledger.state().meetings)
+    invited = tuple(dict.fromkeys((*form.ids("partners"), *((me.actor.partner,) if me.actor.partner else ()))))
+    event = MeetingCalled(
+        meeting=id_,
+        name=form.get("name", ""),
+        date=form.get("date", ""),
+        end=form.get("end", ""),
+        place=form.get("place", ""),
+        partners=invited,
+        participants=form.lines("participants"),
+        agenda=form.lines("agenda"),
+        visibility=form.get("visibility", "alliance"),  # type: ignore[arg-type]
+        note=form.get("note", ""),
+    )
+    refused = _record(parts, me, event) if form.get("name") else Refused(("name: what the meeting is about",))
+    if refused is None:
+        return _back(f"/meetings/{id_}")
+    seen = parts.workspace.view(me.viewer)
+    return parts.render.page(
+        request,
+        me,
+        "meetings.html",
+        422,
+        seen=seen,
+        meetings=seen.state.by_date()[::-1],
+        partners=sorted(seen.state.partners.values(), key=lambda p: p.name),
+        partner_name=lambda partner: partner_name(seen, partner),
+        problems=refused.reasons,
+        given=form,
+    )
+
+
+def _of_meeting(parts: Server, request: Request, me: Who, id_: str, form: Form, refused: Refused | None) -> Response:
+    if refused is None:
+        return _back(f"/meetings/{id_}")
+    values = meeting_values(parts, me, id_)
+    return parts.render.page(request, me, "meeting.html", 422, **values, problems=refused.reasons, given=form)
+
+
+@routes.post("/meetings/{id_}/held")
+def held(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """What came of a meeting is recorded."""
+    parts = server(request)
+    find_meeting(parts.workspace.view(me.viewer), id_)
+    event = MeetingHeld(
+        meeting=id_,
+        decisions=form.lines("decisions"),
+        questions=form.lines("questions"),
+        next_meeting=form.get("next_meeting", ""),
+    )
+    return _of_meeting(parts, request, me, id_, form, _record(parts, me, event))
+
+
+@routes.post("/meetings/{id_}/action")
+def act(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """An action is given at a meeting."""
+    parts = server(request)
+    find_meeting(parts.workspace.view(me.viewer), id_)
+    event = ActionGiven(
+        action=slug(form.get("text", ""), parts.workspace.ledger.state().actions),
+        meeting=id_,
+        text=form.get("text", ""),
+        partner=form.get("partner", ""),
+        owner=form.get("owner", ""),
+        due=form.get("due", ""),
+    )
+    refused = _record(parts, me, event) if form.get("text") else Refused(("text: what is to be done",))
+    return _of_meeting(parts, request, me, id_, form, refused)
+
+
+@routes.post("/actions/{id_}/done")
+def done(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """An action is done."""
+    parts = server(request)
+    action = parts.workspace.view(me.viewer).state.actions.get(id_)
+    if action is None:
+        raise HTTPException(404, "no such action")
+    refused = _record(parts, me, ActionDone(action=id_, note=form.get("note", "")))
+    return _of_meeting(parts, request, me, action.given.meeting, form, refused)
+
+
+# --- who takes part, who sees what ---
+
+
+@routes.post("/partners")
+def join(request: Request, me: Me, form: Filled) -> Response:
+    """A partner joins; the host records it."""
+    parts = server(request)
+    id_ = form.get("partner") or slug(form.get("name", ""), parts.workspace.ledger.state().partners)
+    refused = _record(parts, me, PartnerJoined(partner=id_, name=form.get("name", ""), role=form.get("role", "")))
+    if refused:
+        raise refuse(refused)
+    return _back("/access")
+
+
+@routes.post("/share")
+def share(request: Request, me: Me, form: Filled) -> Response:
+    """Who may see a part of the scenario."""
+    parts = server(request)
+    event = ItemShared(
+        item=form.get("item", ""),
+        partner=form.get("partner") or me.actor.partner,
+        visibility=form.get("visibility", "private"),  # type: ignore[arg-type]
+        shared_with=form.ids("shared_with"),
+        range_shared=form.get("range_shared") == "yes",
+    )
+    refused = _record(parts, me, event)
+    if refused:
+        raise refuse(refused)
+    return _back("/access")
+
+
+# --- the plan ---
+
+
+@routes.post("/runs")
+def run(request: Request, me: Me, form: Filled) -> Response:
+    """A run of the plan is started."""
+    if not me.actor.may_write:
+        raise refuse(Refused(("a reader starts no runs",), forbidden=True))
+    server(request).runs.start(me.actor)
+    return _back("/runs")
+
+
+@routes.post("/runs/stop")
+def stop(request: Request, me: Me, form: Filled) -> Response:
+    """The run that is going on is stopped at its next step."""
+    parts = server(request)
+    last = parts.runs.last
+    if last is not None and not (me.actor.host or last.by == me.actor.name):
+        raise refuse(Refused(("a run is stopped by who started it, or by the host",), forbidden=True))
+    parts.runs.stop()
+    return _back("/runs")
+
+
+@routes.get("/what-if")
+def what_if(request: Request, me: Me) -> Response:
+    """The what-if desk, with its answer where something was asked."""
+    parts = server(request)
+    values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request))
+    status = 422 if values["problems"] else 200
+    return parts.render.page(request, me, "what_if.html", status, **values)
+
+
+@routes.post("/what-if/keep")
+def keep(request: Request, me: Me, form: Filled) -> Response:
+    """A what-if kept as a proposal of the partner whose item it is."""
+    parts = server(request)
+    kind, value = form.get("kind", ""), form.get("value", "")
+    try:
+        if kind not in KINDS:
+            raise NotPossible(f"'{kind}' is nothing that can be tried")
+        changed = WhatIf(kind, form.get("item", ""), float(value))  # type: ignore[arg-type]
+        id_ = slug(
+            f"what-if-{changed.kind}-{changed.item.partition('.')[2]}", parts.workspace.ledger.state().commitments
+        )
+        event = parts.workspace.proposal(me.viewer, changed, id_, note=form.get("note", ""))
+    except ValueError as error:
+        raise Told(422, "Nothing was recorded", (str(error),)) from None
+    refused = _record(parts, me, event)
+    if refused:
+        raise refuse(refused)
+    return _back(f"/promises/{id_}")

@@ -1,0 +1,421 @@
+"""The pages that are read: each is made from what its viewer may see, and kept while that stays the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from stackyard.alliance import brief
+from stackyard.alliance.access import Seen, Viewer
+from stackyard.alliance.calendar import calendar
+from stackyard.alliance.minutes import minutes as drafted
+from stackyard.alliance.minutes import partner_name, slipping, told
+from stackyard.alliance.state import Commitment, Meeting
+from stackyard.alliance.words import Words
+from stackyard.report.document import Report
+from stackyard.report.formats import FORMATS
+from stackyard.web.app import Me, Server, server, version
+from stackyard.web.sitemap import site_map
+from stackyard.web.who import Who
+
+routes = APIRouter()
+
+
+def today() -> str:
+    """The date of today, 2026-01-31."""
+    return date.today().isoformat()
+
+
+def _overview(parts: Server, seen: Seen, words: Words) -> Report:
+    before, changes = parts.workspace.changes(seen)
+    return brief.overview(seen, words, today=today(), before=before, changes=changes)
+
+
+BRIEFS: Mapping[str, Callable[[Server, Seen, Words], Report]] = {
+    "overview": _overview,
+    "supply": lambda parts, seen, words: brief.supply(seen, words),
+    "sites": lambda parts, seen, words: brief.sites(seen, words),
+    "services": lambda parts, seen, words: brief.services(seen, words),
+}
+
+
+def _status(parts: Server, seen: Seen, words: Words) -> str:
+    """Which plan the page shows, and whether it is of the present promises."""
+    kept = parts.workspace.kept()
+    if kept is None:
+        return words("The plan is being solved for the first time: the figures come when it is done.")
+    if kept.digest != parts.workspace.digest():
+        return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
+    return words("Plan {digest}, solved and audited.", digest=kept.digest)
+
+
+def _report_page(
+    request: Request, me: Who, name: str, extra: Callable[[Seen, Words], Mapping[str, Any]] | None = None
+) -> Response:
+    parts = server(request)
+
+    def make() -> tuple[str, Mapping[str, Any]]:
+        seen, words = parts.workspace.view(me.viewer), parts.render.words(request)
+        report = BRIEFS[name](parts, seen, words)
+        values = {
+            "report": report,
+            "body": parts.render.body(report),
+            "export": f"/{name}",
+            "query": f"?lang={words.code}",
+            "status": _status(parts, seen, words),
+            "lead_note": "",
+            "map": "",
+            "extra": "",
+        }
+        return "report.html", {**values, **(extra(seen, words) if extra else {})}
+
+    return parts.render.kept(request, me, version(parts), make)
+
+
+@routes.get("/")
+def overview(request: Request, me: Me) -> Response:
+    """The plan in one minute, what changed, what is open, what slips."""
+    parts = server(request)
+
+    def beside(seen: Seen, words: Words) -> Mapping[str, Any]:
+        coming = [
+            m for m in seen.state.by_date() if not m.held and not m.called.related and m.called.date >= today()[:7]
+        ]
+        last = seen.state.last_meeting()
+        template = parts.render.templates.get_template("beside.html")
+        extra = template.render(
+            words=words,
+            next=coming[0] if coming else None,
+            last=last,
+            whole=seen.whole,
+            slipped=len(slipping(seen, today())),
+        )
+        return {"extra": extra}
+
+    return _report_page(request, me, "overview", beside)
+
+
+@routes.get("/supply")
+def supply(request: Request, me: Me) -> Response:
+    """Memory and what is built with it."""
+    return _report_page(request, me, "supply")
+
+
+@routes.get("/sites")
+def sites(request: Request, me: Me) -> Response:
+    """Power, with a map of the sites."""
+    return _report_page(request, me, "sites", lambda seen, words: {"map": site_map(seen, words)})
+
+
+@routes.get("/services")
+def services(request: Request, me: Me) -> Response:
+    """Demand and what is served of it."""
+    return _report_page(request, me, "services")
+
+
+@routes.get("/{name}.{form}")
+def export(name: str, form: str, request: Request, me: Me) -> Response:
+    """A page's report as a file: its tables, the numbers of its figures, its sources."""
+    parts = server(request)
+    if name in BRIEFS and form in FORMATS:
+        seen, words = parts.workspace.view(me.viewer), parts.render.words(request)
+        return parts.render.file(BRIEFS[name](parts, seen, words), form, name)
+    if name == "meetings" and form == "ics":
+        seen = parts.workspace.view(me.viewer)
+        return Response(
+            calendar(seen.state.by_date(), seen.state.at), 200, _saved("meetings.ics"), "text/calendar; charset=utf-8"
+        )
+    raise HTTPException(404, "no such page")
+
+
+def _saved(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+@routes.get("/plan/{name}")
+def plan_file(name: str, request: Request, me: Me) -> Response:
+    """The whole report of the plan, for who may see all of it."""
+    parts = server(request)
+    content = parts.workspace.file(parts.workspace.view(me.viewer), name)
+    if content is None:
+        raise HTTPException(404, "there is no whole report, or not for you: parts of the plan are private to others")
+    if name.endswith(".html"):  # opens offline, with its script inside: so it is kept, not shown from here
+        return Response(content, 200, _saved(name), "text/html; charset=utf-8")
+    return Response(content, 200, _saved(name), "application/octet-stream")
+
+
+# --- promises ---
+
+
+@routes.get("/promises")
+def promises(request: Request, me: Me) -> Response:
+    """Every promise that the viewer may see, and where sources contradict each other."""
+    parts = server(request)
+
+    def make() -> tuple[str, Mapping[str, Any]]:
+        seen = parts.workspace.view(me.viewer)
+        return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": {}}
+
+    return parts.render.kept(request, me, version(parts), make)
+
+
+def listing(seen: Seen, words: Words) -> dict[str, Any]:
+    """What the page of all promises shows."""
+    order = {"proposed": 0, "accepted": 1, "missed": 2, "fulfilled": 3, "withdrawn": 4}
+    listed = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
+    return {
+        "seen": seen,
+        "commitments": listed,
+        "said": {c.id: amounts_told(c, words) for c in listed},
+        "differences": list(seen.state.differences.values()),
+        "partner_name": lambda partner: partner_name(seen, partner),
+        "items": sorted(seen.items.items()),
+    }
+
+
+def amounts_told(commitment: Commitment, words: Words) -> str:
+    """What a promise says, or its range where the value is not shared."""
+    terms = commitment.terms
+    if terms.amounts or not terms.high:
+        return told(terms.amounts, commitment.unit, words, commitment.measure)
+    low, high = (told(ends, commitment.unit, words, commitment.measure) for ends in (terms.low, terms.high))
+    return f"{low} – {high} ({words('range only')})"
+
+
+@routes.get("/promises/{id_}")
+def promise(id_: str, request: Request, me: Me) -> Response:
+    """One promise: all that it ever said, what came of it, and the forms to change it."""
+    parts = server(request)
+    values = promise_values(parts, me, id_, parts.render.words(request))
+    return parts.render.page(request, me, "promise.html", **values, problems=(), given={})
+
+
+def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, Any]:
+    """What the page of a promise shows; 404 for one that the viewer may not see, or that there is not."""
+    seen = parts.workspace.view(me.viewer)
+    commitment = seen.state.commitments.get(id_)
+    if commitment is None:
+        raise HTTPException(404, "no such promise")
+    deliveries = [d for d in seen.state.deliveries.values() if d.commitment == id_]
+    return {
+        "seen": seen,
+        "c": commitment,
+        "deliveries": deliveries,
+        "partner_name": lambda partner: partner_name(seen, partner),
+        "meetings": seen.state.by_date(),
+        "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
+        "written": written(commitment.terms.amounts),
+        "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
+    }
+
+
+def written(amounts: Mapping[str, float]) -> str:
+    """Amounts as they are typed: a month and a number a line."""
+    return "\n".join(f"{month} {amount:.12g}" for month, amount in sorted(amounts.items()))
+
+
+# --- meetings ---
+
+
+@routes.get("/meetings")
+def meetings(request: Request, me: Me) -> Response:
+    """Every meeting, the newest first, and the form to call one."""
+    parts = server(request)
+
+    def make() -> tuple[str, Mapping[str, Any]]:
+        seen = parts.workspace.view(me.viewer)
+        return "meetings.html", {
+            "seen": seen,
+            "meetings": seen.state.by_date()[::-1],
+            "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
+            "partner_name": lambda partner: partner_name(seen, partner),
+            "problems": (),
+            "given": {},
+        }
+
+    return parts.render.kept(request, me, version(parts), make)
+
+
+def find_meeting(seen: Seen, id_: str) -> Meeting:
+    """A meeting that the viewer may see; 404 for any other."""
+    if id_ not in seen.state.meetings:
+        raise HTTPException(404, "no such meeting")
+    return seen.state.meetings[id_]
+
+
+@routes.get("/meetings/{id_}")
+def meeting(id_: str, request: Request, me: Me) -> Response:
+    """One meeting, and the forms to record it."""
+    parts = server(request)
+    return parts.render.page(request, me, "meeting.html", **meeting_values(parts, me, id_), problems=(), given={})
+
+
+def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
+    """What the page of a meeting shows; 404 for one that the viewer may not see."""
+    seen = parts.workspace.view(me.viewer)
+    found = find_meeting(seen, id_)
+    return {
+        "seen": seen,
+        "meeting": found,
+        "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
+        "others": [m for m in seen.state.by_date() if m.id != id_],
+        "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
+        "partner_name": lambda partner: partner_name(seen, partner),
+        "may_record": me.actor.may_write and (me.actor.host or me.actor.partner in found.called.partners),
+    }
+
+
+def minutes_of(parts: Server, me: Who, id_: str, words: Words) -> Report:
+    """The minutes of a meeting as its viewer may see them."""
+    seen = parts.workspace.view(me.viewer)
+    before, changes = parts.workspace.changes(seen)
+    last = seen.state.last_meeting()
+    found = find_meeting(seen, id_)
+    fresh = last is None or last.id == id_ or not found.held  # figures of the plan are of now: for the newest only
+    return drafted(seen, found, words, today=today(), before=before if fresh else {}, changes=changes if fresh else ())
+
+
+@routes.get("/meetings/{id_}/minutes")
+def minutes(id_: str, request: Request, me: Me) -> Response:
+    """The minutes of a meeting as a page."""
+    parts = server(request)
+
+    def make() -> tuple[str, Mapping[str, Any]]:
+        words = parts.render.words(request)
+        report = minutes_of(parts, me, id_, words)
+        return "report.html", {
+            "report": report,
+            "body": parts.render.body(report),
+            "export": f"/meetings/{id_}/minutes",
+            "query": f"?lang={words.code}",
+            "status": "",
+            "lead_note": "",
+            "map": "",
+            "extra": "",
+        }
+
+    return parts.render.kept(request, me, version(parts), make)
+
+
+@routes.get("/meetings/{id_}/minutes.{form}")
+def minutes_file(id_: str, form: str, request: Request, me: Me) -> Response:
+    """The minutes of a meeting as a file."""
+    parts = server(request)
+    if form not in FORMATS:
+        raise HTTPException(404, f"one of: {', '.join(FORMATS)}")
+    return parts.render.file(minutes_of(parts, me, id_, parts.render.words(request)), form, f"minutes-{id_}")
+
+
+@routes.get("/meetings/{id_}.ics")
+def meeting_calendar(id_: str, request: Request, me: Me) -> Response:
+    """One meeting as an iCalendar."""
+    seen = server(request).workspace.view(me.viewer)
+    found = find_meeting(seen, id_)
+    return Response(calendar([found], seen.state.at), 200, _saved(f"{id_}.ics"), "text/calendar; charset=utf-8")
+
+
+# --- runs, access, audit ---
+
+
+@routes.get("/runs")
+def runs(request: Request, me: Me) -> Response:
+    """The runs on record, and the one that is going on."""
+    parts = server(request)
+    seen = parts.workspace.view(me.viewer)
+    last = parts.runs.last
+    files = ("report.html", "plan.xlsx", "report.csv", "report.md", "report.json") if seen.whole else ()
+    return parts.render.page(
+        request,
+        me,
+        "runs.html",
+        seen=seen,
+        last=last,
+        going=parts.runs.going,
+        listed=seen.state.runs[::-1],
+        revisions=seen.state.revisions[::-1],
+        files=files if parts.workspace.kept() else (),
+        plan_status=_status(parts, seen, parts.render.words(request)),
+        figures=[(k, n, u) for k, (n, u) in _figures().items() if k in ("served_share", "power_end", "spending")],
+    )
+
+
+def _figures() -> Mapping[str, tuple[str, str]]:
+    from stackyard.alliance.minutes import FIGURES
+
+    return FIGURES
+
+
+@routes.get("/runs/progress")
+def progress(request: Request, me: Me) -> Response:
+    """What the present run tells, as server-sent events: `step` and, once, `end`."""
+    listened = server(request).runs.listen()
+
+    def stream() -> Iterator[bytes]:
+        for kind, text in listened:
+            yield b": waiting\n\n" if kind == "wait" else f"event: {kind}\ndata: {json.dumps(text)}\n\n".encode()
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@routes.get("/access")
+def access(request: Request, me: Me) -> Response:
+    """Every decision on what somebody may see, with its reason: one's own; the host may ask for any partner's."""
+    parts = server(request)
+    seen = parts.workspace.view(me.viewer)
+    asked = request.query_params.get("partner", "")
+    rows = seen.rows
+    if asked and me.viewer.host and asked in seen.state.partners:
+        rows = parts.workspace.decisions(me.viewer, Viewer(asked, asked))
+    return parts.render.page(
+        request,
+        me,
+        "access.html",
+        seen=seen,
+        rows=rows,
+        asked=asked,
+        partners=sorted(seen.state.partners.values(), key=lambda p: p.name),
+        own=[s for s in seen.state.shares.values() if s.partner == me.viewer.partner or me.viewer.host],
+        partner_name=lambda partner: partner_name(seen, partner),
+    )
+
+
+@routes.get("/audit")
+def audit(request: Request, me: Me) -> Response:
+    """Who saw and did what: for the host."""
+    parts = server(request)
+    if not me.viewer.host:
+        raise HTTPException(403, "the host of the alliance sees who did what")
+    parts.visits.flush()
+    recorded = parts.workspace.ledger.records(max(parts.workspace.ledger.state().seq - 200, 0))[::-1]
+    visits = parts.workspace.ledger.find("visits", newest=500)
+    return parts.render.page(request, me, "audit.html", recorded=recorded, visits=visits)
+
+
+# --- catalogue ---
+
+
+@routes.get("/catalogue")
+def catalogue(request: Request, me: Me) -> Response:
+    """The facts that match some words, each with range, grade and sources."""
+    from stackyard import api
+
+    parts = server(request)
+    words = request.query_params.get("q", "")[:100].strip()
+    grade = request.query_params.get("grade", "")
+    found = api.facts(words, grade or None) if words or grade else []
+    return parts.render.page(
+        request,
+        me,
+        "catalogue.html",
+        q=words,
+        grade=grade,
+        found=found[:300],
+        count=len(found),
+        size=len(api.catalog().facts),
+    )

@@ -1,0 +1,196 @@
+"""The performance desk: a model on an accelerator, what memory is worth to it, and the search over all layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from threading import BoundedSemaphore
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from stackyard import api
+from stackyard.errors import InputErrors
+from stackyard.quantity import MEGA, show
+from stackyard.report.document import Cell, Column, Note, Report, Section, Table
+from stackyard.source import Fact, Source
+from stackyard.web.app import Me, Told, server
+
+routes = APIRouter()
+_AT_ONCE = BoundedSemaphore(1)  # a map or a search takes a core for seconds
+PRESET = {"model": "llama-3.1-70b", "chip": "h200-sxm", "precision": "fp8", "prompt": "1000", "output": "1000"}
+BLANK = {"tensor": "", "batch": "", "what": "estimate"}
+
+
+@routes.get("/performance")
+def performance(request: Request, me: Me) -> Response:
+    """The performance desk, with its answer where something was asked."""
+    parts = server(request)
+    asked = {
+        **PRESET,
+        **BLANK,
+        **{k: v.strip()[:60] for k, v in request.query_params.items() if k in (*PRESET, *BLANK)},
+    }
+    catalog = api.catalog()
+    report: Report | None = None
+    problems: tuple[str, ...] = ()
+    if "model" in request.query_params:
+        try:
+            report = _answer(asked)
+        except InputErrors as errors:
+            problems = tuple(f"{fault.message}; {fault.hint}".rstrip("; ") for fault in errors.faults)
+        except ValueError as error:
+            problems = (str(error),)
+    return parts.render.page(
+        request,
+        me,
+        "performance.html",
+        422 if problems else 200,
+        asked=asked,
+        models=[(id_, entry.name) for id_, entry in catalog.models.items()],
+        chips=[(id_, entry.name) for id_, entry in catalog.accelerators.items()],
+        report=report,
+        body=parts.render.body(report) if report else "",
+        problems=problems,
+    )
+
+
+def _whole(asked: Mapping[str, str], name: str) -> int | None:
+    text = asked[name]
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= 10**7:
+        raise ValueError(f"{name}: '{text}' is not a whole number from 1 to 10,000,000")
+    return int(text)
+
+
+def _answer(asked: Mapping[str, str]) -> Report:
+    shape: dict[str, Any] = {"prompt": _whole(asked, "prompt") or 1000, "output": _whole(asked, "output") or 1000}
+    if asked["what"] == "estimate":
+        return _estimate(asked, shape)
+    if not _AT_ONCE.acquire(timeout=20):
+        raise Told(503, "Busy", ("another map or search is being computed: try again in a minute",))
+    try:
+        return _map(asked, shape) if asked["what"] == "map" else _search(asked, shape)
+    finally:
+        _AT_ONCE.release()
+
+
+def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    found = api.estimate(
+        asked["model"],
+        asked["chip"],
+        precision=asked["precision"],
+        tensor=_whole(asked, "tensor"),
+        batch=_whole(asked, "batch"),
+        **shape,
+    )
+    told = found.summary()
+    layout = ", ".join(f"{name} {value:g}" for name, value in told["layout"].items() if value and value != 1)
+    between = told["interval_80"]
+
+    def row(name: str, value: float | None, ends: str, unit: str) -> tuple[Cell, ...]:
+        low, high = between.get(ends, (None, None)) if ends else (None, None)
+        span = f"{show(low, unit)} – {show(high, unit)}" if low is not None and high is not None else "–"
+        return (name, show(value, unit) if value is not None else "–", span)
+
+    rows = [
+        row("Time to first token", told["ttft_s"], "ttft", "s"),
+        row("Time per output token", told["tpot_s"], "tpot", "s"),
+        row("Output tokens a second", told["output_tokens_per_s"], "output_rate", ""),
+        row("Tokens a second, prompts in", told["tokens_per_s"], "token_rate", ""),
+        row("Tokens a second of an accelerator", told["tokens_per_s_per_accelerator"], "", ""),
+        row("Memory used", told["memory_used_bytes"], "", "B"),
+        row("Power of an accelerator", told["watts_per_accelerator"], "", "W"),
+        row("Energy per token", told["joules_per_token"], "", "J"),
+    ]
+    head = f"{told['accelerators']:g} x {found.chip.name}, {told['batch']:g} requests at once"
+    blocks: list[Any] = [Note(f"Does not fit: {'; '.join(told['why'])}", "warning")] if not told["fits"] else []
+    blocks.append(Table("The estimate", (Column("Figure"), Column("Value"), Column("80% interval")), tuple(rows)))
+    if layout:
+        blocks.append(Note(f"Layout: {layout}. Constants of {told['basis']['constants_of']}."))
+    facts = _facts([*found.model.facts.values(), *found.chip.facts.values()])
+    title = f"{found.model.name} on {found.chip.name}"
+    return Report(title, "", "", (Section("estimate", "Estimate", head, tuple(blocks)), facts[0]), facts[1], ())
+
+
+def _facts(every: list[Fact]) -> tuple[Section, tuple[Source, ...]]:
+    """The numbers behind an answer, each with its source."""
+    rows = tuple(
+        (
+            f.path,
+            f"{f.value:,.6g}" if isinstance(f.value, float) else str(f.value),
+            f.unit,
+            f.grade.label,
+            f.sources or None,
+        )
+        for f in every
+        if f.value is not None
+    )
+    columns = tuple(Column(name) for name in ("Number", "Value", "Unit", "Confidence", "Source"))
+    cited = {s.title: s for f in every for s in f.sources}
+    return (
+        Section("facts", "Numbers behind it", "", (Table("Numbers of the catalogue", columns, rows, folded=True),)),
+        tuple(cited.values()),
+    )
+
+
+def _map(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard.perf.memory_map import memory_map
+    from stackyard.report.memory import document
+
+    found = api.memory(asked["model"], asked["chip"], precision=asked["precision"], **shape)
+    if found is None:
+        return _estimate({**asked, "tensor": "", "batch": ""}, shape)
+    known = api.catalog()
+    over = memory_map(
+        found.workload, found.variant, found.best.precision, known.accelerators.values(), known.hbm.values()
+    )
+    return document(found, over, date=date.today().isoformat(), reproduce="")
+
+
+def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    found = api.search(asked["model"], asked["chip"], precisions=[asked["precision"]], **shape)
+    told = found.summary()
+    best = {name: row for name, row in told["best"].items() if row}
+    listed = [*((f"best by {name}", row) for name, row in best.items()), *(("Pareto", row) for row in told["pareto"])]
+
+    def cells(kind: str, row: Mapping[str, Any]) -> tuple[Cell, ...]:
+        layout = row.get("layout", row)
+        widths = ", ".join(
+            f"{n} {layout[n]:g}" for n in ("tensor", "pipeline", "data", "expert") if layout.get(n) and layout[n] != 1
+        )
+        cost = row.get("usd_per_token")
+        return (
+            kind,
+            widths or "one accelerator",
+            float(row["batch"]),
+            1000 * float(row["ttft_s"]),
+            1000 * float(row["tpot_s"]),
+            float(row["tokens_per_s_per_accelerator"]),
+            float(row["joules_per_token"]),
+            MEGA * float(cost) if cost is not None else None,
+        )
+
+    columns = (
+        Column("Point"),
+        Column("Layout"),
+        Column("Requests"),
+        Column("First token", "ms", 0),
+        Column("Per token", "ms", 1),
+        Column("Rate of an accelerator", "tokens/s", 0),
+        Column("Energy", "J/token", 3),
+        Column("Cost", "USD/Mtoken", 3),
+    )
+    table = Table("The best and the Pareto set", columns, tuple(cells(kind, row) for kind, row in listed[:60]))
+    out = Table(
+        "Why others were discarded",
+        (Column("Reason"), Column("Points")),
+        tuple((reason, float(count)) for reason, count in told["discarded"].items()),
+        folded=True,
+    )
+    lead = f"{told['tried']:,} points tried, {told['kept']:,} meet the objective."
+    facts = _facts([*found.workload.model.facts.values(), *found.variant.chip.facts.values(), *found.prices.facts])
+    title = f"{found.workload.model.name} on {found.variant.chip.name}"
+    return Report(title, "", "", (Section("search", "Search", lead, (table, out)), facts[0]), facts[1], ())
