@@ -52,17 +52,17 @@ def test_the_json_is_the_plan(result: api.Result, tmp_path: Path) -> None:
 
 
 def test_a_token_unserved_costs_what_a_token_earns() -> None:
-    """The alliance's price is the record's revenue over the example's own demand, in 2026-03 and over 2030."""
+    """Prices times the example's own demand come to the record's revenue, in 2026-03 and over 2030; a token of a large
+    model earns more than one of a small model."""
     data = api.problem(EXAMPLES / "openai-sk").problem.data
     facts = api.catalog().facts
-    tokens = data["demand"].sum("service") * data["seconds"] / 86400
-    price = data["unserved_price"].isel(service=0)
-    assert len({tuple(row) for row in data["unserved_price"].values.tolist()}) == 1
-    month, year = {"month": "2026-03"}, {"month": slice("2030-01", "2030-12")}
-    earned = facts["demand.openai.revenue-per-month-2026-03"].value / tokens.sel(month)
-    assert float(price.sel(month)) == pytest.approx(float(earned), rel=0.05)
-    later = facts["demand.openai.revenue-2030"].value / tokens.sel(year).sum()
-    assert float(price.sel({"month": "2030-06"})) == pytest.approx(float(later), rel=0.05)
+    earned = (data["unserved_price"] * data["demand"]).sum("service") * data["seconds"] / 86400
+    month = facts["demand.openai.revenue-per-month-2026-03"].value
+    assert float(earned.sel(month="2026-03")) == pytest.approx(float(month), rel=0.15)
+    year = facts["demand.openai.revenue-2030"].value
+    assert float(earned.sel(month=slice("2030-01", "2030-12")).sum()) == pytest.approx(float(year), rel=0.15)
+    price = data["unserved_price"]
+    assert bool((price.sel(service="api-large") > price.sel(service="api-small")).all())
 
 
 def test_a_dear_month_far_ahead_hides_no_limit_of_today(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_longer_horizon_changes_little_of_what_limits_before(tmp_path: Path) -
     (tmp_path / "deliveries.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "scenario.yaml").write_text(text.replace("end: 2030-12", "end: 2031-12"), encoding="utf-8")
     short, long = (api.plan(path, steps=False).explanation.years for path in (folder, tmp_path))
-    assert [year.resource for year in short] == [year.resource for year in long[: len(short)]]
+    assert all(set(year.main) & set(later.main) for year, later in zip(short, long, strict=False))
     assert short[0].resource == "hbm"
     for year, later in zip(short, long, strict=False):
         assert year.left == pytest.approx(later.left, abs=0.05)
