@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard import cli_plans, cli_serving
+from stackyard import cli_plans, cli_serving, cli_supply
 from stackyard.cli_ledger import account_app, ledger_app, web
 from stackyard.cli_serving import print_json
 from stackyard.errors import Fault, InputErrors, SolveError
@@ -23,6 +23,7 @@ from stackyard.options import (
     EngineName,
     Expert,
     Formats,
+    Height,
     Pipeline,
     PowerCap,
     PrefillPool,
@@ -31,6 +32,7 @@ from stackyard.options import (
     Store,
     Tensor,
     TwoPools,
+    whole,
 )
 
 app = typer.Typer(
@@ -47,18 +49,8 @@ app.command()(web)
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
 
-def _whole(text: str | int) -> int:
-    """A whole number of at least 1, or a refusal in our words; typer passes defaults through here too."""
-    if not str(text).isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"'{text}' is not a whole number of at least 1, such as 8")
-    return int(text)
-
-
 Hbm = Annotated[str | None, typer.Option(help="What if it had these stacks: hbm4, hbm4-12h; `facts hbm` lists them.")]
-Height = Annotated[
-    int | None, typer.Option(parser=_whole, metavar="N", help="Dies of each stack; its own if left out.")
-]
-Stacks = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Stacks; its own number if left out.")]
+Stacks = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Stacks; its own number if left out.")]
 Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
 Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
 HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
@@ -126,10 +118,8 @@ def audit(as_json: Json = False) -> None:
 def estimate(
     model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
     chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
-    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
-    output: Annotated[
-        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
-    ] = 1000,
+    prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     tensor: Tensor = None,
     pipeline: Pipeline = None,
     data: Data = None,
@@ -292,10 +282,8 @@ def train(
 def search(
     model: Annotated[str, typer.Argument(help="A model of the catalogue: deepseek-v3.")],
     chip: Annotated[str, typer.Argument(help="An accelerator or a system of the catalogue: gb300-nvl72.")],
-    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
-    output: Annotated[
-        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
-    ] = 1000,
+    prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
     tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
     precision: Annotated[
@@ -343,10 +331,8 @@ def search(
 def memory(
     model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
     chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
-    prompt: Annotated[int, typer.Option("--in", parser=_whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
-    output: Annotated[
-        int, typer.Option("--out", parser=_whole, metavar="N", help="Output tokens of a request.")
-    ] = 1000,
+    prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
+    output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
     ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
     tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
@@ -375,52 +361,6 @@ def memory(
     asked = " ".join(["stackyard", *sys.argv[1:]])
     written = api.write_map(found, map_, asked) if map_ else None
     print_json(found.summary()) if as_json else show.memory(found, written)
-
-
-@app.command()
-def supply(
-    product: Annotated[str | None, typer.Argument(help="A product: hbm4-12h; `facts hbm` lists them.")] = None,
-    maker: Annotated[str, typer.Option(help="sk-hynix, samsung or micron; the industry's yields if left out.")] = "",
-    wafers: Annotated[str, typer.Option(help="Wafers started: 10000, or each month: '900 kwafer/month'.")] = "1",
-    height: Height = None,
-    chip: Annotated[str | None, typer.Option(help="On to accelerators and power: rubin-vr200.")] = None,
-    model: Annotated[str | None, typer.Option(help="And to tokens a day, with --chip: deepseek-v3.")] = None,
-    precision: Annotated[str, typer.Option(help="Of that model: bf16, fp8, fp4.")] = "fp8",
-    made: Annotated[float, typer.Option(help="Made since the yield was reported, over what was made then: 2.")] = 1.0,
-    sources: Annotated[bool, typer.Option("--sources", help="Show every fact and where it was read.")] = False,
-    checks: Annotated[bool, typer.Option("--check", help="The chain against what shipped, instead.")] = False,
-    as_json: Json = False,
-) -> None:
-    """What HBM wafers come to: dies, stacks, gigabytes, DDR5 displaced, accelerators, megawatts and tokens a day."""
-    from stackyard import api, show
-
-    if checks:
-        told = api.supply_checks()
-        print_json([vars(check) for check in told]) if as_json else show.checks(told)
-        return
-    if product is None:
-        raise typer.BadParameter("name a product, such as hbm4-12h, or --check", param_hint="PRODUCT")
-    found = api.supply(
-        product, wafers, maker, height=height, chip=chip, model=model, precision=precision.lower(), made=made
-    )
-    print_json(found.summary()) if as_json else show.supply(found, sources)
-
-
-@app.command()
-def site(
-    name: Annotated[str | None, typer.Argument(help="A site or climate of the catalogue: ulsan, frankfurt.")] = None,
-    epw: Annotated[Path | None, typer.Option(help="A file of hourly weather (EPW) instead.")] = None,
-    cooling: Annotated[str, typer.Option(help="air, outside-air, hybrid, liquid or legacy.")] = "liquid",
-    rejection: Annotated[str, typer.Option(help="dry, adiabatic or tower.")] = "dry",
-    load: Annotated[str, typer.Option(help="IT power over what the site is built for.")] = "75%",
-    sources: Annotated[bool, typer.Option("--sources", help="Show every constant and where it was read.")] = False,
-    as_json: Json = False,
-) -> None:
-    """PUE, water and modes of cooling of a site by month, from the hours of a year and the load."""
-    from stackyard import api, show
-
-    found = api.site(name, epw=epw, cooling=cooling, rejection=rejection, load=load)
-    print_json(found.summary()) if as_json else show.site(found, sources)
 
 
 @app.command()
@@ -511,7 +451,7 @@ def validate(
         show.validation(found, training, api.validate_power() if table is None else [], written)
 
 
-for verb in cli_serving.COMMANDS:
+for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS):
     app.command()(verb)
 
 

@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+
+def whole(text: str | int) -> int:
+    """A whole number of at least 1, or a refusal in our words; typer passes defaults through here too."""
+    if not str(text).isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"'{text}' is not a whole number of at least 1, such as 8")
+    return int(text)
+
+
 HOW, POOLS = "How requests are served", "Two pools"  # panels of the help
 
 
@@ -77,3 +85,4 @@ PrefillPool = Annotated[
 DecodePool = Annotated[
     str | None, typer.Option(help="Decode workers: 3xTP8EP8, 1xDEP32; found if left out.", rich_help_panel=POOLS)
 ]
+Height = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Dies of each stack; its own if left out.")]
