@@ -28,21 +28,19 @@ from stackyard.api_serving import (
 )
 from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
-from stackyard.errors import Fault, InputErrors, SolveError, nearest
+from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
 from stackyard.files import atomically, write_all
-from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective, positive
+from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
+from stackyard.training import nearest_training, train, training_choices
+from stackyard.validation import is_training, validate, validate_power, validate_training, write_validation
 from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
     from stackyard.alliance.workspace import Workspace
     from stackyard.catalog.audit import Finding
     from stackyard.hbm.calibration import Check
-    from stackyard.perf.calibration.power import PowerLine
-    from stackyard.perf.calibration.training_check import Validated
-    from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.frontier import Frontier, Workload
-    from stackyard.perf.training.estimate import Training
     from stackyard.perf.whatif import Variant
     from stackyard.perf.worth import MemoryWorth
     from stackyard.plan.build import Built
@@ -77,7 +75,7 @@ def facts(words: str = "", grade: str | None = None) -> list[Fact]:
     Raises InputErrors for a grade that does not exist.
     """
     if grade is not None and grade.upper() not in Grade.__members__:
-        raise _refused("--grade", f"no grade '{grade}'", nearest(grade, [each.label for each in Grade]))
+        raise refused("--grade", f"no grade '{grade}'", nearest(grade, [each.label for each in Grade]))
     found = catalog().search(words) if words else list(catalog().facts.values())
     return [fact for fact in found if grade is None or fact.grade is Grade.named(grade)]
 
@@ -146,82 +144,6 @@ def what_if(
     return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
 
 
-def train(
-    model: str,
-    chip: str,
-    *,
-    accelerators: int,
-    sequence: int = 8192,
-    batch: int | None = None,
-    micro_batch: int = 1,
-    tensor: int = 1,
-    pipeline: int = 1,
-    virtual: int = 1,
-    context: int = 1,
-    expert: int = 1,
-    precision: str = "bf16",
-    recompute: str = "none",
-    sharding: str = "zero-1",
-    schedule: str = "1f1b",
-    software: str = "megatron-core",
-    offload: bool = False,
-    **more: Any,
-) -> Training:
-    """What a training run of a model does on a cluster: step time, tokens, MFU, memory, power, goodput over weeks.
-
-    Without `batch` each replica does 32 micro-batches in a step. `more` are other fields of Recipe: attention,
-    sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
-    measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
-    for unknown ids or words.
-    """
-    from stackyard.perf.calibration.training_rows import chip_named, known_models
-    from stackyard.perf.training.estimate import train as trained
-    from stackyard.perf.training.recipe import Recipe
-
-    known = catalog()
-    shape, part = known_models().get(model) or known.model(model), chip_named(chip)
-    replicas = accelerators / max(tensor * pipeline * context, 1)
-    try:
-        recipe = Recipe(
-            accelerators=float(accelerators),
-            sequence=float(sequence),
-            global_batch=float(batch) if batch is not None else max(replicas, 1.0) * micro_batch * 32,
-            micro_batch=float(micro_batch),
-            tensor=float(tensor),
-            pipeline=float(pipeline),
-            virtual=float(virtual),
-            context=float(context),
-            expert=float(expert),
-            precision=precision,
-            recompute=recompute,
-            sharding=sharding,
-            schedule=schedule,
-            software=software,
-            offload=offload,
-            **more,
-        )
-    except (TypeError, ValueError) as error:
-        raise _refused("train", str(error), "see: stackyard train --help") from None
-    return trained(shape, part, recipe)
-
-
-def training_choices(interval: str | None = None, storage: str | None = None) -> dict[str, float]:
-    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors."""
-    found = {}
-    if interval is not None:
-        found["interval"] = positive("--checkpoint-every", interval, "s", "30 min")
-    if storage is not None:
-        found["bandwidth"] = positive("--storage", storage, "B/s", "200 GB/s")
-    return found
-
-
-def nearest_training(training: Training) -> Training | None:
-    """The run that fits with the fewest changes to one that does not; None where none of those tried does."""
-    from stackyard.perf.training.estimate import nearest_fit
-
-    return nearest_fit(training.model, training.chip, training.recipe)
-
-
 def search(
     model: str,
     chip: str | Variant,
@@ -264,7 +186,7 @@ def search(
         among = candidates(asked.model, min(domain, most), most)
         return frontier(asked, variant, among, _prices(variant.chip), names)
     except ValueError as error:
-        raise _refused("search", str(error), "see: stackyard search --help") from None
+        raise refused("search", str(error), "see: stackyard search --help") from None
 
 
 def memory(
@@ -293,7 +215,7 @@ def memory(
     try:
         return worth(asked, variant, precision.lower())
     except ValueError as error:
-        raise _refused("memory", str(error), "see: stackyard memory --help") from None
+        raise refused("memory", str(error), "see: stackyard memory --help") from None
 
 
 def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path:
@@ -476,59 +398,6 @@ def workspace(path: Path | str, ledger: str = "") -> Workspace:
     return open_workspace(path, ledger)
 
 
-def validate(path: Path | str | None = None, *, predict: Path | str | None = None) -> Comparison:
-    """The performance model beside measurements: the package's own table, or a user's in the published columns.
-
-    `predict` names a file that gets the user's table with predictions beside it. Raises InputErrors for a bad table.
-    """
-    from stackyard.perf.calibration.validate import validate as compared
-    from stackyard.perf.calibration.validate import write_predictions
-
-    if predict is not None and path is not None:
-        write_predictions(Path(path), Path(predict))
-    return compared(None if path is None else Path(path))
-
-
-def write_validation(found: Comparison, folder: Path | str, *, whole: bool = True) -> list[Path]:
-    """Writes a comparison as accuracy.html, .csv and .md; `whole` puts training and power beside it."""
-    from stackyard.perf.calibration import power
-    from stackyard.report.accuracy import document
-    from stackyard.report.formats import FORMATS
-
-    others = (validate_training().compared, power.lines()) if whole else ((), [])
-    report = document(found, *others, date=date.today().isoformat())
-    paths = [Path(folder) / f"accuracy.{name}" for name in ("html", "csv", "md")]
-    for path in paths:
-        with atomically(path) as beside:
-            _write(beside, FORMATS[path.suffix[1:]](report))
-    return paths
-
-
-def validate_training(path: Path | str | None = None, *, predict: Path | str | None = None) -> Validated:
-    """The training model beside measured steps: the package's table, or a user's in the published columns.
-
-    `predict` names a file that gets an estimate and its interval for each row. InputErrors for a table without rows
-    that can be compared.
-    """
-    from stackyard.perf.calibration.training_check import validated
-
-    return validated(None if path is None else Path(path), None if predict is None else Path(predict))
-
-
-def is_training(path: Path | str) -> bool:
-    """Whether a table of measurements is of training runs."""
-    from stackyard.perf.calibration.training_table import is_training as of_training
-
-    return Path(path).is_file() and of_training(Path(path))
-
-
-def validate_power() -> list[PowerLine]:
-    """Errors of power and energy on the package's measured figures, by figure and chip."""
-    from stackyard.perf.calibration.power import lines
-
-    return lines()
-
-
 def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveError:
     """The error, with the Problem saved for a second look."""
     if folder is None:
@@ -541,10 +410,6 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])
 
 
 __all__ = [
@@ -581,6 +446,7 @@ __all__ = [
     "train",
     "training_choices",
     "validate",
+    "validate_power",
     "validate_serving",
     "validate_training",
     "what_if",
@@ -590,4 +456,5 @@ __all__ = [
     "write_map",
     "write_mps",
     "write_simulation",
+    "write_validation",
 ]

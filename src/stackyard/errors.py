@@ -41,6 +41,11 @@ class InputErrors(Exception):
         return "\n".join([f"{head} in the input:", *(f"  {fault}" for fault in self.faults[:TOLD]), *more])
 
 
+def refused(option: str, message: str, hint: str) -> InputErrors:
+    """The refusal of one option of a verb."""
+    return InputErrors([Fault("command line", 0, option, message, hint)])
+
+
 MANY = 100  # names of which a dozen would tell nothing
 
 

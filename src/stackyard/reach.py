@@ -8,7 +8,7 @@ import numpy as np
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, HbmGeneration
-from stackyard.errors import Fault, InputErrors
+from stackyard.errors import refused
 from stackyard.hbm import constants
 from stackyard.hbm.chain import HIGH, LOW, SEED, Chain, Step, chain, draw
 from stackyard.hbm.packaging import packages_from
@@ -98,9 +98,7 @@ def reach(
     try:
         found = chain(generation, high, who, count, volume=made)
     except ValueError as error:
-        raise _refused(
-            "--made" if "made" in str(error) else "PRODUCT", str(error), "see: stackyard facts hbm"
-        ) from None
+        raise refused("--made" if "made" in str(error) else "PRODUCT", str(error), "see: stackyard facts hbm") from None
     if chip is None and model is None:
         return Reach(found, found.steps, monthly, ())
     part = _taking(known, chip, generation, high)
@@ -124,7 +122,7 @@ def _product(known: Catalog, text: str, height: int | None) -> tuple[HbmGenerati
     word, told = product(text)
     generation = known.generation(word)
     if height is not None and told not in (None, height):
-        raise _refused("--height", f"{height} is not the height of '{text}'", "leave one of the two out")
+        raise refused("--height", f"{height} is not the height of '{text}'", "leave one of the two out")
     usual = max((h for h in generation.heights if h <= 12), default=generation.heights[0])
     return generation, height or told or usual
 
@@ -139,9 +137,9 @@ def _wafers(text: str) -> tuple[float, bool]:
         if unit and not per_month and dimension(unit) != dimension("wafer"):
             raise UnitError(f"'{text}' is not a number of wafers")
     except UnitError as error:
-        raise _refused("--wafers", str(error), hint) from None
+        raise refused("--wafers", str(error), hint) from None
     if not 0 < count < 1e12:
-        raise _refused("--wafers", f"'{text}' is not a number of wafers above 0", hint)
+        raise refused("--wafers", f"'{text}' is not a number of wafers above 0", hint)
     return count, per_month
 
 
@@ -156,10 +154,10 @@ def _taking(known: Catalog, chip: str | None, generation: HbmGeneration, height:
         else f"no accelerator on record takes {height}-high {generation.name}"
     )
     if chip is None:
-        raise _refused("--chip", "a model runs on an accelerator: name one", fitting)
+        raise refused("--chip", "a model runs on an accelerator: name one", fitting)
     part = known.accelerator(chip)
     if part.id not in taking:
-        raise _refused("--chip", f"{part.name} does not take {height}-high {generation.name}", fitting)
+        raise refused("--chip", f"{part.name} does not take {height}-high {generation.name}", fitting)
     return part
 
 
@@ -260,7 +258,3 @@ def _tokens(packages: Step, point: Best, model: str, precision: str, part: Accel
 def _step(name: str, unit: str, amount: float, samples: object, how: str, facts: tuple[Fact, ...]) -> Step:
     low, high = np.percentile(np.asarray(samples), (LOW, HIGH))
     return Step(name, unit, amount, float(low), float(high), how, facts)
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stackyard.catalog import load
-from stackyard.errors import Fault, InputErrors
+from stackyard.errors import refused
 from stackyard.quantity import UnitError, parse
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def estimate(
             power=limit,
         )
     except ValueError as error:
-        raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
+        raise refused("estimate", str(error), "see: stackyard estimate --help") from None
     answer = found.estimate or found.nearest
     assert answer is not None
     return answer
@@ -147,7 +147,7 @@ def disaggregate(
     first, each = objective(ttft, tpot, OBJECTIVE)
     way = asked.serving(known, shape, part, draft, acceptance, draft_model, prefix_hits)
     if (prefill_pool is None) != (decode_pool is None):
-        raise _refused("--prefill-pool", "one pool is stated and the other is not", "state both, or neither")
+        raise refused("--prefill-pool", "one pool is stated and the other is not", "state both, or neither")
     try:
         service = Service(shape, part, float(prompt), float(output), precision.lower(), way, engine, hbm=variant.hbm)
         if prefill_pool is None or decode_pool is None:
@@ -160,7 +160,7 @@ def disaggregate(
         found = settle(service, *pools, float(batch))
         return Chosen(found, tuple(found.why))
     except ValueError as error:
-        raise _refused("estimate", str(error), "see: stackyard estimate --help") from None
+        raise refused("estimate", str(error), "see: stackyard estimate --help") from None
 
 
 def objective(ttft: str | None, tpot: str | None, usual: tuple[float, float]) -> tuple[float, float]:
@@ -175,9 +175,9 @@ def positive(option: str, text: str, like: str = "s", example: str = "500 ms") -
     try:
         value = parse(text, like)
     except UnitError as error:
-        raise _refused(option, str(error), example) from None
+        raise refused(option, str(error), example) from None
     if not 0 < value < math.inf:
-        raise _refused(option, f"'{text}' is not above 0 and finite", example)
+        raise refused(option, f"'{text}' is not above 0 and finite", example)
     return value
 
 
@@ -185,11 +185,5 @@ def _regime(word: str) -> str:
     from stackyard.errors import nearest
 
     if word not in REGIMES:
-        raise _refused(
-            "--regime", f"'{word}' is not a regime", nearest(word, REGIMES) or f"one of {', '.join(REGIMES)}"
-        )
+        raise refused("--regime", f"'{word}' is not a regime", nearest(word, REGIMES) or f"one of {', '.join(REGIMES)}")
     return REGIMES[word]
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])

@@ -1,5 +1,6 @@
 """Laws of the performance model: dimensions, monotonicity, limits, and one formula for scalars and arrays."""
 
+import itertools
 from dataclasses import fields, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from stackyard.perf.layout import Layout, divides, layouts
 from stackyard.perf.memory import weight_bytes
 from stackyard.perf.op import Op, all_reduce, all_to_all, causal_pairs, touched
 from stackyard.perf.precision import PRESETS
-from stackyard.perf.provider import FirstOf, Roofline
+from stackyard.perf.provider import FirstOf, Roofline, reach
 from stackyard.perf.search import best
 
 KNOWN = catalog.load()
@@ -74,6 +75,31 @@ def test_power_scales_with_its_unit_and_lies_between_idle_and_rated(watt, byte, 
     plain = energy.watts(replace(H200, idle=100.0), busy, traffic, values)
     assert energy.watts(chip, busy, traffic * byte, scaled) == pytest.approx(watt * plain)
     assert 100.0 <= plain <= H200.tdp
+
+
+def test_no_product_of_shares_passes_what_the_pins_carry_or_the_units_do():
+    kinds = ("matmul", "experts", "prefill", "decode", "permute", "elementwise")
+    formats = ("bf16", "fp8", "int8", "fp4", "mxfp4", "int4")
+    reached = 0
+    for generation in constants.generations().values():
+        for engine in constants.engines().values():
+            values = {**constants.plain(), **generation.values, **engine.values}
+            for kind, precision, stored in itertools.product(kinds, ("bf16", "fp8", "int8", "fp4"), formats):
+                if kind == "decode" and f"cache.{stored}" not in values:
+                    continue
+                found = reach(Op("x", kind, precision, stored), values)
+                assert found is not None and 0 < found.memory <= 1 and 0 < found.compute <= 1
+                reached += 1
+    assert reached > 10_000
+
+
+@given(awake=st.floats(0, 1), more=st.floats(0, 1), busy=st.floats(0, 1), traffic=st.floats(0, 4e12))
+def test_a_chip_whose_kernels_run_longer_draws_no_less_and_one_that_rests_its_idle_power(awake, more, busy, traffic):
+    values = constants.values(H200)
+    low, high = sorted((awake, more))
+    one, other = (energy.watts(H200, busy, traffic, values, awake=share) for share in (low, high))
+    assert one <= other <= H200.tdp
+    assert energy.watts(H200, 0.0, 0.0, values, awake=0.0) == energy.idle_watts(H200, values)
 
 
 @settings(max_examples=30, deadline=None)

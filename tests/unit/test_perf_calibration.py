@@ -2,19 +2,24 @@
 
 import csv
 import json
+import runpy
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.defects import HELD_BACK, REPRINTED, marked
+from stackyard.perf.calibration.predict import groups, predict
 from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
 from stackyard.perf.calibration.validate import compare
 from stackyard.perf.calibration.ways import Way, ways
+from stackyard.perf.interval import factors, joined
 
 KNOWN = catalog.load()
 CELLS = dict.fromkeys(door.PUBLISHED, "") | {
@@ -149,6 +154,16 @@ def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
         ("vLLM (ROCm)", "2025-01-24; ROCm 6.3.1, vLLM 0.6.6", "mi300x", "vllm-rocm-2025-01"),
         ("SGLang 0.5.9", "2026-02-01", "h200", "sglang-2026"),
         ("something new", "2027-01-01", "h200", "software"),
+        ("", "2024-09", "h100", "software"),
+        ("vLLM 0.6.3", "", "h100", "vllm-2023"),
+        ("SGLang v0.3", "", "h100", "sglang-2025"),
+        ("TensorRT-LLM 0.12", "", "h100", "trtllm-2023"),
+        ("TRT-LLM 0.12", "", "h100", "trtllm-2023"),
+        ("vLLM 0.9", "", "gaudi3", "vllm-gaudi-2026"),
+        ("vLLM 0.9", "", "trainium2", "software"),  # nobody measured it on this vendor's chips
+        ("TensorRT-LLM 0.12", "", "mi300x", "software"),
+        *((name, "2024-09", "h100", "software") for name in ("LMDeploy 0.6.0", "TGI 2.3", "MLC", "DeepSpeed-MII 0.3")),
+        *((name, "2025-09", "h100", "software") for name in ("MAX 25.3", "Dynamo 0.4", "ATOMIC 1.0")),
     ],
 )
 def test_an_engine_is_found_by_its_version_or_its_date(framework, date, chip, engine):
@@ -168,6 +183,53 @@ def test_an_engine_nobody_measured_takes_the_mean_and_a_wider_interval():
     known, unknown = compare([row]), compare([replace(row, framework="something new")])
     assert np.log(known.high / known.low)[0] <= np.log(unknown.high / unknown.low)[0]
     assert constants.engines()[constants.SOFTWARE].values == constants.means(constants.SOFTWARE)
+
+
+@pytest.mark.parametrize("metric", ["output_rate", "tpot", "ttft"])
+@pytest.mark.parametrize("scenario", ["", "speculative", "disaggregated"])
+def test_what_is_new_at_once_is_at_least_as_unsure_as_each_alone(metric, scenario):
+    seen, sibling, stranger = (KNOWN.accelerator(name) for name in ("h200", "h20", "rubin"))
+    plain = factors(seen, metric)
+    alone = [factors(seen, metric, engine="software"), factors(sibling, metric), factors(stranger, metric)]
+    for chip in (sibling, stranger):
+        low, high = factors(chip, metric, scenario, "software")
+        each = [plain, factors(seen, metric, scenario), factors(seen, metric, engine="software"), factors(chip, metric)]
+        assert all(low <= one[0] and one[1] <= high for one in each)
+        both = factors(chip, metric, engine="software")
+        assert both[0] < plain[0] and plain[1] < both[1]
+    assert all(one[0] <= plain[0] < 1 < plain[1] <= one[1] for one in alone)
+
+
+def test_independent_surprises_add_their_squares_beyond_what_is_always_off():
+    low, high = np.log(joined((0.9, 1 / 0.9), [(0.8, 1 / 0.8), (0.7, 1 / 0.7)]))
+    seen, one, other = np.log(0.9) ** 2, np.log(0.8) ** 2, np.log(0.7) ** 2
+    assert -low == pytest.approx(high) == pytest.approx((one + other - seen) ** 0.5)
+    assert joined((0.9, 1.1), []) == pytest.approx((0.9, 1.1))
+    assert joined((0.9, 1.1), [(0.95, 1.05)]) == pytest.approx((0.9, 1.1))  # never surer than of what was seen
+
+
+def test_a_run_that_does_not_fill_its_last_wave_is_slower_than_its_steady_load():
+    row = next(row for row in rows() if row.regime == "max load" and row.requests)
+    (batch,) = (group.batch for group in groups([replace(row, requests=0.0)]))
+    even, uneven, endless = (replace(row, requests=float(n * batch[0])) for n in (3, 2.25, 1000.25))
+    steady, whole, part, long = predict([replace(row, requests=0.0), even, uneven, endless])
+    assert whole == pytest.approx(steady)
+    assert steady / 1.5 < part < steady
+    assert long == pytest.approx(steady, rel=1e-3)
+
+
+def test_the_command_that_prints_the_quantiles_of_ways_prints_the_committed_ones(capsys):
+    with pytest.raises(SystemExit), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the module is run besides having been imported
+        runpy.run_module("stackyard.perf.calibration.ways", run_name="__main__")
+    told = dict(line.rsplit(": ", 1) for line in capsys.readouterr().out.splitlines())
+    kept = yaml.safe_load((constants.FOLDER / "ways.yaml").read_text(encoding="utf-8"))["intervals"]
+    for scenario, metrics in kept.items():
+        for metric, ends in metrics.items():
+            name = f"{scenario}: {'token_rate' if metric == 'rate' else metric}"
+            if name in told:
+                assert json.loads(told[name]) == pytest.approx(ends, abs=1e-3)
+    assert "speculative: tpot" in told and "nan" not in "".join(told.values())
 
 
 def test_a_chip_without_relatives_takes_the_mean_of_all_chips():

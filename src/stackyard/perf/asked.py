@@ -7,7 +7,7 @@ import re
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Model, System
-from stackyard.errors import Fault, InputErrors
+from stackyard.errors import refused
 from stackyard.perf.disaggregate import Pool
 from stackyard.perf.layout import Layout
 from stackyard.perf.overflow import Store
@@ -43,15 +43,15 @@ def variant(
         word, dies = product(hbm or part.hbm)
         if not part.hbm and (not word or stacks is None or not (height or dies)):
             message = f"{part.name} has {part.memory_kind}: a stack in its place needs a product, a height and a number"
-            raise _refused("--hbm", message, "for example --hbm hbm3e-8h --stacks 2")
+            raise refused("--hbm", message, "for example --hbm hbm3e-8h --stacks 2")
         if dies and height not in (None, dies):
-            raise _refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
+            raise refused("--height", f"{height} is not the height of '{hbm}'", f"leave out --height, or --hbm {word}")
         generation = known.generation(word)
         high = height or dies or part.stack_height
         try:
             found = with_stacks(part, generation, high, part.stacks if stacks is None else stacks)
         except ValueError as error:
-            raise _refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
+            raise refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
     factors = (
         factor("--capacity", capacity, found.chip.memory, "B", "192 GB"),
         factor("--bandwidth", bandwidth, found.chip.bandwidth, "B/s", "6 TB/s"),
@@ -102,11 +102,11 @@ def factor(option: str, text: str | None, own: float, like: str, example: str) -
     try:
         found = parse(scaling[1], "") if scaling else parse(text, like) / own
     except UnitError as error:
-        raise _refused(option, str(error), hint) from None
+        raise refused(option, str(error), hint) from None
     if math.isnan(found):
-        raise _refused(option, "the accelerator's own figure is not on record", f"{option} x1.5 scales the model's")
+        raise refused(option, "the accelerator's own figure is not on record", f"{option} x1.5 scales the model's")
     if found <= 0:
-        raise _refused(option, f"'{text}' is not above 0", hint)
+        raise refused(option, f"'{text}' is not above 0", hint)
     return found
 
 
@@ -131,12 +131,12 @@ def serving(
     0.7
     """
     if not draft and (acceptance is not None or drafter is not None):
-        raise _refused("--draft", "no tokens are guessed, so that nothing can hold", "for example --draft 3")
+        raise refused("--draft", "no tokens are guessed, so that nothing can hold", "for example --draft 3")
     small = None if drafter is None else known.model(drafter)
     stated = stated_acceptance(model) if small is None else None
     if draft and acceptance is None and stated is None:
         hint = "give the share of guesses that hold, for example --acceptance 0.7"
-        raise _refused("--acceptance", f"none is published for {(small or model).name}", hint)
+        raise refused("--acceptance", f"none is published for {(small or model).name}", hint)
     rate = share("--acceptance", acceptance) if acceptance is not None else stated.si if stated and draft else 0.0
     hits = 0.0 if prefix is None else share("--prefix-hits", prefix)
     return Serving(float(draft), rate, small, hits, None if store is None else _store(chip, store))
@@ -153,7 +153,7 @@ def share(option: str, text: str) -> float:
     except ValueError:
         found = math.nan
     if not 0 <= found <= 1:
-        raise _refused(option, f"'{text}' is not a share from 0 to 1", f"for example {option} 0.7, or {option} 70%")
+        raise refused(option, f"'{text}' is not a share from 0 to 1", f"for example {option} 0.7, or {option} 70%")
     return found
 
 
@@ -163,12 +163,12 @@ def _store(chip: Accelerator, text: str) -> Store:
     if stated is None:
         found = known_store(chip, text.strip().lower())
         if found is None:
-            raise _refused("--store", f"no '{text}' memory behind {chip.name} is on record", hint)
+            raise refused("--store", f"no '{text}' memory behind {chip.name} is on record", hint)
         return found
     try:
         return Store(parse(stated[1], "B"), parse(stated[2], "B/s"))
     except (UnitError, ValueError) as error:
-        raise _refused("--store", str(error), hint) from None
+        raise refused("--store", str(error), hint) from None
 
 
 def pool(option: str, text: str) -> Pool:
@@ -181,7 +181,7 @@ def pool(option: str, text: str) -> Pool:
     """
     match = re.fullmatch(r"(?:(\d+)\s*x\s*)?((?:(?:dep|tp|pp|dp|ep)\s*\d+\s*)+)", text.strip().lower())
     if match is None:
-        raise _refused(
+        raise refused(
             option, f"'{text}' is no pool", f"for example {option} 2xTP4, {option} 3xTP8EP8 or {option} 1xDEP32"
         )
     widths = {name: float(number) for name, number in re.findall(r"(dep|tp|pp|dp|ep)\s*(\d+)", match[2])}
@@ -198,11 +198,7 @@ def watts(option: str, text: str | None) -> float:
     try:
         found = parse(text, "W")
     except UnitError as error:
-        raise _refused(option, str(error), f"for example {option} '700 W'") from None
+        raise refused(option, str(error), f"for example {option} '700 W'") from None
     if not found > 0:
-        raise _refused(option, f"'{text}' is not above 0", f"for example {option} '700 W'")
+        raise refused(option, f"'{text}' is not above 0", f"for example {option} '700 W'")
     return found
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])

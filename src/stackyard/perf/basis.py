@@ -58,6 +58,7 @@ _ALWAYS = (
     "memory.usable",
     "memory.runtime",
     "prefill.tokens",
+    "power.awake",
     "energy.hbm",
     "energy.path",
     "energy.link",

@@ -111,7 +111,7 @@ def means(owner: str) -> Mapping[str, float]:
 
 
 def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
-    """What stands over the plain constants for an engine: what its documentation states, and what was fitted."""
+    """What stands over the plain constants for a generation or an engine: what is stated of it, and what was fitted."""
     return {**row.get("stated", {}), **row["values"]}
 
 
@@ -119,7 +119,7 @@ def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
 def generations() -> Mapping[str, Generation]:
     """Every measured chip generation; `chips` last, the mean that a chip without relatives takes."""
     rows = fitted()["generations"].items()
-    found = {key: Generation(key, tuple(row["chips"]), row["values"]) for key, row in rows}
+    found = {key: Generation(key, tuple(row["chips"]), _over(row)) for key, row in rows}
     return MappingProxyType({**found, CHIPS: Generation(CHIPS, (), means(CHIPS))})
 
 
@@ -130,12 +130,21 @@ def generation(chip: Accelerator) -> Generation:
     >>> generation(catalog.load().accelerator("rubin")).id
     'blackwell'
     """
-    base = chip.id.partition("+")[0]  # a chip with another memory is of its own generation
+    base = _base(chip)
     for found in generations().values():
         if base in found.chips:
             return found
     relatives = fitted()["relatives"]
     return generations()[relatives.get(base, {"AMD": "cdna3", "NVIDIA": "hopper"}.get(chip.vendor, CHIPS))]
+
+
+def in_generation(chip: Accelerator) -> bool:
+    """True where other chips of its own generation are among the measured ones, not only relatives of it."""
+    return any(_base(chip) in found.chips for found in generations().values())
+
+
+def _base(chip: Accelerator) -> str:
+    return chip.id.partition("+")[0]  # a chip with another memory is of its own generation
 
 
 def measured(chip: Accelerator) -> bool:
@@ -146,15 +155,17 @@ def measured(chip: Accelerator) -> bool:
 def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """The engine of a run: by the version in the framework's name or the date's text, else by the date.
 
-    The latest release that is not newer than the run; the oldest where all are. Frameworks nobody measured take the
-    mean of all software.
+    The latest release that is not newer than the run; the oldest where all are. Frameworks that nobody measured, at all
+    or on this vendor's chips, take the mean of all software.
 
     >>> from stackyard import catalog
     >>> engine_of("vLLM 0.19.0", "2026-04-17", catalog.load().accelerator("b200")).id
     'vllm-2026'
+    >>> engine_of("LMDeploy 0.6", "2024-10", catalog.load().accelerator("b200")).id
+    'software'
     """
-    family = [e for e in engines().values() if re.search(re.escape(e.framework), framework, re.IGNORECASE)]
-    family = [e for e in family if e.vendor == chip.vendor] or family
+    framework = re.sub(_TRTLLM, "TensorRT-LLM", framework, flags=re.IGNORECASE)
+    family = [e for e in engines().values() if e.vendor == chip.vendor and _names(framework, e.framework)]
     if not family:
         return engines()[SOFTWARE]
     name = re.escape(family[0].framework)
@@ -166,6 +177,16 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     else:
         older = [e for e in family if e.released <= when.group()] if when else family
     return older[-1] if older else family[0]
+
+
+_TRTLLM = r"\b(trt|tensorrt)[-_ ]?llm\b"
+
+
+def _names(text: str, framework: str) -> bool:
+    """Whether a run's text names the framework, as a word or as what a vendor's own port of it is called after."""
+    word = next(iter(text.split()), "").lower()
+    ported = len(word) > 3 and framework.lower().startswith(f"{word}-")  # vLLM on Gaudi is vllm-gaudi
+    return ported or bool(re.search(rf"\b{re.escape(framework)}\b", text, re.IGNORECASE))
 
 
 def _versioned(framework: str) -> bool:
@@ -182,7 +203,8 @@ def newest_engine(chip: Accelerator) -> Engine:
 def engine_named(name: str) -> Engine:
     """The engine of this id; ValueError with the nearest known one otherwise."""
     if name not in engines():
-        raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}")
+        hint = f"'{SOFTWARE}' is the mean of all, for one that nobody measured"
+        raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}; {hint}")
     return engines()[name]
 
 

@@ -116,7 +116,7 @@ class Disaggregated:
     def interval(self, metric: str) -> tuple[Numeric, Numeric]:
         """Where 80% of measurements of 'ttft', 'tpot' or 'token_rate' lie; the last of all accelerators' mean."""
         scenario = ", ".join(filter(None, ("disaggregated", self.service.serving.scenario)))
-        low, high = factors(self.service.chip, metric, scenario)
+        low, high = factors(self.service.chip, metric, scenario, self.service.engine)
         value = self.token_rate_per_accelerator if metric == "token_rate" else getattr(self, metric)
         return value * low, value * high
 

@@ -32,13 +32,16 @@ def working_watts(
     values: Mapping[str, float],
     hbm: HbmGeneration | None = None,
     sent: BytePerSecond = 0.0,
+    awake: Fraction = 1.0,
 ) -> Watt:
-    """What work draws above idle: (rated - idle) busy_compute + traffic x energy per byte + sent x energy per byte.
+    """What work draws above idle: (rated - idle) (a awake + (1 - a) busy_compute) + bytes a second x energy per byte.
 
     `busy_compute` is arithmetic done over what the chip's best kernels sustain, so that a chip that only multiplies
     draws its rated power (published matmul benchmarks are power-limited); `sent` is bytes leaving by links each second.
+    While kernels run, the share `awake` of the time, clocks and units draw `power.awake` (a) whatever the kernels do.
     """
-    busy = (chip.tdp - idle_watts(chip, values)) * busy_compute
+    share = values["power.awake"]
+    busy = (chip.tdp - idle_watts(chip, values)) * (share * awake + (1.0 - share) * busy_compute)
     return busy + traffic * traffic_energy(hbm, values) + sent * values["energy.link"]
 
 
@@ -49,6 +52,7 @@ def watts(
     values: Mapping[str, float],
     hbm: HbmGeneration | None = None,
     sent: BytePerSecond = 0.0,
+    awake: Fraction = 1.0,
 ) -> Watt:
     """Power = min(rated, idle + what work draws). Valid for one package; host and conversion losses are the system's.
 
@@ -58,7 +62,7 @@ def watts(
     >>> float(watts(chip, 1.0, 0.0, constants.values(chip)))
     700.0
     """
-    work = working_watts(chip, busy_compute, traffic, values, hbm, sent)
+    work = working_watts(chip, busy_compute, traffic, values, hbm, sent, awake)
     return least(idle_watts(chip, values) + work, chip.tdp)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -21,13 +22,36 @@ def _ways() -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
+Pair = tuple[float, float]
+
+
+def joined(seen: Pair, held: Iterable[Pair]) -> Pair:
+    """(low, high) factors for several things that are new at once, from those seen where each alone was left out.
+
+    On either side of 1 the half-width w of the logarithm is w^2 = s^2 + sum of (w_i^2 - s^2), where that is above 0:
+    s is what the fitted rows themselves are off by, and what each new thing adds to it is an independent surprise.
+
+    >>> low, high = joined((0.9, 1.1), [(0.8, 1.2), (0.85, 1.4)])
+    >>> low < 0.8 and high > 1.4
+    True
+    """
+    pairs = list(held)
+    low = _width([-math.log(seen[0]), *(-math.log(pair[0]) for pair in pairs)])
+    high = _width([math.log(seen[1]), *(math.log(pair[1]) for pair in pairs)])
+    return math.exp(-low), math.exp(high)
+
+
+def _width(halves: list[float]) -> float:
+    seen, *held = (max(half, 0.0) ** 2 for half in halves)
+    return math.sqrt(seen + sum(max(half - seen, 0.0) for half in held))
+
+
 def factors(chip: Accelerator, metric: str, scenario: str = "", engine: str = "") -> tuple[float, float]:
     """(low, high) factors on a prediction of this metric: the 10% and 90% quantiles of measured over predicted.
 
-    For a chip and an engine that were measured, those of models left out of the fit. For a chip that was not, the wider
-    of these and those of chips left out of the fit, on either side; for an engine that was not, also those of engines;
-    wider still where requests are served in a `scenario`, 'speculative', 'disaggregated' or both, by the runs of it;
-    any other scenario is taken as plain.
+    For a chip and an engine that were measured, those of models left out of the fit. A chip that was not, or a whole
+    generation of chips, an engine that was not, and requests served in a `scenario`, 'speculative', 'disaggregated' or
+    both, by the runs of it, each widen it (`joined`); any other scenario is taken as plain.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -37,8 +61,10 @@ def factors(chip: Accelerator, metric: str, scenario: str = "", engine: str = ""
     """
     found = constants.fitted()["intervals"]
     name = METRICS[metric]
-    pairs = [found["model"][name]]
-    pairs += [] if constants.measured(chip) else [found["chip"][name]]
-    pairs += [found["engine"][name]] if engine == constants.SOFTWARE else []
+    held = ["model"]
+    if not constants.measured(chip):
+        held.append("chip" if constants.in_generation(chip) else "generation")
+    held += ["engine"] if engine == constants.SOFTWARE else []
+    pairs = [found[kind][name] for kind in held]
     pairs += [_ways()[scenario][name]] if scenario in _ways() else []
-    return min(float(low) for low, _ in pairs), max(float(high) for _, high in pairs)
+    return joined(found["seen"][name], pairs)

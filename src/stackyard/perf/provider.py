@@ -12,7 +12,7 @@ import numpy as np
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
 from stackyard.perf.collective import beyond
-from stackyard.perf.numeric import root, where
+from stackyard.perf.numeric import least, root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
@@ -110,24 +110,32 @@ def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
 
 
 def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
-    """What this kind of operation reaches by the constants; None for a precision that they do not have."""
+    """What this kind of operation reaches by the constants; None for a precision that they do not have.
+
+    Shares multiply, and no product of them passes what the pins carry or the units do: at most 1.
+    """
     engine, launch = values["engine.kernels"], values[f"overhead.{op.kind}"] * values["overhead.scale"]
     if op.kind not in ("matmul", "experts"):
-        read = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
+        read: Fraction = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
         plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
-        return Reach(plain * engine, read * engine, launch)
+        return Reach(_share(plain * engine), _share(read * engine), launch)
     best = values.get(f"compute.{op.precision}")
     if best is None:
         return None
     if op.stored in FOUR_BIT and op.precision != "fp4":
         best = best * values["compute.dequantise"]
-    best, read = best * engine, values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine
+    best = best * engine
+    read = _share(values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine)
     tiles = values[f"padding.{op.kind}"], values["compute.wave"]
     if op.kind == "matmul":
-        return Reach(best, read, launch, *tiles)
+        return Reach(_share(best), read, launch, *tiles)
     width = values["compute.narrow"], values["memory.narrow"]
     cold = values["load.experts"], values["overhead.group"]
-    return Reach(best * values["compute.experts"], read, launch, *tiles, *width, *cold)
+    return Reach(_share(best * values["compute.experts"]), read, launch, *tiles, *width, *cold)
+
+
+def _share(product: Fraction) -> Fraction:
+    return least(product, 1.0)
 
 
 def _known(op: Op, values: Mapping[str, float]) -> Reach | None:

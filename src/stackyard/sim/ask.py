@@ -253,7 +253,8 @@ def priced(found: Simulation, of: Deployment, prices: Prices | None) -> Simulati
     asked = of.engines[0]
     values = asked.values
     best = values.get(f"compute.{asked.precision.compute}", 1.0)
-    each = energy.watts(asked.chip, min(found.used.compute_busy / best, 1.0), found.used.traffic, values)
+    busy = min(found.used.compute_busy / best, 1.0)
+    each = energy.watts(asked.chip, busy, found.used.traffic, values, awake=found.used.busy)
     paid = found.accelerators * found.paid
     watts = float(each) * paid
     cost = math.nan

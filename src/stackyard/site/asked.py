@@ -11,7 +11,7 @@ import numpy as np
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Climate
-from stackyard.errors import Fault, InputErrors, nearest
+from stackyard.errors import nearest, refused
 from stackyard.quantity import KWH, UnitError, parse
 from stackyard.site.epw import read_epw
 from stackyard.site.places import weather
@@ -91,19 +91,19 @@ def asked(
     """
     for option, word, kinds in (("--cooling", cooling, Cooling), ("--rejection", rejection, Rejection)):
         if word not in get_args(kinds):
-            raise _refused(option, f"no kind '{word}'", nearest(word, get_args(kinds)))
+            raise refused(option, f"no kind '{word}'", nearest(word, get_args(kinds)))
     made = plant(cooling, rejection)  # type: ignore[arg-type]
     try:
         share = parse(load, "")
     except UnitError as error:
-        raise _refused("--load", str(error), "the IT load over the design load, for example 75%") from None
+        raise refused("--load", str(error), "the IT load over the design load, for example 75%") from None
     if not 0 < share <= 1:
-        raise _refused("--load", f"'{load}' is not above 0 and at most 100%", "for example 75%")
+        raise refused("--load", f"'{load}' is not above 0 and at most 100%", "for example 75%")
     if epw is not None:
         read = read_epw(epw)
         return Asked(read.place, year(made, read, share), None)
     if site is None:
-        raise _refused("SITE", "names neither a site nor a weather file", "for example ulsan, or --epw FILE")
+        raise refused("SITE", "names neither a site nor a weather file", "for example ulsan, or --epw FILE")
     climate = _climate(known, site)
     return Asked(climate.name, year(made, weather(climate), share), climate)
 
@@ -115,8 +115,4 @@ def _climate(known: Catalog, name: str) -> Climate:
         return known.climate(known.sites[id_].climate)
     if id_ in known.climates:
         return known.climate(id_)
-    raise _refused("SITE", f"no site and no climate '{name}'", nearest(name, [*known.sites, *known.climates]))
-
-
-def _refused(key: str, message: str, hint: str) -> InputErrors:
-    return InputErrors([Fault("command line", 0, key, message, hint)])
+    raise refused("SITE", f"no site and no climate '{name}'", nearest(name, [*known.sites, *known.climates]))

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.perf import constants, schedule
-from stackyard.perf.calibration.predict import Group, Vector, answer, groups
-from stackyard.perf.calibration.published import quantiles, write, write_held_out
+from stackyard.perf.calibration.predict import Group, Vector, answer, groups, whole_run
+from stackyard.perf.calibration.published import inside, inside_joined, quantiles, write, write_held_out
 from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.rows import rows as measured_rows
 from stackyard.perf.layout import Layout
@@ -73,6 +73,7 @@ ENGINE = {
     "overhead.sequence": 0.5,
     "overhead.request": 0.7,
 }
+ALL = "model, chip and engine"  # left out at once
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
 _TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.5}
 _SIZES = ("flop", "bytes", "edge", "wave", "narrow", "groups", "uneven", "sent", "peers", "count")
@@ -135,21 +136,25 @@ class Problem:
         self.pair_of_row = np.zeros(len(rows), dtype=np.intp)
         loose: dict[tuple[str, str, str], list[tuple[Op, Group, NDArray[np.intp], int]]] = {}
         shaped: dict[str, list[tuple[Group, Vector, schedule.Shape]]] = {}
+        lasting: list[tuple[Group, Vector, schedule.Shape]] = []
         for group in self.groups:
-            batch = group.batch
             pair = self.pairs.index((constants.generation(group.chip).id, group.engine))
             self.pair_of_row[group.index] = pair
             values = constants.values(group.chip, group.engine)
-            sizes = (group.layout, batch, group.prompt, group.output, group.regime)
-            cut, *passes = lowered(group.model, group.precision, values, *sizes)
-            shaped.setdefault(group.regime, []).append((group, batch, cut))
-            for which, ops in enumerate(passes):
-                for op in ops:
-                    loose.setdefault((op.kind, op.precision, op.stored), []).append(
-                        (op, group, 2 * group.index + which, pair)
-                    )
+            found = [(group.batch, 0, shaped.setdefault(group.regime, []))]
+            if group.regime == "max load":
+                found.append((group.rest, 2 * len(rows), lasting))
+            for batch, shift, parts in found:
+                sizes = (group.layout, batch, group.prompt, group.output, group.regime)
+                cut, *passes = lowered(group.model, group.precision, values, *sizes)
+                parts.append((group, batch, cut))
+                for which, ops in enumerate(passes):
+                    for op in ops:
+                        place = shift + 2 * group.index + which
+                        loose.setdefault((op.kind, op.precision, op.stored), []).append((op, group, place, pair))
         self.bunches = [_bunch(key, parts) for key, parts in loose.items()]
         self.regimes = [_together(parts) for parts in shaped.values()]
+        self.last = _together(lasting) if lasting else None
         self.weights = _weights(rows)
         self._known: tuple[Mapping[str, Vector], list[tuple[Vector, set[str]]]] = ({}, [])
 
@@ -159,14 +164,27 @@ class Problem:
         found = np.empty(len(self.rows))
         for group, batch, cut in self.regimes:
             values = Gathered(table, self.pair_of_row[group.index])
-            host = schedule.host_seconds(group.layout, cut, values)
-            mixed, decode = stage[2 * group.index] + host, stage[2 * group.index + 1] + host
-            served = schedule.serve(group.layout, cut, batch, group.prompt, group.output, mixed, decode, group.regime)
+            mixed, served = self._served(values, stage, group, batch, cut)
             front = 0.0 if group.regime == "fixed batch" else values["overhead.request"]
             first = np.asarray(served.ttft) + front
-            rates = np.asarray(served.tpot), np.asarray(served.output_rate), np.asarray(served.token_rate)
-            found[group.index] = answer(group, batch, first, *rates, cut.group / cut.prompts * mixed)
+            rates = np.asarray(served.output_rate), np.asarray(served.token_rate)
+            if group.regime == "max load" and self.last is not None:
+                _, last = self._served(values, stage[2 * len(self.rows) :], *self.last)
+                share = whole_run(group, batch, np.asarray(served.cycle), np.asarray(last.cycle))
+                rates = rates[0] * share, rates[1] * share
+            filling = cut.group / cut.prompts * mixed
+            found[group.index] = answer(group, batch, first, np.asarray(served.tpot), *rates, filling)
         return found
+
+    @staticmethod
+    def _served(
+        values: Gathered, stage: Vector, group: Group, batch: Vector, cut: schedule.Shape
+    ) -> tuple[Vector, schedule.Service]:
+        """Seconds of a pass that takes prompts in, and the service, from the seconds of all rows' passes."""
+        host = schedule.host_seconds(group.layout, cut, values)
+        mixed, decode = stage[2 * group.index] + host, stage[2 * group.index + 1] + host
+        sizes = (group.layout, cut, batch, group.prompt, group.output)
+        return mixed, schedule.serve(*sizes, mixed, decode, group.regime)
 
     def _stages(self, table: Mapping[str, Vector]) -> list[tuple[Vector, set[str]]]:
         """Seconds of the passes by bunch, and the constants each reads; only what changed since is worked out again."""
@@ -178,7 +196,7 @@ class Problem:
                 found.append(known[place])
                 continue
             values = Gathered(table, bunch.pair)
-            seconds: Vector = np.bincount(bunch.place, _seconds(bunch, values), 2 * len(self.rows)).astype(float)
+            seconds: Vector = np.bincount(bunch.place, _seconds(bunch, values), 4 * len(self.rows)).astype(float)
             found.append((seconds, values.read))
         if len(changed) != 1:  # a table with one change is a step of a slope: the next one starts from the same place
             self._known = (dict(table), found)
@@ -350,13 +368,17 @@ def fit(
     return np.asarray(logs)
 
 
-def left_out(problem: Problem, asked: Sequence[Constant], start: Vector, by: Sequence[str]) -> Vector:
-    """Predictions of every row by constants fitted without the rows that share its key (its model, chip or engine)."""
+def left_out(problem: Problem, asked: Sequence[Constant], start: Vector, *by: Sequence[str]) -> Vector:
+    """Predictions of every row by constants fitted without the rows that share a key with it.
+
+    Its model, chip or engine; of several keys, without the rows that share any of them.
+    """
     keys = np.array(by)
-    found = np.empty(len(keys))
-    for key in sorted(set(keys)):
-        inside = keys == key
-        logs = fit(problem, asked, start, 20, np.where(inside, 0.0, problem.weights))
+    found = np.empty(keys.shape[1])
+    for own in sorted(set(zip(*by, strict=True))):
+        alike = keys == np.array(own)[:, None]
+        inside = alike.all(axis=0)
+        logs = fit(problem, asked, start, 20, np.where(alike.any(axis=0), 0.0, problem.weights))
         found[inside] = problem.predict(table(problem, asked, logs))[inside]
     return found
 
@@ -379,11 +401,17 @@ def main() -> int:
         "model": [row.model for row in rows],
         "chip": [row.chip for row in rows],
         "engine": [problem.pairs[place][1] for place in problem.pair_of_row],
+        "generation": [problem.pairs[place][0] for place in problem.pair_of_row],
     }
     held = {kind: left_out(problem, asked, best, key) for kind, key in keys.items()}
-    intervals = {kind: quantiles(rows, keys[kind], problem.measured / predicted) for kind, predicted in held.items()}
+    ratios = {kind: problem.measured / predicted for kind, predicted in held.items()}
+    within = {kind: inside(rows, keys[kind], ratio) for kind, ratio in ratios.items()}
+    ratios["seen"] = problem.measured / problem.predict(table(problem, asked, best))
+    intervals = {kind: quantiles(rows, keys.get(kind, keys["model"]), ratio) for kind, ratio in ratios.items()}
     write(values, intervals, sorted({row.chip for row in rows}))
-    write_held_out(rows, keys, held)
+    held[ALL] = left_out(problem, asked, best, *(keys[kind] for kind in ("model", "chip", "engine")))
+    within[ALL] = inside_joined(rows, keys["generation"], intervals, problem.measured / held[ALL])
+    write_held_out(rows, keys, held, within)
     touched = np.any(slope(problem, asked, best, _errors(problem, asked, best)) != 0, axis=0)
     sys.stdout.write(f"{int(touched.sum())} constants of {len(asked)} touch the {len(rows)} rows\n")
     return 0

@@ -14,7 +14,7 @@ from stackyard.perf import constants, schedule
 from stackyard.perf.calibration import ways
 from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.ways import Way
-from stackyard.perf.estimate import estimate
+from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.memory import capacity
 from stackyard.perf.precision import Precision
@@ -57,6 +57,34 @@ class Group:
         """Requests in progress: what was asked, at most what fits."""
         held = np.where(self.requests > 0, np.minimum(self.held, self.requests), self.held)
         return np.maximum(np.where(self.asked > 0, np.minimum(self.asked, held), held), self.layout.data)
+
+    @property
+    def rest(self) -> Vector:
+        """Requests of a run's last wave, where all of it comes at once and fills the batch several times, not evenly.
+
+        At least one a tensor group; what `whole_run` makes of it is nothing where nothing is left over.
+        """
+        return np.maximum(_left(self.requests, self.batch), self.layout.data)
+
+
+def _left(requests: Vector, batch: Vector) -> Vector:
+    """Requests beyond whole batches."""
+    found: Vector = requests - np.floor(requests / batch + 1e-9) * batch
+    return np.where(found < 0.5, 0.0, found)
+
+
+def whole_run(group: Group, batch: Vector, cycle: Vector, last: Vector) -> Vector:
+    """Rate of a whole run over that of its steady load: (N / B) c / (n c + c'), N requests of which B are in progress.
+
+    n = floor(N / B) whole waves take c each; the rest of the requests are served in a last one of c', fewer at a time
+    and so at a lower rate. 1 where the number of requests is not known, or they do not all come at once.
+    """
+    known = (group.requests > 0) & (group.regime == "max load")
+    requests = np.where(known, group.requests, batch)
+    left = _left(requests, batch)
+    whole = (requests - left) / batch * cycle + np.where(left > 0, last, 0.0)
+    found: Vector = requests / batch * cycle / whole
+    return found
 
 
 def groups(rows: Sequence[Row]) -> Iterator[Group]:
@@ -162,19 +190,30 @@ def _of_one_pool(rows: Sequence[Row]) -> Vector:
     for group in groups(rows):
         batch = group.batch
         sizes = (group.layout, batch, group.prompt, group.output)
-        told = estimate(
-            group.model,
-            group.chip,
-            *sizes,
-            precision=group.precision,
-            regime=group.regime,
-            engine=group.engine,
-            serving=group.serving,
-        )
+        told = _estimated(group, batch)
         names = ("ttft", "tpot", "output_rate", "token_rate", "prefill_seconds")
         ttft, tpot, output_rate, token_rate, prefill = (np.asarray(getattr(told, name)) for name in names)
         tokens = constants.values(group.chip, group.engine)["prefill.tokens"]
         cut = schedule.shape(*sizes, tokens, group.regime, group.serving.gain)
         filling = cut.group / cut.prompts * prefill / group.layout.pipeline
+        if group.regime == "max load":
+            last = group.rest * group.output / np.asarray(_estimated(group, group.rest).output_rate)
+            share = whole_run(group, batch, batch * group.output / output_rate, last)
+            output_rate, token_rate = output_rate * share, token_rate * share
         found[group.index] = answer(group, batch, ttft, tpot, output_rate, token_rate, filling)
     return found
+
+
+def _estimated(group: Group, batch: Vector) -> Estimate:
+    return estimate(
+        group.model,
+        group.chip,
+        group.layout,
+        batch,
+        group.prompt,
+        group.output,
+        precision=group.precision,
+        regime=group.regime,
+        engine=group.engine,
+        serving=group.serving,
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stackyard.perf import constants
 from stackyard.perf.calibration.predict import Vector
 from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
-from stackyard.perf.interval import METRICS
+from stackyard.perf.interval import METRICS, joined
 
 
 def quantiles(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> dict[str, tuple[float, float]]:
@@ -36,6 +36,25 @@ def inside(rows: Sequence[Row], keys: Sequence[str], ratios: Vector) -> NDArray[
     return found
 
 
+def inside_joined(
+    rows: Sequence[Row],
+    generations: Sequence[str],
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
+    ratios: Vector,
+) -> NDArray[np.bool_]:
+    """Where the ratio lies in the interval for a new model, chip (alone of its generation or not) and engine."""
+    chips: dict[str, set[str]] = {}
+    for row, generation in zip(rows, generations, strict=True):
+        chips.setdefault(generation, set()).add(row.chip)
+    found = []
+    for row, generation, ratio in zip(rows, generations, ratios, strict=True):
+        name = METRICS[row.metric]
+        kinds = ("model", "chip" if len(chips[generation]) > 1 else "generation", "engine")
+        low, high = joined(intervals["seen"][name], [intervals[kind][name] for kind in kinds])
+        found.append(low <= ratio <= high)
+    return np.array(found)
+
+
 def _cuts(keys: NDArray[np.str_], ratios: Vector) -> tuple[float, float]:
     """The 10% and 90% quantiles of ratios whose keys weigh the square root of their rows."""
     _, at, counts = np.unique(keys, return_inverse=True, return_counts=True)
@@ -55,7 +74,9 @@ def write(
     data = constants.fitted()
     lines = [_HEAD.rstrip(), "generations:"]
     for key, row in data["generations"].items():
-        lines += [f"  {key}:", f"    chips: [{', '.join(row['chips'])}]", "    values:" + _block(values.get(key, {}))]
+        lines += [f"  {key}:", f"    chips: [{', '.join(row['chips'])}]"]
+        lines += ["    stated:" + _block(row["stated"])] if row.get("stated") else []
+        lines.append("    values:" + _block(values.get(key, {})))
     lines.append("relatives:  # chips nobody measured -> the generation whose constants they take")
     lines += [f"  {chip}: {key}" for chip, key in data["relatives"].items()]
     lines.append("engines:")
@@ -84,23 +105,32 @@ def write(
     (constants.FOLDER / "inference.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_held_out(rows: Sequence[Row], keys: Mapping[str, Sequence[str]], held: Mapping[str, Vector]) -> None:
-    """Writes the errors of rows predicted without their model, chip or engine: by target, and by what was left out."""
+def write_held_out(
+    rows: Sequence[Row],
+    keys: Mapping[str, Sequence[str]],
+    held: Mapping[str, Vector],
+    within: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Writes the errors of rows predicted without their model, chip or engine, or all of these: by target and by key.
+
+    `within` is where the measured value lies in the interval; what has no `keys` has lines by target alone.
+    """
     measured = np.array([row.value for row in rows])
     targets = tuple(name for name, _ in TARGETS)
     with HELD_OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("left_out", "what", "rows", "bias", "median", "mean", "p90", "inside"))
         for kind, predicted in held.items():
-            error, within = predicted / measured - 1.0, inside(rows, keys[kind], measured / predicted)
+            error, covered = predicted / measured - 1.0, within[kind]
             cells: dict[str, list[int]] = {}
-            for place, (row, key) in enumerate(zip(rows, keys[kind], strict=True)):
-                for name in (*(name for name, test in TARGETS if test(row)), f"{key} {row.metric}"):
+            for place, row in enumerate(rows):
+                own = (f"{keys[kind][place]} {row.metric}",) if kind in keys else ()
+                for name in (*(name for name, test in TARGETS if test(row)), *own):
                     cells.setdefault(name, []).append(place)
             for name in (*targets, *sorted(cells.keys() - set(targets))):
                 some = error[cells[name]]
                 size = np.abs(some)
-                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), within[cells[name]].mean())
+                told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), covered[cells[name]].mean())
                 writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
 
 
@@ -113,6 +143,7 @@ def _block(values: Mapping[str, float]) -> str:
 _HEAD = """
 # Constants fitted to measured serving (perf/calibration/data/inference.csv), in SI, by
 # python -m stackyard.perf.calibration.fit. They stand over those of efficiency.yaml for a chip generation and an engine
-# as of its release; `stated` is what an engine's documentation says. Do not edit `values`, `measured` or `intervals`:
+# as of its release; `stated` is what an engine's documentation says, or what a chip's process makes of energy.path
+# as efficiency.yaml has it. Do not edit `values`, `measured` or `intervals`:
 # edit the table, the priors or the model, and run the fit again. perf/calibration/README.md says how.
 """

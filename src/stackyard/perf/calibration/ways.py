@@ -181,12 +181,13 @@ def predict(rows: Sequence[Way]) -> list[float]:
 
 
 def quantiles(rows: Sequence[Way], predicted: Sequence[float]) -> dict[tuple[str, str], tuple[float, float]]:
-    """(scenario, metric) -> 10% and 90% quantile of measured over predicted, of the rows that are not excluded."""
+    """(scenario, metric) -> 10% and 90% quantile of measured over predicted, of rows that count and have an answer."""
     ratios: dict[tuple[str, str], list[float]] = {}
     for row, value in zip(rows, predicted, strict=True):
         if not row.excluded:
             ratios.setdefault((row.scenario, row.metric), []).append(float(row.value) / value)
-    ends = {key: np.quantile(found, [0.1, 0.9]) for key, found in sorted(ratios.items())}
+    told = {key: [ratio for ratio in found if np.isfinite(ratio)] for key, found in sorted(ratios.items())}
+    ends = {key: np.quantile(found, [0.1, 0.9]) for key, found in told.items() if found}
     return {key: (float(low), float(high)) for key, (low, high) in ends.items()}
 
 
