@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -49,26 +48,10 @@ def report_file(problem_of: Callable[[int], Problem], tmp_path_factory: pytest.T
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI needs Chromium to look at the report")
-        pytest.skip("no Chromium here")
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module", params=WIDTHS)
-def visit(browser: Any, report_file: Path, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(chromium: Any, report_file: Path, request: pytest.FixtureRequest) -> Iterator[Visit]:
     width = WIDTHS[request.param]
-    context = browser.new_context(viewport={"width": width, "height": 844}, device_scale_factor=2)
+    context = chromium.new_context(viewport={"width": width, "height": 844}, device_scale_factor=2)
     seen = Visit(context.new_page(), width)
     seen.page.on("console", lambda message: seen.said.append(message.text))
     seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
