@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.errors import SolveError
 from stackyard.perf.memory import activation_bytes, sequence_bytes, weight_bytes
 from stackyard.sim import steps
 from stackyard.sim.kernel import state
@@ -261,19 +260,11 @@ def feed(w: World, requests: NDArray[Any], final: bool) -> NDArray[Any]:
 
 
 def run(of: Deployment, requests: Requests, seed: int = 0) -> Outcome:
-    """Serves the requests and returns what happened; SolveError where the engine stalls.
-
-    It may where memory is tight and lower tiers for prefixes, swapping and reserved output come together: requests that
-    wait hold prefixes that the swapped one at the head of the queue needs the room of.
-    """
+    """Serves the requests and returns what happened."""
     requests = requests.in_blocks(int(of.policy.block))
     w = world(of, requests, seed, requests.duration)
     left = feed(w, requests.lines(), True)
-    if len(left) < len(requests):
-        raise SolveError(
-            f"The simulated engine stalls: {len(requests) - len(left)} of {len(requests)} requests never leave. "
-            "Leave out swapping or the lower tiers, or give it more memory."
-        )
+    assert len(left) == len(requests), f"{len(requests) - len(left)} requests never leave"
     seconds = float(left["last"].max()) if len(left) else 0.0
     paid = seconds * of.groups
     if of.autoscale:  # up to the last tick, and as it stands from there

@@ -43,12 +43,13 @@ SLOT = _record(
 )
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
 # blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was
-# preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead
+# preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead; lack:
+# blocks that the head of the queue was short of
 ENGINE = _record(
     "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding upset steps "
     "preemptions",
-    "ready link_free tier_free extra seen token_bytes busy compute bytes prefill_tokens decode_tokens cached_tokens "
-    "lookup_tokens block_seconds sequence_seconds",
+    "ready link_free tier_free extra seen lack token_bytes busy compute bytes prefill_tokens decode_tokens "
+    "cached_tokens lookup_tokens block_seconds sequence_seconds",
 )
 # a plan that runs: `steps` steps of step + slope i seconds each, from start to end; moved: bytes of one
 HOST = _record("engine steps turn first count", "start step slope end compute moved")
