@@ -153,7 +153,7 @@ def with_power(
     unit = np.ones(whole)
     values |= {
         "dear_share": draw.uniform(0.1, 0.4, n[SITE]),
-        "dear_premium": draw.choice([0.0, 2e-8], (n[SITE], 1)) * np.ones(size),
+        "dear_premium": draw.choice([0.0, 2e-8, 4e-7], (n[SITE], 1)) * np.ones(size),
         "source_site": place.reshape(sources, n[SITE]),
         "source_most": some * need / n[SITE],
         "source_price": draw.uniform(0, 4, (sources, 1)) * unit,

@@ -32,6 +32,7 @@ COSTS = {
     "cost_sources": "Power beside the grid",
     "cost_carbon": "Carbon",
     "cost_contracts": "Contracts and fees",
+    "cost_models": "Fees of models",
 }
 
 
@@ -257,6 +258,8 @@ def money(view: View) -> Section:
     if np.isfinite(budget).any():
         rows.append(("Budget", budget))
     rows.append(("Price of tokens not served", view.yearly(view.array("cost_unserved"))))
+    if view.array("cost_quality").any():
+        rows.append(("Price of tokens worth less", view.yearly(view.array("cost_quality"))))
     if view.array("cost_late").any():
         rows.append(("Price of training done late", view.yearly(view.array("cost_late"))))
     note = "Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it."

@@ -46,7 +46,7 @@ def problem(built: Built, path: Path) -> None:
     table.add_column("accelerator", style="cyan")
     names = json.loads(data.attrs["labels"])
     for way in map(str, data["way"].values):
-        service = str(data["service"].values[int(data["way_service"].sel(way=way).argmax())])
+        service = str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())])
         alone = float(data["way_service"].sel(service=service).sum()) == 1
         table.add_column(Text(service if alone else f"{service}: {names[way]}"), justify="right")
     for chip in data["accelerator"].values:
