@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stackyard.plan.grid import most_power
 from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, W, Y
 
 SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
@@ -105,7 +105,8 @@ def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
     packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
     months = d.sizes[T]
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
-    able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
+    own = d["way_service"].isel({V: service}, drop=True) > 0
+    able = ((d["rate"] > 0) & own).any(W) & (d["availability"] > 0)
     sold = d["orders_max"] > 0
     powered = possible(d, RESOURCES["power"]) + most_power(d) > 0
     fits = d["fits_stack"] > 0

@@ -29,7 +29,7 @@ def chain(view: View, year: str = "") -> Section:
         text = Note(f"Nothing is installed in December {chosen}.")
         return Section("chain", title, f"No accelerator is in place in {chosen}.", (text,))
     made = _by_supply(view, month, by_site.sum(axis=1))
-    serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
+    serving = np.einsum("aiv,a->iv", view.running[:, :, :, month], spp)
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
     figure = _figure(view, month, made, by_site, serving, spare)
     idle = float(spare.sum()) / total
