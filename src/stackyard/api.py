@@ -58,7 +58,7 @@ ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
     "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
     "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
-    "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
+    "Tail latency where a service states no tail: its rates are means at full load, less a stated usable share.",
     "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
 )
 AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."

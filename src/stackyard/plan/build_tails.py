@@ -1,0 +1,95 @@
+"""What an accelerator may do so that a share of a service's requests keeps its objective: asked of the simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import xarray as xr
+
+from stackyard.catalog import Catalog
+from stackyard.catalog.entries import Accelerator, System
+from stackyard.perf.estimate import Estimate
+from stackyard.perf.layout import Layout, layouts
+from stackyard.perf.search import Best, best
+from stackyard.plan.build_ways import Kept, ways
+from stackyard.plan.commitments import Precision, Tail
+from stackyard.plan.inputs import Service
+
+WIDTHS = (1.0, 2.0, 4.0, 8.0)  # tensor widths among which tails choose
+
+
+def kept(
+    services: Mapping[str, Service],
+    rated: Mapping[tuple[str, str], Best],
+    chips: Mapping[str, Accelerator],
+    systems: Mapping[str, System],
+    catalog: Catalog,
+    tell: Callable[[str], None],
+) -> dict[tuple[str, str], Kept]:
+    """The rate that keeps the tail of each (accelerator, way) whose service states one.
+
+    The first time this takes seconds for each; then it is read from disk.
+    """
+    found: dict[tuple[str, str], Kept] = {}
+    for key, chip in chips.items():
+        domain = min(chip.scale_up_domain, systems[key].accelerators)
+        for way in ways(services):
+            service = services[way.service]
+            if service.tail is None or rated[key, way.id].estimate is None:
+                continue
+            tell(f"Simulating {service.name} on {chip.name}")
+            among = _candidates(service, chip, domain, way.model, way.precision, catalog)
+            found[key, way.id] = _kept(among, service, service.tail)
+    return found
+
+
+def _kept(among: list[Estimate], service: Service, tail: Tail) -> Kept:
+    from stackyard.sim.tails import Tail as Promise
+    from stackyard.sim.tails import held
+
+    promise = Promise(service.ttft.si, service.tpot.si, tail.share.si, tail.gaps.si, tail.spread.si)
+    answer = held(among, promise)
+    return Kept(answer.rate, among[answer.candidate])
+
+
+def _candidates(
+    service: Service, chip: Accelerator, domain: int, model: str, precision: Precision, catalog: Catalog
+) -> list[Estimate]:
+    """The point that is best in the mean at each tensor width: wider ones have shorter tails."""
+    shape = catalog.model(model)
+    every, found = layouts(shape, chip, domain), []
+    for width in WIDTHS:
+        keep = np.asarray(every.tensor) == width
+        if not keep.any():
+            continue
+        among = Layout(*(np.asarray(a)[keep] for a in (every.tensor, every.pipeline, every.data, every.expert)))
+        point = best(
+            shape,
+            chip,
+            service.prompt.si,
+            service.output.si,
+            ttft=service.ttft.si,
+            tpot=service.tpot.si,
+            precision=precision,
+            hbm=catalog.hbm.get(chip.hbm),
+            among=among,
+        )
+        if point.estimate is not None:
+            found.append(point.estimate)
+    return found
+
+
+def remarks(services: Mapping[str, Service], found: Mapping[tuple[str, str], Kept], data: xr.Dataset) -> list[str]:
+    """Which accelerator keeps a service's tail at no load."""
+    names = json.loads(data.attrs["labels"])
+    told = []
+    for (chip, id_), each in found.items():
+        service = next(services[way.service] for way in ways(services) if way.id == id_)
+        if each.rate == 0 and service.tail is not None:
+            told.append(
+                f"{names[chip]} cannot serve {service.name}: at no load do {service.tail.share.si:.0%} of its requests "
+                "keep the objective, by the layouts that were simulated."
+            )
+    return told
