@@ -65,7 +65,7 @@ def _table(view: View, served: list[_Service]) -> Table:
     note = (
         "For the tokens served at the day's peak of the month in which the service takes the most, on the accelerators "
         "that serve them then. Mean: mean latencies meet the objective. Tail: so many of the requests meet it, as "
-        "simulated. Plan: what is planned with, the usable share taken off. Power is that of the site in its worst hour."
+        "simulated. Plan: as planned, the usable share taken off. Power is that of the site in its worst hour."
     )
     title = "What each service takes at the most, by mean and by tail"
     return Table(title, tuple(columns), tuple(rows), note, view.grade)

@@ -36,11 +36,12 @@ def _record(whole: str = "", real: str = "", short: str = "") -> np.dtype[Any]:
 # made: tokens generated; done: tokens in the cache; target: tokens that the cache needs before the next is generated;
 # kept: tokens whose cache comes along (swapped or sent); hits: tree nodes held; private: blocks held; chunk: prompt
 # tokens of the running step; queued: when it came to its engine
-SLOT = _record(
-    "id prompt output made done target kept klass model engine hits private hash_at hash_n cached preempted next chunk "
-    "session",
-    "arrival first last deadline queued",
+# Each step reads the first line of memory of every running slot, and with many engines that is what takes the time.
+_HOT = _record("done target chunk made output hits private", "last")
+_COLD = _record(
+    "id prompt kept klass model engine hash_at hash_n cached preempted next session", "arrival first deadline queued"
 )
+SLOT = np.dtype(_HOT.descr + _COLD.descr, align=True)
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
 # blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was
 # preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead; lack:
