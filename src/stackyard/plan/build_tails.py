@@ -40,7 +40,8 @@ def kept(
             if service.tail is None or rated[key, way.id].estimate is None:
                 continue
             tell(f"Simulating {service.name} on {chip.name}")
-            among = _candidates(service, chip, domain, way.model, way.precision, catalog)
+            lengths, objective = (service.prompt.si, service.output.si), (service.ttft.si, service.tpot.si)
+            among = candidates(catalog, way.model, chip, domain, lengths, objective, way.precision)
             found[key, way.id] = _kept(among, service, service.tail)
     return found
 
@@ -54,30 +55,28 @@ def _kept(among: list[Estimate], service: Service, tail: Tail) -> Kept:
     return Kept(answer.rate, among[answer.candidate])
 
 
-def _candidates(
-    service: Service, chip: Accelerator, domain: int, model: str, precision: Precision, catalog: Catalog
+def candidates(
+    catalog: Catalog,
+    model: str,
+    chip: Accelerator,
+    domain: int,
+    lengths: tuple[float, float],
+    objective: tuple[float, float],
+    precision: Precision,
 ) -> list[Estimate]:
-    """The point that is best in the mean at each tensor width: wider ones have shorter tails."""
+    """The point that is best in the mean at each tensor width: wider ones have shorter tails.
+
+    `lengths` are prompt and output tokens, `objective` seconds to the first token and per output token.
+    """
     shape = catalog.model(model)
     every, found = layouts(shape, chip, domain), []
     for width in WIDTHS:
         keep = np.asarray(every.tensor) == width
-        if not keep.any():
-            continue
-        among = Layout(*(np.asarray(a)[keep] for a in (every.tensor, every.pipeline, every.data, every.expert)))
-        point = best(
-            shape,
-            chip,
-            service.prompt.si,
-            service.output.si,
-            ttft=service.ttft.si,
-            tpot=service.tpot.si,
-            precision=precision,
-            hbm=catalog.hbm.get(chip.hbm),
-            among=among,
-        )
-        if point.estimate is not None:
-            found.append(point.estimate)
+        if keep.any():
+            among = Layout(*(np.asarray(a)[keep] for a in (every.tensor, every.pipeline, every.data, every.expert)))
+            memory = catalog.hbm.get(chip.hbm)
+            point = best(shape, chip, *lengths, *objective, precision=precision, hbm=memory, among=among)
+            found += [point.estimate] if point.estimate is not None else []
     return found
 
 

@@ -21,12 +21,8 @@ from typing import Any, TypeVar
 
 import numba as _numba
 import numpy as np
-from numba.core import types
+from numba.core import codegen, compiler, compiler_machinery, typed_passes, types
 from numba.core.caching import CacheImpl
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
 from numba.extending import intrinsic
 
 numba: Any = _numba
@@ -34,6 +30,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 HOME = Path(__file__).parent
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 _Locator: Any = CacheImpl._locator_classes[0]
+_Library: Any = codegen.JITCodeLibrary
+_Lowering: Any = typed_passes.NativeLowering
+_Compiler: Any = compiler
+_Machinery: Any = compiler_machinery
 
 
 class SourceLocator(_Locator):  # type: ignore[misc]
@@ -84,7 +84,7 @@ if SourceLocator not in CacheImpl._locator_classes:
     CacheImpl._locator_classes.insert(0, SourceLocator)
 
 
-class _Linked(JITCodeLibrary):  # type: ignore[misc]
+class _Linked(_Library):  # type: ignore[misc]
     """Code that takes in the parts it calls, and theirs, each once."""
 
     def add_linking_library(self, library: Any) -> None:
@@ -104,8 +104,8 @@ class _Part(_Linked):
         self._finalized = True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _WholeLowering(NativeLowering):  # type: ignore[misc]
+@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _WholeLowering(_Lowering):  # type: ignore[misc]
     _name = "stackyard_whole"
 
     def run_pass(self, state: Any) -> bool:
@@ -113,8 +113,8 @@ class _WholeLowering(NativeLowering):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):  # type: ignore[misc]
+@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(_Lowering):  # type: ignore[misc]
     _name = "stackyard_part"
 
     def run_pass(self, state: Any) -> bool:
@@ -122,9 +122,10 @@ class _PartLowering(NativeLowering):  # type: ignore[misc]
         state.flags.no_compile = True
         super().run_pass(state)
         state.flags.no_compile = False
-        made, name = state["cr"], [].append  # a builtin function of its own, by which callers find the code
+        made, own = state["cr"], list[Any]()
+        name = own.append  # a builtin function of its own, by which callers find the code
         state.targetctx.insert_user_function(name, made.fndesc, [state.library])
-        state["cr"] = _LowerResult(made.fndesc, made.call_helper, cfunc=name, env=made.env)
+        state["cr"] = _Compiler._LowerResult(made.fndesc, made.call_helper, cfunc=name, env=made.env)
         return True
 
 
@@ -137,10 +138,10 @@ def _library(kind: type[Any], state: Any) -> Any:
 def _pipeline(lowering: type[Any]) -> type[Any]:
     """numba's own passes, with another last one."""
 
-    class Pipeline(CompilerBase):  # type: ignore[misc]
+    class Pipeline(_Compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
-            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            passes.passes = [(lowering if p is NativeLowering else p, why) for p, why in passes.passes]
+            passes = _Compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [(lowering if p is _Lowering else p, why) for p, why in passes.passes]
             passes.finalize()
             return [passes]
 
