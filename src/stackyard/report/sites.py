@@ -111,7 +111,7 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
         when = "throughout" if months == of else f"in {months} of {of} months"
         why = f"{head}: a kilowatt costs {share(dearer)} more than at {than}, where power is left {when}"
         return Verdict("dearer" if idle else "left", why, than, dearer)
-    return Verdict("spare" if idle else "left", f"{head}: no accelerator that the plan orders is left to install here")
+    return Verdict("spare" if idle else "left", f"{head}: all accelerators that the plan orders stand elsewhere")
 
 
 def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:
