@@ -250,20 +250,18 @@ def _binding(
     parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
     minor = sum(part for part in shares.values() if part < TOLD)
     told = "; ".join([*parts, f"{minor:.0%} for lesser causes"] if minor >= 0.01 else parts)
-    head = " or ".join([NAMES[either[0]], *(within(NAMES[key]) for key in either[1:2])]) if either else ""
-    opening = _opening(
-        head if resource == EITHER and head else NAMES[resource], resource, part, unserved / seconds.sum()
-    )
-    sentence = f"{year}: {opening}{f' {told}.' if told else ''}"
     lacks = refused.name(problem, _unable(data, inside)) if RATE in shares else ""
-    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence, either, lacks)
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, "", either, lacks)
+    said = f"{year}: {_opening(found, unserved / seconds.sum())}{f' {told}.' if told else ''}"
     last = "".join(_step_words(worth, key, year) for key in found.limits) if found.limit else _dearer(data, inside)
-    return replace(found, sentence=sentence + last)
+    return replace(found, sentence=said + last)
 
 
-def _opening(name: str, resource: str, part: float, left: float) -> str:
-    if resource == SERVED:
+def _opening(binding: Binding, left: float) -> str:
+    part = binding.left
+    if binding.resource == SERVED:
         return "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served; the rest:"
+    name = NAMES["power"] if binding.resource == "power" else binding.name(binding.resource)
     return f"{name}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
 
 

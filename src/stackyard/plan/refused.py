@@ -35,9 +35,7 @@ def sentence(problem: Problem, services: list[str]) -> str:
     """'HGX H200: no fp4 arithmetic on record (it has bf16, fp8)' for the first accelerators, the others counted."""
     names: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
     told = [
-        "; ".join(each["why"])
-        if names.get(chip, chip) in each["why"][0]
-        else f"{names[chip]}: {'; '.join(each['why'])}"
+        ("" if each["lacks"] == "format" else f"{names.get(chip, chip)}: ") + "; ".join(each["why"])
         for chips in refusals(problem, services).values()
         for chip, each in chips.items()
     ]
