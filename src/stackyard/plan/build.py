@@ -151,7 +151,7 @@ def build(
     labels |= {id_: f"{source.name}, {place.name}" for id_, place, source in sources(here.places)}
     labels |= build_ways.labels(inputs.services, catalog)
     data.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
-    data.attrs["refused"] = json.dumps(build_ways.refusals(points), ensure_ascii=False)
+    data.attrs["refused"] = json.dumps(build_ways.refusals(chips, points), ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
     remarks = (*_remarks(inputs.services, points, data), *build_tails.remarks(inputs.services, kept, data))

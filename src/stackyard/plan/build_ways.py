@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
 from stackyard.perf.estimate import Estimate
+from stackyard.perf.precision import precision_of, unsupported
 from stackyard.perf.search import Best, best
 from stackyard.plan.commitments import Precision, Way
 from stackyard.plan.inputs import Service
@@ -152,10 +153,14 @@ def _told(way: Stands, services: Mapping[str, Service], names: Mapping[str, str]
     return f"{service.name} with {names[way.id]}" if service.alternatives else service.name
 
 
-def refusals(rated: Mapping[tuple[str, str], Best]) -> dict[str, dict[str, list[str]]]:
-    """Why an accelerator cannot run a way: way -> accelerator -> reasons."""
-    found: dict[str, dict[str, list[str]]] = {}
+def refusals(
+    chips: Mapping[str, Accelerator], rated: Mapping[tuple[str, str], Best]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Why an accelerator cannot run a way, and what it lacks: format, memory or latency; way -> accelerator -> both."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for (chip, id_), point in rated.items():
         if point.estimate is None:
-            found.setdefault(id_, {})[chip] = list(dict.fromkeys(point.why))
+            wrong = unsupported(chips[chip], precision_of(id_.rsplit("/", 1)[-1]))
+            lacks = "format" if wrong else "latency" if point.late else "memory"
+            found.setdefault(id_, {})[chip] = {"lacks": lacks, "why": wrong or list(dict.fromkeys(point.why))}
     return found

@@ -15,8 +15,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stackyard.plan import refused
 from stackyard.plan.causes import (
     COST,
+    EITHER,
     HALL,
     LAUNCH,
     LEAD,
@@ -29,6 +31,7 @@ from stackyard.plan.causes import (
     SHORT,
     left,
     needed,
+    tied,
 )
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.marginal import Marginal, Next, chains, marginals
@@ -50,6 +53,7 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     HALL: "Rack power",
     RATE: "Accelerators that can run it",
     MISSING: "More than one thing missing",
+    EITHER: "Either of two limits",
     SEVERAL: "Several limits at once",
     COST: "Cost of serving",
 }
@@ -71,7 +75,9 @@ class Binding:
     `resource` is the cause of most of what is left unserved, a key of RESOURCES or NOTHING (SERVED where that is less
     than SHORT of the year's demand); `causes` are all of them with their part of it, greatest first; `left` is the
     share of the year's demand that is left for any cause; `together` are the limits that hold at once, heaviest first;
-    `barred` is true where power is a cause while other power stands idle that a higher rack limit would open.
+    `barred` is true where power is a cause while other power stands idle that a higher rack limit would open; `either`
+    are limits of which any would do by itself, heaviest first; `lacks` names what every accelerator lacks that cannot
+    run a service.
     """
 
     year: int
@@ -81,11 +87,26 @@ class Binding:
     together: tuple[str, ...]
     barred: bool
     sentence: str
+    either: tuple[str, ...] = ()
+    lacks: str = ""
 
     @property
     def limit(self) -> str:
         """The resource that leaves most, of those that leave a part worth telling; '' where none does."""
-        return next((key for key, part in self.causes.items() if key in RESOURCES and part >= TOLD), "")
+        return next(iter(self.limits), "")
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The resource that leaves most, or both of which either would do."""
+        told = (key for key, part in self.causes.items() if (key in RESOURCES or key == EITHER) and part >= TOLD)
+        first = next(told, "")
+        return self.either[:2] if first == EITHER else (first,) if first else ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every resource that the main causes name."""
+        groups = {EITHER: self.either, SEVERAL: self.together}
+        return tuple(dict.fromkeys(key for cause in self.main for key in groups.get(cause, (cause,))))
 
     @property
     def main(self) -> tuple[str, ...]:
@@ -101,6 +122,10 @@ class Binding:
         """
         if cause == "power" and self.barred:
             return "Power or rack limits"
+        if cause == RATE and self.lacks:
+            return self.lacks
+        if cause == EITHER and len(self.either) > 1:
+            return f"{NAMES[self.either[0]]} or {within(NAMES[self.either[1]])}"
         if cause != SEVERAL or len(self.together) < 2:
             return NAMES[cause]
         names = [NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])]
@@ -126,7 +151,8 @@ class Explanation:
 
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
     cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
-    month; tokens per day that are left for it when all the others are lifted), rent and rent_present (resource, month;
+    month; tokens per day that are left for it when all the others are lifted), tied (resource, month; tokens per day
+    for which it is one of two of which either would do), rent and rent_present (resource, month;
     USD of the month and of today). `marginals` are what a million tokens more cost, `chains` what the next amount of
     each year's limit is worth; both empty where no steps were solved.
     """
@@ -158,6 +184,7 @@ def explain(
             "left": left(problem, plan, more),
             "relief": more["single"].sum(V),
             "needed": needed(plan, more),
+            "tied": tied(plan, more),
             "rent": rented,
             "rent_present": (rented * problem.data["discount"]).assign_attrs(units="USD"),
         }
@@ -172,8 +199,7 @@ def explain(
     found = Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
     if not steps:
         return found
-    first = {binding.year: next((key for key in binding.main if key in RESOURCES), "") for binding in years}
-    limits = {year: key for year, key in first.items() if key}
+    limits = {binding.year: binding.limits for binding in years if binding.resource != SERVED}
     return replace(
         found,
         marginals=marginals(problem, plan, resolve, tell),
@@ -220,25 +246,33 @@ def _binding(
     shares = {keys[i]: float(tokens[i] / tokens.sum()) for i in np.argsort(-tokens) if tokens[i] > 0}
     resource = next(iter(shares)) if unserved > SHORT * asked and shares else SERVED
     part = unserved / asked if asked > 0 else 0.0
+    either = _heaviest(data, "tied", EITHER, inside)
     parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
     minor = sum(part for part in shares.values() if part < TOLD)
     told = "; ".join([*parts, f"{minor:.0%} for lesser causes"] if minor >= 0.01 else parts)
-    sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
-    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
-    last = _step_words(worth, found.limit, year) if found.limit else _dearer(data, inside)
-    return replace(found, sentence=sentence + last)
+    lacks = refused.name(problem, _unable(data, inside)) if RATE in shares else ""
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, "", either, lacks)
+    said = f"{year}: {_opening(found, unserved / seconds.sum())}{f' {told}.' if told else ''}"
+    last = "".join(_step_words(worth, key, year) for key in found.limits) if found.limit else _dearer(data, inside)
+    return replace(found, sentence=said + last)
 
 
-def _opening(resource: str, part: float, left: float) -> str:
-    if resource == SERVED:
+def _opening(binding: Binding, left: float) -> str:
+    part = binding.left
+    if binding.resource == SERVED:
         return "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served; the rest:"
-    return f"{NAMES[resource]}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
+    name = NAMES["power"] if binding.resource == "power" else binding.name(binding.resource)
+    return f"{name}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
 
 
 def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
     """The limits that hold at once in a year, the heaviest first; those under a tenth of it are not named."""
-    months = inside & (data["left"].sel(cause=SEVERAL).sum(V).values > 0)
-    weight = data["needed"].values[:, months].sum(axis=1)
+    return _heaviest(data, "needed", SEVERAL, inside)
+
+
+def _heaviest(data: xr.Dataset, name: str, cause: str, inside: NDArray[np.bool_]) -> tuple[str, ...]:
+    months = inside & (data["left"].sel(cause=cause).sum(V).values > 0)
+    weight = data[name].values[:, months].sum(axis=1)
     return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max() > 0)
 
 
@@ -254,6 +288,13 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
         names = [within(NAMES[name]) for name in _together(data, inside)]
         said = f": {', '.join(names)}{' with others' * (len(names) == 1)}" if names else ""
         return f"{share:.0%} of it in {when} because several limits hold at once{said}"
+    if key == EITHER:
+        *most, last = [within(NAMES[name]) for name in _heaviest(data, "tied", EITHER, inside)[:3]]
+        listed = f"{', '.join(most)} or {last}" if most else last
+        return f"{share:.0%} of it in {when} for lack of {listed}: more of one of them alone would serve it"
+    if key == RATE:
+        why = refused.sentence(problem, _unable(data, inside))
+        return f"{share:.0%} of it in {when} because {NOTHING[key]}{f': {why}' if why else ''}"
     if key not in RESOURCES:
         return f"{share:.0%} of it in {when} because {NOTHING[key]}"
     earlier = np.flatnonzero(lost[: np.flatnonzero(inside)[0]])
@@ -263,6 +304,12 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
     said = f"{share:.0%} of it in {when} for lack of {within(NAMES[key])}" + (f" ({found})" if found else "")
     idle = _barred(problem, plan, inside & lost) if key == "power" else ""
     return said + (f", while {idle}" if idle else "")
+
+
+def _unable(data: xr.Dataset, inside: NDArray[np.bool_]) -> list[str]:
+    """Services that no accelerator can run and that are left for it in a year."""
+    lost = data["left"].sel(cause=RATE).values[:, inside].sum(axis=1) > 0
+    return [str(data[V].values[v]) for v in np.flatnonzero(lost)]
 
 
 def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
@@ -313,7 +360,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     names = " and ".join(str(labels.get(id_, id_)) for id_ in ids)
     priced = rented.values[order].sum(axis=0)
     if not there:
-        return f"{names}: not there before"
+        return f"{names}, {'each with none' if len(order) > 1 else 'which has none'} until later"
     verb = {"hbm": "delivered", "packaging": "due", "orders": "started", "power": "energised"}[name]
     return f"{names}, {verb} in {_span(rented[T].values[priced > 0.01 * priced.max()])}"
 
@@ -322,17 +369,19 @@ def _step_words(worth: tuple[Worth, ...], name: str, year: int) -> str:
     found = worth_of(worth, name, year)
     if found is None or np.isnan(found.saved):
         return ""
-    amount = _usd(found.step) if found.unit == "USD" else show(found.step, found.unit if found.unit == "W" else "")
+    if found.unit == "W":
+        said = f" {show(found.step, 'W')} more {within(NAMES[name])} where it is short in {found.year}"
+        return f"{said} would save {_usd(found.saved)}{_more_words(found)}."
+    amount = _usd(found.step) if found.unit == "USD" else show(found.step, "")
     unit = {"stack": " stacks", "wafer": " wafers", "package": " accelerators"}.get(found.unit, "")
-    where = (
-        f"{within(NAMES[name])} where it is short in {found.year}"
-        if unit or name == "power"
-        else f"money in {found.year}"
-    )
-    said = f" {STEP:.0%} more {where} ({amount}{unit}) would save {_usd(found.saved)}"
-    if found.tokens > 0:
-        said += f" and serve {show(found.tokens, ' tokens/day')} more in {found.tokens_year}"
-    return said + "."
+    where = f"{within(NAMES[name])} where it is short in {found.year}" if unit else f"money in {found.year}"
+    return f" {STEP:.0%} more {where} ({amount}{unit}) would save {_usd(found.saved)}{_more_words(found)}."
+
+
+def _more_words(found: Worth) -> str:
+    if not found.tokens > 0:
+        return ""
+    return f" and serve {show(found.tokens, ' tokens/day')} more in {found.tokens_year}"
 
 
 def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
@@ -366,10 +415,11 @@ def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     ]
     if last > problem.end:
         notes.append(
-            f"The plan goes on to {last}, so that what is started last is still used: what grows, grows on until that "
-            "has arrived, and stays for a year; the rest stays as it is at the end. These months count in what is "
-            f"worth what, and are not reported. More growth after {problem.end} would be built for earlier, and less "
-            "would be left in the last year."
+            f"The plan is computed to {last} and reported to {problem.end}. Without the months between, nothing would "
+            "be ordered towards the end, since it would arrive too late to be used. In these months demand goes on "
+            "growing until the last order has arrived, and is then level for a year; all else stays as it is at the "
+            "end. What they cost and bring counts in what the plan chooses, and is not shown. If you expect demand to "
+            f"grow faster after {problem.end}, the plan would build more before it."
         )
     if steps:
         notes.append(

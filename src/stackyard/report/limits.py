@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
+from stackyard.plan.causes import EITHER, NOTHING, SERVED, SEVERAL
 from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation, within
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE
@@ -51,6 +51,12 @@ def _named(binding: Binding) -> str:
     first, *second = map(binding.name, binding.main)
     if not second:
         return first
+    if EITHER in binding.main:
+        other = next(key for key in binding.main if key != EITHER)
+        rest = [key for key in binding.either if key != other]
+        if other in binding.either and rest:
+            return f"{binding.name(other)} (for a part of it, or {within(NAMES[rest[0]])})"
+        return f"{first}, then {within(second[0])}"
     if SEVERAL not in binding.main:
         return f"{first} and {within(second[0])}"
     alone = next(key for key in binding.main if key != SEVERAL)
@@ -103,7 +109,7 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
     )
     if not solved:
         how = f"One more: the price of the limit, an upper bound; {end}"
-    return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
+    return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade, note_aside=True)
 
 
 def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
@@ -235,7 +241,8 @@ def worths(view: View, steps: Sequence[Worth]) -> Table:
     rows.sort(key=lambda row: str(row[0]))
     heads = ("Year", "Limit", f"{STEP:.0%} more", "Each one more saves", "and serves more", "in")
     title = f"What {STEP:.0%} more of each limit is worth"
-    return Table(title, tuple(map(Column, heads)), tuple(rows), "", view.grade, folded=True)
+    note = f"Of power at a site that has none yet in the months in which it is short: {STEP:.0%} of what it is to have."
+    return Table(title, tuple(map(Column, heads)), tuple(rows), note, view.grade, folded=True)
 
 
 def _shortages(view: View, explanation: Explanation) -> Table:

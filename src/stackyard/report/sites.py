@@ -111,7 +111,7 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
         when = "throughout" if months == of else f"in {months} of {of} months"
         why = f"{head}: a kilowatt costs {share(dearer)} more than at {than}, where power is left {when}"
         return Verdict("dearer" if idle else "left", why, than, dearer)
-    return Verdict("spare" if idle else "left", f"{head}: no accelerator that the plan orders is left to install here")
+    return Verdict("spare" if idle else "left", f"{head}: all accelerators that the plan orders stand elsewhere")
 
 
 def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:
@@ -169,7 +169,7 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
 
 def _beside(view: View) -> list[Block]:
     """Each source of power beside the grid in December: capacity, and its mean output over the year."""
-    capacity, output = view.array("capacity"), view.array("output")
+    capacity, output, moved = view.array("capacity"), view.array("output"), view.array("shifted")
     built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
     if not built:
         return []
@@ -177,7 +177,10 @@ def _beside(view: View) -> list[Block]:
     for p in built:
         name, seconds = view.name(view.ids(P)[p]), view.yearly(view.seconds)
         rows.append((f"{name} · capacity in December", view.year_end(capacity[p])))
-        rows.append((f"{name} · mean output", view.yearly(output[p] * view.seconds) / seconds))
+        if output[p].any() or not moved[p].any():
+            rows.append((f"{name} · mean output", view.yearly(output[p] * view.seconds) / seconds))
+        if moved[p].any():
+            rows.append((f"{name} · mean moved out of dear hours", view.yearly(moved[p] * view.seconds) / seconds))
     return [by_year(view, "Power beside the grid", scale(capacity[built], "W"), rows)]
 
 

@@ -65,7 +65,7 @@ class Fitted:
             whole = _widths(table, columns, width)
             kept = [i for i in columns if not table.columns[i].aside]
             yield _grid(table, columns, whole) if whole else _grid(table, kept, _widths(table, kept, width))
-            if not whole:
+            if not whole and table.note_aside:
                 return
         if table.note:
             yield Text(table.note, style="dim")
