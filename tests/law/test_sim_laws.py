@@ -263,6 +263,26 @@ def test_workers_and_batches_do_not_change_the_answer() -> None:
     np.testing.assert_array_equal(one["last"], many["last"])
 
 
+@pytest.mark.parametrize("router", ["least-outstanding", "prefix-affinity", "kv-aware"])
+@pytest.mark.parametrize("split", [None, Split(3, 4, 1e6, 1e-3)])
+def test_the_tree_of_members_finds_whom_looking_at_each_finds(router, split) -> None:
+    """Failures that never come make the router look at every engine; the answer is the same."""
+    requests = traffic.conversations(60.0, 400, 3.0, Lengths(60, 1.0), Lengths(30, 1.0), 5, system=64, think=0.2)
+    of = Deployment(
+        policy=Policy(tokens=256, sequences=8),
+        tables=(linear(1e-3, 1e-5, 1e-4),),
+        replicas=7,
+        router=router,
+        blocks=400,
+        split=split,
+        overhead=(0.0, 0.0),
+    )
+    one, other = (serve.run(each, requests).left for each in (of, replace(of, failures=Failures(1e12, 1.0))))
+    np.testing.assert_array_equal(one["engine"], other["engine"])
+    np.testing.assert_array_equal(one["last"], other["last"])
+    assert len(np.unique(one["engine"])) > 2
+
+
 def test_models_on_one_host_take_turns() -> None:
     """Two models on one host: the host is never busier than time, each request is served by its own model."""
     of = Deployment(
