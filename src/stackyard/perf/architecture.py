@@ -182,6 +182,14 @@ def expert_hidden(model: Model) -> float:
     return float(model.extra.get("expert_hidden", model.hidden))
 
 
+def scales_found(model: Model, compute: str) -> bool:
+    """True where the scales of activations are found as they come, in a kernel before each matmul.
+
+    So it is with four-bit arithmetic, and with the checkpoints in FP8 whose scales are of blocks, not of whole matrices.
+    """
+    return compute == "fp4" or (compute == "fp8" and model.extra.get("fp8_scales") == "blocks")
+
+
 def reductions(model: Model) -> float:
     """Sums over the tensor group in each layer: one where attention and feed-forward run side by side, else two."""
     return 1.0 if model.extra.get("parallel_blocks") else 2.0

@@ -45,6 +45,9 @@ class Op:
     peers: Count = 1.0
     count: Count = 1.0
     shared: Numeric = 0.0  # 1 for sums and gathers, which groups can do part by part
+    sums: Numeric = 0.0  # 1 for sums, which a switch can do, or every peer for itself
+    chunks: Numeric = 0.0  # of attention inside chunks, those that the longest sequence has
+    again: Numeric = 0.0  # query heads of a key head less one: how often its cache is read again without kernels for it
 
 
 def matmul(
@@ -108,6 +111,8 @@ def attention(
     count: Count = 1.0,
     kind: str = "decode",
     stored: str = "bf16",
+    chunks: Numeric = 0.0,
+    again: Numeric = 0.0,
 ) -> Op:
     """Scores, softmax and weighted sum of `sequences`, each with `queries` new tokens over `keys` cached ones.
 
@@ -123,7 +128,8 @@ def attention(
     """
     flop = 2 * sequences * pairs * heads * (key_dim + value_dim)
     moved = (keys + queries) * cache_width * cache + queries * heads * (key_dim + value_dim) * ACTIVATION
-    return Op(name, kind, precision, stored, flop, sequences * moved, count=count)
+    sizes = flop, sequences * moved
+    return Op(name, kind, precision, stored, *sizes, count=count, chunks=chunks, again=again)
 
 
 CHUNK: Token = 64.0  # tokens that kernels of linear attention take at once (flash-linear-attention's default)
@@ -197,6 +203,15 @@ def touched(routed: Count, active: Count, tokens: Token) -> Count:
     (2.0, 8.0)
     """
     return routed * (1 - (1 - active / routed) ** tokens)
+
+
+def quantise(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
+    """Scales and eight-bit values of `tokens` x `width` activations, found as they come: one read, half a write.
+
+    >>> quantise("quantise", 1, 100).bytes
+    300.0
+    """
+    return Op(name, "elementwise", "bf16", "bf16", 4 * tokens * width, 3.0 * tokens * width, count=count)
 
 
 def experts(
@@ -275,7 +290,7 @@ def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_reduce("all_reduce", 100, 4).sent, float(all_reduce("all_reduce", 100, 1).count)
     (150.0, 0.0)
     """
-    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0)
+    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0, 1.0)
 
 
 def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -305,9 +320,11 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
-def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0) -> Op:
+def _exchange(
+    name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0, sums: Numeric = 0.0
+) -> Op:
     busy = count * where(peers > 1, 1.0, 0.0)
-    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared)
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared, sums=sums)
 
 
 def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:
