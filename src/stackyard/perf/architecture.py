@@ -460,12 +460,15 @@ def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
     return cache_elements_per_token(model) * bytes_per_element
 
 
-def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0) -> Byte:
+def cache_bytes(
+    model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0, freed: bool = True
+) -> Byte:
     """Bytes of one sequence's cache at a context length that one of `tensor` accelerators holds.
 
     sum over spans of layers entries width bytes, where entries = min(context / stride, window) + min(context, local);
     plus the indexer's keys where attention is sparse, and the states of linear attention, whatever the context.
-    Key-value heads and states split over the accelerators; MLA's latent is held whole by each.
+    Key-value heads and states split over the accelerators; MLA's latent is held whole by each. An engine that does not
+    free (`freed`) what a window has passed holds min(context / stride, inf) entries.
 
     >>> from stackyard import catalog
     >>> float(cache_bytes(catalog.load().model("gpt-oss-120b"), 1000.0, 1.0))
@@ -473,7 +476,7 @@ def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: C
     """
     total: Numeric = 0.0
     for span in spans(model):
-        entries = least(context / span.stride, span.window)
+        entries = least(context / span.stride, span.window if freed or span.compressed else math.inf)
         if span.compressed:
             entries = entries + least(context, span.local)
         total = total + span.layers * entries * span.width / least(tensor, span.kv_heads)
