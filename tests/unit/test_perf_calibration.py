@@ -4,6 +4,7 @@ import csv
 import json
 import runpy
 import warnings
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +15,9 @@ from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
-from stackyard.perf.calibration.defects import HELD_BACK, REPRINTED, marked
 from stackyard.perf.calibration.predict import groups, predict
-from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
+from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, published, rows, write
+from stackyard.perf.calibration.table import REPRINTED, once
 from stackyard.perf.calibration.validate import compare
 from stackyard.perf.calibration.ways import Way, ways
 from stackyard.perf.interval import factors, joined
@@ -70,7 +71,7 @@ def test_attention_data_parallel_lays_out_data_and_experts():
     [
         ({"model": "Gopher-280B"}, "model not in the catalogue"),
         ({"accelerator": "H100 SXM 64GB"}, "accelerator not in the catalogue"),
-        ({"scenario": "mlperf_server"}, "scenario not modelled"),
+        ({"scenario": "single_layer"}, "scenario not modelled"),
         ({"metric": "prefill_mfu"}, "metric not modelled"),
         ({"metric": "ttft_ms_p99"}, "percentile"),
         ({"precision_weights": ""}, "precision not known"),
@@ -91,16 +92,16 @@ def test_a_table_of_ours_reads_back_what_was_written(tmp_path):
 
 def test_a_users_table_gets_one_prediction_a_line(tmp_path):
     path, target = tmp_path / "mine.csv", tmp_path / "mine-predicted.csv"
-    lines = [CELLS, CELLS | {"scenario": "mlperf_server"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
+    lines = [CELLS, CELLS | {"scenario": "single_layer"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
     found = api.validate(written(path, *lines), predict=target)
     assert [line.rows for line in found.lines("metric")] == [1, 1]
-    assert found.left_out == (("mine", "scenario not modelled: mlperf_server", 1),)
+    assert found.left_out == (("mine", "scenario not modelled: single_layer", 1),)
     with target.open(newline="") as stream:
         told = list(csv.DictReader(stream))
     assert [bool(line["predicted"]) for line in told] == [True, False, True]
     assert float(told[0]["low"]) < float(told[0]["predicted"]) < float(told[0]["high"])
     assert 5 < float(told[0]["predicted"]) < 30  # in the line's own unit, ms
-    assert told[1]["reason"] == "scenario not modelled: mlperf_server"
+    assert told[1]["reason"] == "scenario not modelled: single_layer"
     assert told[0]["engine"] == "vllm-2026"
 
 
@@ -130,7 +131,7 @@ def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
 
 
 def test_a_table_of_which_nothing_can_be_expressed_is_told_as_such(tmp_path):
-    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "mlperf_server"}))
+    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "single_layer"}))
     assert [line.rows for line in found.targets()] == [0, 0, 0, 0]
     assert found.lines("source") == []
     assert sum(count for *_, count in found.left_out) == 1
@@ -144,6 +145,14 @@ def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
     assert set(COLUMNS) == set(vars(rows()[0]))
     assert sum(count for *_, count in left_out()) > 10_000
     assert all(reason and count > 0 for _, reason, count in left_out())
+
+
+def test_every_row_of_the_published_tables_is_compared_or_counted_under_a_reason():
+    went = {line.source: line.rows for line in api.validate().account()}
+    was: Counter[str] = Counter()
+    for _, source, count in published():
+        was[source] += count
+    assert went == {**was, "all": sum(was.values())}
 
 
 @pytest.mark.parametrize(
@@ -240,12 +249,11 @@ def test_a_chip_without_relatives_takes_the_mean_of_all_chips():
 def test_what_is_printed_twice_counts_once():
     row = replace(rows()[0], source="trtllm_v1.1", excluded="")
     again, other = replace(row, source="trtllm_v1.2pre"), replace(row, source="trtllm_v1.2pre", value=2 * row.value)
-    assert [each.excluded for each in marked([row, again, other])] == ["", REPRINTED, ""]
+    assert [each.excluded for each in once([row, again, other])] == ["", REPRINTED, ""]
 
 
 def test_the_committed_table_is_marked_and_marking_again_changes_nothing():
-    assert tuple(marked(rows())) == rows()
-    assert any(row.excluded == HELD_BACK for row in rows())
+    assert tuple(once(rows())) == rows()
 
 
 def test_medians_leave_the_first_wave_out():

@@ -239,6 +239,7 @@ def validation(
     if training is not None:
         validated_training(training)
     _left_out_of_the_fit(screen, found)
+    _accounted(screen, found)
     for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
         table = Table(box=None, pad_edge=False, title=title, title_justify="left")
         for name in ("source", "reason", "rows"):
@@ -248,6 +249,20 @@ def validation(
         screen.print(table)
     for path in written:
         screen.print(f"Written: {path}")
+
+
+def _accounted(screen: Console, found: Comparison) -> None:
+    """Where every row of every source went."""
+    title = "Where every row of the tables went"
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for name in ("source", "rows", "compared", "excluded", "without an answer", "not expressed"):
+        table.add_column(name, justify="left" if name == "source" else "right")
+    for line in found.account():
+        counts = (line.rows, line.compared, line.excluded, line.unanswered, line.left_out)
+        bold = "bold" if line.source == "all" else ""
+        table.add_row(line.source, *(f"{count:,}" if count else "-" for count in counts), style=bold)
+    screen.print(table)
+    screen.print()
 
 
 def _validated_power(screen: Console, power: Sequence[PowerLine]) -> None:

@@ -16,6 +16,7 @@ from stackyard.quantity import Count, Numeric, Token
 FILE = Path(__file__).parent / "data" / "inference.csv"
 HELD_OUT = Path(__file__).parent / "data" / "inference_held_out.csv"
 LEFT_OUT = Path(__file__).parent / "data" / "inference_left_out.csv"
+PUBLISHED = Path(__file__).parent / "data" / "inference_published.csv"
 
 REGIMES = ("max load", "fixed batch", "concurrency")
 METRICS = ("output_rate", "token_rate", "tpot", "ttft", "latency")  # per accelerator in tokens/s; seconds
@@ -123,6 +124,12 @@ def rows() -> tuple[Row, ...]:
 def left_out() -> tuple[tuple[str, str, int], ...]:
     """(source, reason, rows) of the published rows that the model cannot express, which the table does not hold."""
     return tuple((cells["source"], cells["reason"], int(cells["rows"])) for cells in _read(LEFT_OUT))
+
+
+@lru_cache(maxsize=1)
+def published() -> tuple[tuple[str, str, int], ...]:
+    """(file, source, rows) of the published tables that ours were made from."""
+    return tuple((cells["file"], cells["source"], int(cells["rows"])) for cells in _read(PUBLISHED))
 
 
 @lru_cache(maxsize=1)
