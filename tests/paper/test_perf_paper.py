@@ -189,8 +189,8 @@ def compared():
 # what, mean absolute error, bias, at most
 TARGETS = [
     ("maximum load, NVIDIA v0.17 to v1.2", 0.08, 0.03),
-    ("time per output token, fixed batch or concurrency", 0.125, 0.03),  # before 51 unexplained slow rows came in: 0.117
-    ("time to first token, concurrency 1 to 16", 0.205, 0.03),  # before 54 unexplained late ones came in: 0.195
+    ("time per output token, fixed batch or concurrency", 0.125, 0.03),  # without the 51 unexplained slow rows: 0.117
+    ("time to first token, concurrency 1 to 16", 0.205, 0.03),  # without the 54 late ones: 0.195
     ("latency of a fixed batch", 0.05, 0.02),
 ]
 
