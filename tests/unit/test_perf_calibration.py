@@ -16,11 +16,13 @@ from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
 from stackyard.perf.calibration.predict import groups, predict
+from stackyard.perf.calibration.recipes import wait
 from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, published, rows, write
 from stackyard.perf.calibration.table import REPRINTED, once
 from stackyard.perf.calibration.validate import compare
 from stackyard.perf.calibration.ways import Way, ways
 from stackyard.perf.interval import factors, joined
+from stackyard.perf.layout import Layout
 
 KNOWN = catalog.load()
 CELLS = dict.fromkeys(door.PUBLISHED, "") | {
@@ -378,3 +380,28 @@ def test_published_rows_of_two_pools_become_rows_with_both_pools(tmp_path):
         door.translated({**cells, "notes": "disaggregated: prefill x(TP4 DP1 EP4 bs) decode x(TP8 DP1 EP4 bs)"})
     alone = door.translated({**cells, "scenario": "closed_loop_concurrency_mtp", "n_accelerators": "8"})
     assert alone.scenario == "speculative" and alone.prefill_workers == 0
+
+
+def test_arrivals_wait_as_the_sources_scripts_say():
+    cells = CELLS | {
+        "source_id": "ix_x#1",
+        "framework": "TensorRT-LLM",
+        "model": "Llama 3.3 70B",
+        "accelerator": "H200",
+    }
+    cells |= {"input_len": "1024", "output_len": "1024", "date_or_version": "2025-10-29", "tp": "4"}
+    few, many = (door.translated(cells | {"batch_or_concurrency": text}) for text in ("4", "128"))
+    assert 15 < few.wait < 20  # nearly all of the 20 steps
+    assert few.wait > many.wait > 0  # company comes sooner
+    assert door.translated(cells | {"output_len": "8192"}).wait == 0
+    assert door.translated(cells | {"source_id": "mine#1"}).wait == 0
+    first, plain = predict([replace(few, metric="ttft"), replace(few, metric="ttft", wait=0.0)])
+    (step,) = predict([replace(few, metric="tpot")])
+    assert first - plain == pytest.approx(few.wait * step * (1 - 4 / few.requests))
+
+
+def test_ranks_that_are_balanced_wait_for_each_other():
+    run = ("TensorRT-LLM", "deepseek-r1", "b200-hgx", "fp8")
+    waits = [wait(run, "", Layout(1.0, 1.0, 8.0, 8.0), float(batch), 922.0, 922.0) for batch in (8, 64, 1024, 65536)]
+    assert waits == sorted(waits, reverse=True)
+    assert waits[0] > 40 and waits[-1] < 1

@@ -19,8 +19,10 @@ from stackyard import catalog
 from stackyard.errors import Fault, InputErrors, nearest
 from stackyard.files import read_csv
 from stackyard.perf import architecture
+from stackyard.perf.calibration.recipes import wait
 from stackyard.perf.calibration.rows import COLUMNS, METRICS, REGIMES, Row, row_of
 from stackyard.perf.calibration.ways import OWN, SCENARIOS, Way, guesses, pools_of, way_of
+from stackyard.perf.layout import Layout
 from stackyard.perf.precision import BYTES
 
 PUBLISHED = (
@@ -127,7 +129,7 @@ def read(path: Path) -> Reading:
     """
     table = read_csv(path, ("metric", "value"))
     own = "chip" in table.header
-    missing = [name for name in (COLUMNS[:-2] if own else PUBLISHED) if name not in table.header]
+    missing = [name for name in (COLUMNS[:-3] if own else PUBLISHED) if name not in table.header]
     if missing:
         hint = f"columns are: {', '.join(PUBLISHED)}; or {', '.join(COLUMNS)}"
         raise InputErrors([Fault(str(path), 1, name, "column is missing", hint) for name in missing])
@@ -244,6 +246,7 @@ def translated(cells: Mapping[str, str]) -> Row:
         value=value,
         requests=_requests(cells, scale),
         excluded=_defect(cells, model, tensor * data),
+        wait=_wait(cells, (model, chip, weights), Layout(tensor, pipeline, data, expert), prompt, output),
     )
 
 
@@ -417,6 +420,14 @@ def _requests(cells: Mapping[str, str], scale: float) -> float:
     if cells["source_id"].startswith("trtllm") and cells["scenario"] == "offline_max_load":
         return float(_REQUESTS.get((int(cells["input_len"]), int(cells["output_len"])), 0))
     return 0.0
+
+
+def _wait(cells: Mapping[str, str], run: tuple[str, str, str], layout: Layout, prompt: float, output: float) -> float:
+    """Steps that an arrival waits, of InferenceX's servers; 0 elsewhere, and where two pools serve."""
+    if not cells["source_id"].startswith("ix_") or re.search(r"disagg|ai-dynamo", cells["notes"]):
+        return 0.0
+    lengths = f"{cells['input_len']}x{cells['output_len']}"
+    return wait((cells["framework"], *run), lengths, layout, _batch(cells), prompt, output)
 
 
 def _defect(cells: Mapping[str, str], model: str, width: float) -> str:

@@ -28,7 +28,8 @@ class Row:
 
     Rates are tokens per second of one accelerator, times are seconds; `prompt` and `output` are mean lengths.
     `requests` is how many the run had in all, 0 where that is not known. `excluded` says why a row with a stated defect
-    is kept out of every figure; empty where it counts.
+    is kept out of every figure; empty where it counts. `wait` is the decode steps that an arrival waits before the
+    engine looks at it, by the source's scripts (`recipes`).
     """
 
     id: str
@@ -52,6 +53,7 @@ class Row:
     value: Numeric
     requests: float = 0.0
     excluded: str = ""
+    wait: float = 0.0
 
     @property
     def precision(self) -> Precision:
@@ -82,7 +84,7 @@ TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
 )
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests")
+_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests", "wait")
 
 
 def row_of(cells: Mapping[str, str]) -> Row:
