@@ -405,3 +405,22 @@ def test_ranks_that_are_balanced_wait_for_each_other():
     waits = [wait(run, "", Layout(1.0, 1.0, 8.0, 8.0), float(batch), 922.0, 922.0) for batch in (8, 64, 1024, 65536)]
     assert waits == sorted(waits, reverse=True)
     assert waits[0] > 40 and waits[-1] < 1
+
+
+def test_what_was_aimed_at_is_told_with_what_the_fit_had_not_seen():
+    told = {line.what: line for line in api.aims(api.validate(), api.validate_training())}
+    assert len(told) == 5
+    for line in told.values():
+        assert set(line.left_out) == {"model", "chip", "engine"}
+        within = [line.left_out[name] for name in ("model", "chip")]
+        assert line.met == all(e.mean <= line.aimed.mean and abs(e.bias) <= line.aimed.bias for e in within)
+
+
+def test_a_small_table_of_a_user_is_told_row_by_row(tmp_path, capsys, monkeypatch):
+    path = written(tmp_path / "mine.csv", CELLS | {"source_id": "mine#7"})
+    monkeypatch.setattr("sys.argv", ["stackyard", "validate", str(path)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    told = capsys.readouterr().out
+    assert not left.value.code
+    assert "mine#7" in told and "off by" in told and "What was aimed at" not in told

@@ -181,5 +181,6 @@ def _gone(found: Comparison) -> list[Block]:
     return [
         Table("Where every row went", (Column("source"), *(Column(name, "", 0) for name in where)), tuple(went)),
         Table("Excluded for a stated defect", columns, tuple(found.excluded())),
+        Table("Without an answer", columns, tuple(found.unanswered())),
         Table("Cannot be expressed", columns, tuple(found.left_out)),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +112,16 @@ class Comparison:
 
     def excluded(self) -> list[tuple[str, str, int]]:
         """(source, stated defect, rows) of the rows kept out of every figure."""
-        named = [(row.source, row.excluded) for row in self.rows if row.excluded]
-        return [(*key, named.count(key)) for key in sorted(set(named))]
+        return _counted((row.source, row.excluded) for row in self.rows if row.excluded)
+
+    def unanswered(self) -> list[tuple[str, str, int]]:
+        """(source, reason, rows) of the rows that neither count nor are excluded."""
+        silent = (row for row, good in zip(self.rows, self.counts, strict=True) if not good and not row.excluded)
+        return _counted((row.source, OVERLOADED if row.value > 0 else "no value to compare with") for row in silent)
+
+
+def _counted(named: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    return [(*key, count) for key, count in sorted(Counter(named).items())]
 
 
 def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) -> Comparison:
