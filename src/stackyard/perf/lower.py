@@ -195,10 +195,12 @@ def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Num
     return whole if isinstance(prefix, float) and prefix == 0.0 else whole - pairs(prefix, window)
 
 
+_GATES = {"gate_up": "gate", "shared_gate_up": "shared_gate"}
+
+
 def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
-    widths = {"gate_up": "gate", "shared_gate_up": "shared_gate"}
-    wide = [matrix for matrix in matrices if matrix.name in widths]
-    return [op.gate(widths[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in wide]
+    wide = [matrix for matrix in matrices if matrix.name in _GATES]
+    return [op.gate(_GATES[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in wide]
 
 
 def _experts(

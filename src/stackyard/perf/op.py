@@ -6,19 +6,18 @@ are the business of a provider.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from stackyard.perf.numeric import least, where
+from stackyard.perf.numeric import least, most, where
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
 TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
 ACTIVATION: Byte = 2.0  # bytes of an activation between blocks: bf16 in every published serving engine
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(NamedTuple):  # made a hundred times an estimate: a frozen dataclass takes four times as long
     """One operation of one accelerator, done `count` times; flop, bytes and sent are of one time.
 
     `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
@@ -43,7 +42,7 @@ class Op:
     uneven: Numeric = 0.0
     sent: Byte = 0.0
     peers: Count = 1.0
-    count: Count = 1.0
+    count: Count = 1.0  # type: ignore[assignment]  # a tuple's own `count` is of no use here
     shared: Numeric = 0.0  # 1 for sums and gathers, which groups can do part by part
     sums: Numeric = 0.0  # 1 for sums, which a switch can do, or every peer for itself
     chunks: Numeric = 0.0  # of attention inside chunks, those that the longest sequence has
@@ -252,7 +251,7 @@ def experts(
         moved,
         groups * each,
         groups=groups,
-        narrow=np.maximum(tensor / dealt, 1.0) / width,
+        narrow=most(tensor / dealt, 1.0) / width,
         uneven=1.0 - 1.0 / dealt,
         count=count,
     )

@@ -47,9 +47,9 @@ class Terms(NamedTuple):
         A kernel overlaps arithmetic and memory traffic almost perfectly: where both would take the same time it takes
         19% more than either alone.
         """
-        square = self.compute * self.compute
-        other = self.memory * self.memory
-        return root(root(square * square + other * other)) + self.link + self.overhead
+        compute, memory, link, overhead = self
+        square, other = compute * compute, memory * memory
+        return root(root(square * square + other * other)) + link + overhead
 
 
 LIMITS = Terms._fields

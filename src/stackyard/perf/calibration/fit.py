@@ -216,7 +216,7 @@ def _together(parts: Sequence[tuple[Group, Vector, schedule.Shape]]) -> tuple[Gr
         return {f.name: joined([getattr(thing, f.name) for thing in things]) for f in fields(things[0])}
 
     some = [group for group, *_ in parts]
-    names = ("index", "asked", "prompt", "output", "metric", "requests")
+    names = ("index", "asked", "prompt", "output", "metric", "requests", "wait")
     arrays = {name: joined([getattr(group, name) for group in some]) for name in names}
     layout = Layout(**all_of([group.layout for group in some]))
     cut = schedule.Shape(**all_of([cut for *_, cut in parts]))
