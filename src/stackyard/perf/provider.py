@@ -124,6 +124,9 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     if op.stored in FOUR_BIT and op.precision != "fp4":
         best = best * values["compute.dequantise"]
     best = best * engine
+    if op.kind == "experts":
+        engine = engine * values["engine.experts"]
+        best = best * values["engine.experts"]
     read = _share(values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine)
     tiles = values[f"padding.{op.kind}"], values["compute.wave"]
     if op.kind == "matmul":

@@ -70,6 +70,7 @@ GENERATION = {
 }
 ENGINE = {
     "engine.kernels": 0.15,
+    "engine.experts": 0.3,
     "overhead.scale": 0.5,
     "overhead.step": 0.7,
     "overhead.sequence": 0.5,
