@@ -53,7 +53,7 @@ class HbmMaker(Entry):
 
 
 ADDING, SWITCH, MESH = FABRICS = "adding switch", "switch", "mesh"
-"""Scale-up fabrics: a switch that also adds up what it is sent, a plain one, and links of its own to each other package."""
+"""Scale-up fabrics: a switch that also adds up what it is sent, a plain one, links of its own to each other package."""
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def expert_hidden(model: Model) -> float:
 def scales_found(model: Model, compute: str) -> bool:
     """True where the scales of activations are found as they come, in a kernel before each matmul.
 
-    So it is with four-bit arithmetic, and with the checkpoints in FP8 whose scales are of blocks, not of whole matrices.
+    So it is with four-bit arithmetic, and with checkpoints in FP8 whose scales are of blocks, not of whole matrices.
     """
     return compute == "fp4" or (compute == "fp8" and model.extra.get("fp8_scales") == "blocks")
 
@@ -460,9 +460,7 @@ def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
     return cache_elements_per_token(model) * bytes_per_element
 
 
-def cache_bytes(
-    model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0, freed: bool = True
-) -> Byte:
+def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0, freed: bool = True) -> Byte:
     """Bytes of one sequence's cache at a context length that one of `tensor` accelerators holds.
 
     sum over spans of layers entries width bytes, where entries = min(context / stride, window) + min(context, local);

@@ -165,9 +165,11 @@ def _attention(
             pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
-        named = {"kind": kind, "stored": precision.cache}
-        chunked = {"chunks": longest / span.window, "again": a.heads / span.kv_heads - 1.0} if span.chunked else {}
-        found.append(op.attention(name, *sizes, count=span.layers * share, **named, **chunked))
+        chunks, again = (longest / span.window, a.heads / span.kv_heads - 1.0) if span.chunked else (0.0, 0.0)
+        count = span.layers * share
+        found.append(
+            op.attention(name, *sizes, count=count, kind=kind, stored=precision.cache, chunks=chunks, again=again)
+        )
     for indexer in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
         keys = (queries + prefix if context is None else context) / indexer.stride
         seen = _pairs(queries, prefix, np.inf, False) if context is None else queries * context

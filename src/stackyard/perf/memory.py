@@ -65,13 +65,11 @@ def weight_bytes(model: Model, layout: Layout, precision: Precision) -> Byte:
     return elements * share * precision.weight_bytes + plain * ACTIVATION
 
 
-def sequence_bytes(
-    model: Model, layout: Layout, precision: Precision, context: Token, freed: bool = True
-) -> Byte:
+def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: Token, freed: bool = True) -> Byte:
     """Cache of one sequence of `context` tokens on one accelerator of its tensor group.
 
-    Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole. `freed` is
-    False for engines that keep what a window has passed (`cache.windowed`).
+    Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole. `freed`
+    is False for engines that keep what a window has passed (`cache.windowed`).
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS

@@ -319,9 +319,7 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
-def _exchange(
-    name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0, sums: Numeric = 0.0
-) -> Op:
+def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0, sums: Numeric = 0.0) -> Op:
     busy = count * where(peers > 1, 1.0, 0.0)
     return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared, sums=sums)
 

@@ -12,7 +12,7 @@ import numpy as np
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
 from stackyard.perf.collective import Fabric, beyond, fabric, within
-from stackyard.perf.numeric import least, most, root, where
+from stackyard.perf.numeric import most, root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second

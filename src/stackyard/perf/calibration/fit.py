@@ -79,7 +79,21 @@ ENGINE = {
 ALL = "model, chip and engine"  # left out at once
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
 _TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.5}
-_SIZES = ("flop", "bytes", "edge", "wave", "narrow", "groups", "uneven", "sent", "peers", "count", "sums", "chunks", "again")
+_SIZES = (
+    "flop",
+    "bytes",
+    "edge",
+    "wave",
+    "narrow",
+    "groups",
+    "uneven",
+    "sent",
+    "peers",
+    "count",
+    "sums",
+    "chunks",
+    "again",
+)
 
 
 @dataclass(frozen=True)
@@ -391,7 +405,7 @@ def fit(
 
 
 def _bounded(normal: Vector, force: Vector, low: Vector, high: Vector) -> Vector:
-    """The step s that makes s normal s / 2 + force s least, near enough, between bounds: what would pass one stays there."""
+    """The step s that makes s normal s / 2 + force s least, between bounds, near enough: what passes one stays."""
     found, stays = np.zeros(len(force)), np.zeros(len(force), dtype=bool)
     for _ in range(len(force)):
         free = ~stays
