@@ -384,8 +384,8 @@ def small_parameters(model: Model) -> float:
     each = float(extra.get("norms_per_layer", 2) * norm)
     if is_latent(model):
         each += a.query_rank + a.latent
-    if extra.get("qk_norm"):
-        each += 2 * a.head_dim
+    if extra.get("qk_norm"):  # of each head, or of all at once
+        each += (a.heads + a.kv_heads if extra["qk_norm"] == "layer" else 2) * a.head_dim
     if extra.get("attention_bias") or extra.get("qkv_bias"):
         each += (a.heads + 2 * a.kv_heads) * a.head_dim
     if extra.get("attention_bias"):
