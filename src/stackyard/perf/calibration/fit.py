@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from stackyard.perf import constants, schedule
 from stackyard.perf.calibration.predict import Group, Vector, answer, groups, whole_run
-from stackyard.perf.calibration.published import inside, inside_joined, quantiles, write, write_held_out
+from stackyard.perf.calibration.published import inside, inside_joined, quantiles, write, write_each, write_held_out
 from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.rows import rows as measured_rows
 from stackyard.perf.collective import Fabric, fabric
@@ -464,6 +464,7 @@ def main() -> int:
     held[ALL] = left_out(problem, asked, *(keys[kind] for kind in ("model", "chip", "engine")))
     within[ALL] = inside_joined(rows, keys["generation"], intervals, problem.measured / held[ALL])
     write_held_out(rows, keys, held, within)
+    write_each(rows, held)
     touched = np.any(slope(problem, asked, best, _errors(problem, asked, best)) != 0, axis=0)
     sys.stdout.write(f"{int(touched.sum())} constants of {len(asked)} touch the {len(rows)} rows\n")
     return 0

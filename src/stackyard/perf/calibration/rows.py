@@ -15,6 +15,7 @@ from stackyard.quantity import Count, Numeric, Token
 
 FILE = Path(__file__).parent / "data" / "inference.csv"
 HELD_OUT = Path(__file__).parent / "data" / "inference_held_out.csv"
+HELD_OUT_ROWS = Path(__file__).parent / "data" / "inference_held_out_rows.csv"
 LEFT_OUT = Path(__file__).parent / "data" / "inference_left_out.csv"
 PUBLISHED = Path(__file__).parent / "data" / "inference_published.csv"
 
@@ -132,6 +133,15 @@ def left_out() -> tuple[tuple[str, str, int], ...]:
 def published() -> tuple[tuple[str, str, int], ...]:
     """(file, source, rows) of the published tables that ours were made from."""
     return tuple((cells["file"], cells["source"], int(cells["rows"])) for cells in _read(PUBLISHED))
+
+
+@lru_cache(maxsize=1)
+def held_out_rows() -> Mapping[str, Mapping[str, float]]:
+    """By a row's id, what it is predicted without its model, chip or engine, as the last fit wrote it."""
+    if not HELD_OUT_ROWS.exists():
+        return {}
+    lines = (dict(cells) for cells in _read(HELD_OUT_ROWS))
+    return {cells.pop("id"): {name: float(told) for name, told in cells.items()} for cells in lines}
 
 
 @lru_cache(maxsize=1)
