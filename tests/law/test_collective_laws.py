@@ -74,6 +74,6 @@ MEASURED = (
 
 @pytest.mark.parametrize(("chip", "ranks", "size", "microseconds"), MEASURED)
 def test_hundreds_of_ranks_take_what_was_measured(chip, ranks, size, microseconds):
-    """From 36% too quick (1 GB over two racks of GB200) to 20% too slow (H100): the rates are of small serving messages."""
+    """From 36% too quick (1 GB over two racks of GB200) to 20% too slow (H100): the rates are of serving messages."""
     predicted = Roofline().seconds(all_reduce("sum", float(size), ranks), chip)
     assert predicted == pytest.approx(microseconds * 1e-6, rel=0.36)

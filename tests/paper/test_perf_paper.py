@@ -175,7 +175,7 @@ def test_time_per_output_token_is_within_35_percent(row):
 
 @pytest.mark.parametrize(("batch", "share"), [(1, 0.43), (128, 0.86)])
 def test_power_of_an_h100_in_decode(batch, share):
-    """300 W at batch 1 and 600 W at batch 128 of 700 W; the model served is not stated, so an 8B in bf16 stands in.
+    """300 W at batch 1, 600 W at batch 128, of 700 W; the model served is not stated, so an 8B in bf16 stands in.
 
     At batch 1 23% too much, at batch 128 13% too little, and the A100 below 13% too little: the same constants serve both.
     """
