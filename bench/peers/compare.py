@@ -140,11 +140,12 @@ def main(arguments: Sequence[str]) -> None:
             save(chosen.answers, peer, few, answers(peer, few))
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     asked = [peer for peer in PEERS if (chosen.answers / f"{peer}.csv").exists()]
+    here = [peer for peer in PEERS if (HERE / ".venvs" / peer / "stamp").exists()]
     results = {
         "date": date.today().isoformat(),
         "rows": len(some),
         "peers": {peer: compared(peer, some, saved(chosen.answers, peer, some), ours, held) for peer in asked},
-        "speed": before["speed"] if chosen.no_speed and "speed" in before else speed(PEERS),
+        "speed": before["speed"] if chosen.no_speed and "speed" in before else speed(here),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -177,7 +177,7 @@ def test_time_per_output_token_is_within_35_percent(row):
 def test_power_of_an_h100_in_decode(batch, share):
     """300 W at batch 1, 600 W at batch 128, of 700 W; the model served is not stated, so an 8B in bf16 stands in.
 
-    At batch 1 23% too much, at batch 128 13% too little, and the A100 below 13% too little: the same constants serve both.
+    At batch 1 23% too much, at 128 13% too little, and A100 below 13% too little: the same constants serve both.
     """
     model, chip = KNOWN.model("llama-3.1-8b"), KNOWN.accelerator("h100")
     found = estimate(model, chip, Layout(), batch, 128, 1024, "bf16")
