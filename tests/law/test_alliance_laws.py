@@ -27,9 +27,9 @@ from stackyard.alliance.event import (
 from stackyard.alliance.result import Result
 from stackyard.alliance.revise import _phased, changed, overlaid
 from stackyard.alliance.state import STATE, State, fold
-from stackyard.alliance.words import LANGUAGES, Words
 from stackyard.catalog import load as catalogue
 from stackyard.plan.scenario import load
+from stackyard.words.spoken import LANGUAGES, Words
 
 MONTHS = st.sampled_from([f"2027-{m:02d}" for m in range(1, 13)])
 AMOUNTS = st.dictionaries(MONTHS, st.floats(0, 1e6), min_size=1, max_size=4)

@@ -9,7 +9,6 @@ import numpy as np
 from stackyard.alliance.access import Input, Seen
 from stackyard.alliance.minutes import FIGURES, cause, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import Result
-from stackyard.alliance.words import Words
 from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (
     Block,
@@ -29,6 +28,7 @@ from stackyard.report.document import (
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import Scale, scale
 from stackyard.source import Grade, Source
+from stackyard.words.spoken import Words
 
 UNITS: Mapping[str, str] = {
     "token/day": "tokens/day",

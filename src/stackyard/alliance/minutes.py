@@ -14,8 +14,8 @@ from typing import Any
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import months_of
 from stackyard.alliance.state import Commitment, Meeting
-from stackyard.alliance.words import Words
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
+from stackyard.words.spoken import Words
 
 # The figures by which plans are compared: what each is called, and its unit.
 FIGURES: Mapping[str, tuple[str, str]] = {

@@ -20,6 +20,7 @@ from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
+from stackyard.words import number, phrase
 
 Progress = Callable[[str], None]
 Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
@@ -172,7 +173,9 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
         "iterations": str(found.iterations),
     }
     if choice is not None:
-        notes["choices"] = f"{int(program.whole.sum()):,} whole decisions: {choice.status}"
+        notes["choices"] = phrase(
+            "{n} whole decisions: {status}", n=number(f"{int(program.whole.sum()):,}"), status=choice.status
+        )
     return Plan(
         decisions=decisions,
         flows=flows(problem, decisions),

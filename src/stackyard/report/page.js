@@ -2,10 +2,16 @@
 // Draws every figure from the JSON beside it; without this script the tables of numbers still say the same.
 (function () {
   const charts = [];
+  const config = { displayModeBar: false, responsive: true, showTips: false };
+  const calendar = document.getElementById("calendar");
+  if (calendar) {
+    config.locale = document.documentElement.lang;
+    Plotly.register({ moduleType: "locale", name: config.locale, dictionary: {}, format: JSON.parse(calendar.textContent) });
+  }
   for (const spec of document.querySelectorAll("script.spec")) {
     const box = spec.parentElement.querySelector(".chart");
     const figure = JSON.parse(spec.textContent);
-    Plotly.newPlot(box, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+    Plotly.newPlot(box, figure.data, figure.layout, config);
     charts.push(box);
   }
 

@@ -29,7 +29,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.document import Fan as Band
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import listed
+from stackyard.words import listed
 
 Rows = tuple[tuple[Cell, ...], ...]
 AT = (5.0, 25.0, 50.0, 75.0, 95.0)

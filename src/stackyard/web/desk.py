@@ -10,7 +10,6 @@ from starlette.datastructures import QueryParams
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
 from stackyard.alliance.minutes import FIGURES
-from stackyard.alliance.words import Words
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
 from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table
@@ -18,6 +17,7 @@ from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import scale
 from stackyard.web.app import Server
 from stackyard.web.who import Who
+from stackyard.words.spoken import Words
 
 # What can be tried: kind -> (label, what is changed, unit of the value, an example).
 KINDS: Mapping[str, tuple[str, str, str, str]] = {

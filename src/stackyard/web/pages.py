@@ -17,12 +17,12 @@ from stackyard.alliance.calendar import calendar
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
 from stackyard.alliance.state import Commitment, Meeting
-from stackyard.alliance.words import Words
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
+from stackyard.words.spoken import Words
 
 routes = APIRouter()
 

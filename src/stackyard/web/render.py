@@ -14,11 +14,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from stackyard.alliance.words import LANGUAGES, Words, language
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
 from stackyard.report.page import sections
 from stackyard.web.who import Who
+from stackyard.words.spoken import LANGUAGES, Words, language
 
 TOKEN = "@@csrf-of-this-session@@"  # stands in kept pages for the token of whoever gets them
 KEPT = 400  # pages
