@@ -353,7 +353,10 @@ def plan(
     from stackyard.report.build import build as document
     from stackyard.report.confidence import standing
     from stackyard.report.document import in_language
+    from stackyard.words.spoken import LANGUAGES
 
+    if language not in LANGUAGES:
+        raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)

@@ -24,10 +24,12 @@ from stackyard.report.document import (
     Series,
     StackedArea,
     Table,
+    in_language,
 )
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import Scale, scale
 from stackyard.source import Grade, Source
+from stackyard.words import phrase
 from stackyard.words.spoken import Words
 
 UNITS: Mapping[str, str] = {
@@ -50,7 +52,7 @@ def report_of(
     cited = sources(facts)
     sure = (confidence(facts, len(cited)),) if facts else ()
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
-    return Report(title, subtitle, "", (*sections, *sure), cited, made, language=words.code)
+    return in_language(Report(title, subtitle, "", (*sections, *sure), cited, made), words.code)
 
 
 def _grade(seen: Seen) -> Grade | None:
@@ -185,7 +187,8 @@ def stacked(
     dashed = tuple(Series(f"limit/{r.id}", words(r.title.partition(": ")[0]), unit.of(r.values)) for r in over)
     form = LineFigure if lines else StackedArea
     names = ", ".join(series.name for series in drawn)
-    alt = f"{title}, {seen.picture.months[0]} – {seen.picture.months[-1]}: {names}."
+    first, last = words.month(seen.picture.months[0]), words.month(seen.picture.months[-1])
+    alt = f"{title}, {first} – {last}: {names}."
     axis = words((rows or total or over)[0].title.partition(": ")[0])
     data = form(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
@@ -317,7 +320,7 @@ def services(seen: Seen, words: Words) -> Report:
         *yearly(seen, words, "services", "demand.", words("Asked for, in December"), grade, last=True),
         *yearly(seen, words, "services", "served.", words("Served, in December"), grade, last=True),
     ]
-    why = [(r.title, r.text) for r in seen.results("limits", "year.why.")]
+    why = [(r.title, r.said.get(words.code, r.text)) for r in seen.results("limits", "year.why.")]
     told = (
         Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
     )
@@ -334,7 +337,15 @@ def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ..
     rows = [_input(i, words) for i in seen.inputs if i.item.partition(".")[0] in sections]
     if not rows:
         return ()
-    columns = tuple(Column(words(n)) for n in ("Input", "Value", "Range", "Unit", "Confidence", "Source"))
+    heads = (
+        phrase("Input"),
+        phrase("Value"),
+        phrase("Range"),
+        phrase("Unit"),
+        phrase("Confidence"),
+        phrase("Source"),
+    )
+    columns = tuple(Column(words(head)) for head in heads)
     return (Table(words("Inputs of the plan"), columns, tuple(rows), folded=True),)
 
 

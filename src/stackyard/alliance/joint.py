@@ -32,6 +32,7 @@ from stackyard.plan.problem import Problem
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.scenario import load as read
 from stackyard.plan.solve import Solved, solve_warm
+from stackyard.words import phrase
 
 Progress = Callable[[str], None]
 Array = NDArray[np.float64]
@@ -130,14 +131,14 @@ class Desk:
         built = build(scenario, catalogue(), tell, rated=self._rated)
         with self._lock:
             plan = self._fresh(built.problem, tell)
-            tell("Auditing the plan")
+            tell(phrase("Auditing the plan"))
             violations = audit(built.problem, plan)
             if violations:
                 raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))
             explanation = None
             if causes:
                 assert self._solved is not None
-                tell("Explaining what binds")
+                tell(phrase("Explaining what binds"))
                 explanation = explain(built.problem, plan, self._solved.resolve, steps=False, progress=tell)
         planned = Planned(scenario, built.problem, plan, headlines(built.problem, plan))
         return joint_of(planned, built, explanation)
@@ -155,7 +156,7 @@ class Desk:
         names = [id_ for id_ in sorted(old.keys() | new.keys()) if _differs(old.get(id_), new.get(id_))]
 
         def figures(changed: frozenset[str]) -> dict[str, float]:
-            tell(f"Planning with {len(changed)} of {len(names)} changed promises")
+            tell(phrase("Planning with {n} of {all} changed promises", n=len(changed), all=len(names)))
             at = {id_: new.get(id_) if id_ in changed else old.get(id_) for id_ in {*old, *new}}
             return dict(self.plan(self.overlaid(c for c in at.values() if c is not None)).figures)
 

@@ -6,7 +6,8 @@ a price that stands for the worth of one item's limit. `access` decides by these
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Result:
     sums: tuple[str, ...] = ()
     owner: str = ""
     text: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)  # the same sentence in other languages
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,9 @@ def build(
     }
     chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
-    tell("Rating each accelerator on each service")
+    tell(phrase("Rating each accelerator on each service"))
     points = _points(here, chips, systems, {} if rated is None else rated)
-    tell("Adding up HBM, packaging, sites and money")
+    tell(phrase("Adding up HBM, packaging, sites and money"))
     values: Coefficients = {}
     values |= _demand(here)
     values |= _rates(here, chips, systems, points)

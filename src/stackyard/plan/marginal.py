@@ -73,7 +73,13 @@ def marginals(problem: Problem, plan: Plan, resolve: Resolve, tell: Callable[[st
             tokens = float((step * d["seconds"] / DAY).sum())
             if tokens <= 0:
                 continue
-            tell(f"What a million tokens more costs: {names.get(service, service)}, {year}")
+            tell(
+                phrase(
+                    "What a million tokens more costs: {service}, {year}",
+                    service=names.get(service, service),
+                    year=year,
+                )
+            )
             present = float((step * d["seconds"] / DAY * d["discount"]).sum()) / MEGA
             price = plan.prices["price_demand"] * d["discount"] * d["seconds"] / DAY
             other = resolve({"demand": d["demand"] + step, "tier_start": _tiers(d, step)})
@@ -125,7 +131,7 @@ def chains(
             step[at, months] = size
             id_ = str(d[resource.axis].values[at])
             place, due = names.get(id_, id_), _span(d, months)
-        tell(f"What the next {words} are worth: {place}, {year}")
+        tell(phrase("What the next {amount} are worth: {place}, {year}", amount=words, place=place, year=year))
         there = d[resource.amount]
         other = resolve({resource.amount: there + step.transpose(*there.dims)})
         gain = by_year(d, (other.decisions["served"] - plan.decisions["served"]).sum(V)).values[: len(years)]

@@ -321,7 +321,7 @@ def _map(data: Map, palette: Colours, words: Words) -> go.Figure:
 
 
 def _parity(data: Parity, palette: Colours, words: Words) -> go.Figure:
-    drawn = go.Figure()
+    drawn, measured, predicted = go.Figure(), words("measured"), words("predicted")
     every = [value for cloud in data.clouds for value in (*cloud.measured, *cloud.predicted)]
     low, high = min(every, default=1.0) / 1.3, max(every, default=1.0) * 1.3
     for factor, dash in ((1.0, "solid"), (data.band, "dot"), (1 / data.band, "dot")):
@@ -334,7 +334,7 @@ def _parity(data: Parity, palette: Colours, words: Words) -> go.Figure:
             mode="markers",
             marker={"size": 5, "color": palette[cloud.id], "opacity": 0.55},
             text=[html(text) for text in cloud.texts],
-            hovertemplate=f"%{{text}}<br>{words('measured')} %{{x:,.4~r}}, {words('predicted')} %{{y:,.4~r}} "
+            hovertemplate=f"%{{text}}<br>{measured} %{{x:,.4~r}}, {predicted} %{{y:,.4~r}} "
             f"{html(data.unit)}<extra>{html(cloud.name)}</extra>",
         )
     axis = {
@@ -352,10 +352,10 @@ def _parity(data: Parity, palette: Colours, words: Words) -> go.Figure:
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=480,
         hovermode="closest",
-        xaxis={**axis, "title": {"text": html(f"{words('measured')} ({data.unit})"), "standoff": 8}},
+        xaxis={**axis, "title": {"text": html(f"{measured} ({data.unit})"), "standoff": 8}},
         yaxis=axis,
     )
-    return named(drawn, f"{words('predicted')} ({data.unit})")
+    return named(drawn, f"{predicted} ({data.unit})")
 
 
 def _sankey(data: Sankey, palette: Colours, words: Words) -> go.Figure:

@@ -21,12 +21,15 @@ from stackyard.alliance.ledger import Unavailable
 from stackyard.alliance.workspace import Workspace
 from stackyard.errors import InputErrors, SolveError
 from stackyard.web.guard import Guard, Visits
-from stackyard.web.render import Renderer, assets, packed
+from stackyard.web.render import LANG, Renderer, assets, packed
 from stackyard.web.runs import Runs
 from stackyard.web.settings import Settings
 from stackyard.web.who import Who, from_elsewhere, who
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES
 
 LOG = logging.getLogger("stackyard.web")
+YEAR = 365 * 24 * 3600  # s
 
 
 def version(parts: Server) -> tuple[Any, ...]:
@@ -78,7 +81,7 @@ class Told(Exception):
 def refuse(refused: Refused) -> Told:
     """A refusal of the record as an answer: 409 where somebody was faster, 403 where it is not allowed, else 422."""
     status = 409 if refused.conflict else 403 if refused.forbidden else 422
-    return Told(status, "Nothing was recorded", refused.reasons)
+    return Told(status, phrase("Nothing was recorded"), refused.reasons)
 
 
 def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> FastAPI:
@@ -152,12 +155,15 @@ async def _accompany(request: Request, call: Callable[[Request], Awaitable[Respo
     try:
         request.state.who = who(request, parts.accounts, parts.settings)
     except Unavailable as error:
-        return _told(request, 503, "The record is not at hand", (str(error),))
+        return _told(request, 503, phrase("The record is not at hand"), (str(error),))
     me = request.state.who
     if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
-        return _told(request, 403, "Not from here", ("this was sent from another site",))
+        return _told(request, 403, phrase("Not from here"), (phrase("this was sent from another site"),))
     answer = parts.render.hit(request, me, version(parts)) if me is not None and request.method == "GET" else None
     answer = answer or await call(request)
+    chosen = request.query_params.get("lang")
+    if chosen and chosen in LANGUAGES and not wants_json(request):  # the viewer's choice holds from here on
+        answer.set_cookie(LANG, chosen, max_age=YEAR, httponly=True, secure=parts.settings.secure, samesite="lax")
     if me is not None:
         path = request.url.path
         parts.visits.note(me.viewer.name, me.viewer.partner or "host", request.method, path, answer.status_code)
@@ -204,25 +210,27 @@ def _faults(app: FastAPI) -> None:
 
     @on(InputErrors)
     async def bad(request: Request, error: InputErrors) -> Response:
-        return _told(request, 422, "That cannot be read", tuple(str(fault) for fault in error.faults[:40]))
+        return _told(request, 422, phrase("That cannot be read"), tuple(str(fault) for fault in error.faults[:40]))
 
     @on(SolveError)
     async def unsolved(request: Request, error: SolveError) -> Response:
-        return _told(request, 422, "There is no plan for that", (str(error),))
+        return _told(request, 422, phrase("There is no plan for that"), (str(error),))
 
     @on(Unavailable)
     async def away(request: Request, error: Unavailable) -> Response:
-        return _told(request, 503, "The record is not at hand", (str(error),))
+        return _told(request, 503, phrase("The record is not at hand"), (str(error),))
 
     @on(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         reasons = tuple(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()[:40])
-        return _told(request, 422, "That cannot be read", reasons)
+        return _told(request, 422, phrase("That cannot be read"), reasons)
 
     @on(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        titles = {404: "There is nothing here", 405: "Not possible here", 413: "Too large"}
-        answer = _told(request, error.status_code, titles.get(error.status_code, "Not possible"), (str(error.detail),))
+        titles = {404: phrase("There is nothing here"), 405: phrase("Not possible here"), 413: phrase("Too large")}
+        answer = _told(
+            request, error.status_code, titles.get(error.status_code, phrase("Not possible")), (error.detail,)
+        )
         for key, value in (error.headers or {}).items():
             answer.headers[key] = value
         return answer

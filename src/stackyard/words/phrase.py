@@ -66,6 +66,15 @@ def phrase(pattern: str, /, **values: object) -> str:
     return Phrase(pattern.format(**values) if values else pattern, pattern, values)
 
 
+def pattern(said: str) -> tuple[str, Mapping[str, object]]:
+    """The pattern of a phrase and its values: to make it again in another process.
+
+    >>> pattern(phrase("{n} rows", n=3))
+    ('{n} rows', {'n': 3})
+    """
+    return (said.parts[0], said.parts[1]) if isinstance(said, Phrase) else (said.replace("{", "{{"), {})
+
+
 class Joined(Said):
     """Texts with something between them that is the same in every language."""
 
@@ -95,6 +104,13 @@ def listed(texts: Sequence[str]) -> str:
     if len(texts) > 2 and any(", " in text for text in texts):
         return phrase("{first}; and {last}", first=joined("; ", texts[:-1]), last=texts[-1])
     return phrase("{first} and {last}", first=joined(", ", texts[:-1]), last=texts[-1])
+
+
+def either(texts: Sequence[str]) -> str:
+    """'a or b or c'."""
+    if len(texts) < 2:
+        return texts[0] if texts else phrase("none")
+    return phrase("{first} or {last}", first=either(texts[:-1]), last=texts[-1])
 
 
 class Capital(Said):

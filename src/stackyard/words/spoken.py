@@ -205,7 +205,7 @@ class Words:
             return f"{format_decimal(value / factor, format='#,##0.##', locale=self.locale)} {prefix}{unit}"
         many = abs(value) >= 1e6
         if abs(value) >= 1e15:  # there is no short word beyond a trillion
-            return f"{format_decimal(round(value / 1e12), locale=self.locale)} {self('trillion')} {self.unit(unit)}"
+            return f"{format_decimal(round(value / 1e12), locale=self.locale)} {self(_TIMES[1e12])} {self.unit(unit)}"
         if many:
             said = str(format_compact_decimal(abs(value), format_type="long", locale=self.locale, fraction_digits=1))
             said = self._signed(value, said)
@@ -216,8 +216,8 @@ class Words:
     def change(self, value: float, unit: str) -> str:
         """A difference with its sign."""
         if unit == "":
-            points = format_decimal(round(100 * value, 2), locale=self.locale)
-            return f"{'+' if value > 0 else ''}{points} {self('points')}"
+            points, unit = format_decimal(round(100 * value, 2), locale=self.locale), self("points")
+            return f"{'+' if value > 0 else ''}{points} {unit}"
         return f"{'+' if value > 0 else ''}{self.amount(value, unit)}"
 
     @staticmethod
