@@ -18,7 +18,7 @@ from stackyard.report.sections import built, demand, footprint, memory, money, s
 from stackyard.report.sites import power
 from stackyard.report.view import View
 from stackyard.source import Fact, weakest
-from stackyard.words import joined, month, number, phrase
+from stackyard.words import day, joined, month, number, phrase
 
 
 def build(
@@ -74,7 +74,7 @@ def build(
     if facts:
         sections.append(confidence(facts, len(cited)))
     sections.append(method(not_modelled, remarks, audit, solver, made, reproduce))
-    return Report(title, subtitle, date, tuple(sections), cited, tuple(made), (monthly(view),))
+    return Report(title, subtitle, day(date), tuple(sections), cited, tuple(made), (monthly(view),))
 
 
 def headline(view: View, explanation: Explanation | None) -> Section:

@@ -190,7 +190,7 @@ def _needed(view: View) -> tuple[Figure, ...]:
     unit = scale(np.concatenate([placed, bought, needed]), "stacks")
     lines = Lines(
         view.months,
-        (Series("total/installed", "In installed accelerators", unit.of(placed)),),
+        (Series("total/installed", phrase("In installed accelerators"), unit.of(placed)),),
         (
             Series("limit/demand", phrase("Needed to serve all demand"), unit.of(needed)),
             Series("limit/delivered", phrase("Delivered since the start"), unit.of(bought)),
