@@ -387,7 +387,7 @@ def plan(
         remarks=built.remarks,
         audit=AUDITED,
         reproduce=f"stackyard plan {path}" + (f" --language {language}" if language != "en" else ""),
-        digests=(("Scenario", read.digest), ("Catalogue", catalog().digest)),
+        digests=((phrase("Scenario"), read.digest), (phrase("Catalogue"), catalog().digest)),
     )
     return Result(read, built, solved.plan, explanation, in_language(report, language))
 

@@ -22,7 +22,7 @@ from stackyard.words.spoken import LANGUAGES, Words
 Array = NDArray[np.float64]
 SECTIONS: Mapping[str, str] = {V: "services", S: "supplies", K: "packaging", A: "accelerators", SITE: "sites"}
 MONEY = "money"
-IN_PLACE, SPENDING = phrase("In place"), phrase("Spending")
+IN_PLACE, SPENDING, ACCELERATORS = phrase("In place"), phrase("Spending"), phrase("Accelerators")
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
@@ -113,7 +113,7 @@ def _sites(view: View) -> list[Result]:
         *_each(view, SITE, "water", "sites", phrase("Water"), "m^3", view.array("water_used")),
     ]
     for id_, values in zip(view.ids(SITE), at_site, strict=True):
-        title = f"{phrase('Accelerators')}: {view.name(id_)}"
+        title = f"{ACCELERATORS}: {view.name(id_)}"
         rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), shows=(f"sites.{id_}",)))
     return rows
 

@@ -300,8 +300,8 @@ class Report:
 
 
 def in_language(report: Report, code: str) -> Report:
-    """The report with every text of it said in a language: 'en', 'de' or 'ko'."""
-    return replace(say_in(report, Words(code)), language=code)
+    """The report with every text of it said in a language, 'de' or 'ko'; 'en' is as it was written."""
+    return replace(report if code == "en" else say_in(report, Words(code)), language=code)
 
 
 def numbers(figure: Figure) -> Table:

@@ -36,6 +36,7 @@ def page(report: Report) -> str:
     figure to draw."""
     figures, words = report.figures, Words(report.language)
     script = _scripts(words) if figures else ""
+    skip = _text(words("Skip to the report"))
     return f"""<!doctype html>
 <html lang="{_text(report.language)}">
 <head>
@@ -50,7 +51,7 @@ def page(report: Report) -> str:
 </style>
 </head>
 <body>
-<a class="skip" href="#main">{_text(words("Skip to the report"))}</a>
+<a class="skip" href="#main">{skip}</a>
 {_header(report)}
 <div class="frame">
 {_contents(report, words)}
@@ -94,14 +95,17 @@ def _header(report: Report) -> str:
 def _footer(report: Report, words: Words) -> str:
     """Which inputs the page was made from, as whoever compares two reports asks."""
     made = " · ".join(f"{_text(what)} {_text(digest)}" for what, digest in report.digests)
-    return f'<footer class="made">{_text(words("Made with Stackyard"))} · {made}</footer>' if made else ""
+    ours = _text(words("Made with Stackyard"))
+    return f'<footer class="made">{ours} · {made}</footer>' if made else ""
 
 
 def _contents(report: Report, words: Words) -> str:
     items = [f'<li><a href="#{_text(section.id)}">{_text(section.title)}</a></li>' for section in report.sections]
     if report.sources:
-        items.append(f'<li><a href="#sources">{_text(words("Sources"))}</a></li>')
-    return f'<nav class="contents" aria-label="{_text(words("Contents"))}"><ol>{"".join(items)}</ol></nav>'
+        cited = _text(words("Sources"))
+        items.append(f'<li><a href="#sources">{cited}</a></li>')
+    contents = _text(words("Contents"))
+    return f'<nav class="contents" aria-label="{contents}"><ol>{"".join(items)}</ol></nav>'
 
 
 def _section(number: int, section: Section, report: Report, words: Words) -> str:
@@ -161,8 +165,8 @@ def _key_figures(block: KeyFigures, words: Words) -> str:
     )
     sign, why = _mark(block.grade, words), ""
     if sign:
-        which = f'<a href="#confidence">{_text(words("Which ones"))}</a>'
-        why = f'<p class="remark">{sign} {_text(explained(block.grade, words))} {which}</p>'
+        which = _text(words("Which ones"))
+        why = f'<p class="remark">{sign} {_text(explained(block.grade, words))} <a href="#confidence">{which}</a></p>'
     return f'<dl class="key">{items}</dl>{why}'
 
 
@@ -244,10 +248,10 @@ def _sources(report: Report, words: Words) -> str:
     if not report.sources:
         return ""
     items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
-    listed = _text(words("List of sources"))
+    title, listed = _text(words("Sources")), _text(words("List of sources"))
     behind = _text(words("{n} documents stand behind the numbers.", n=len(report.sources)))
     return f"""<section id="sources" aria-labelledby="sources-title">
-<h2 id="sources-title"><span class="topic">{_text(words("Sources"))}</span> {behind}</h2>
+<h2 id="sources-title"><span class="topic">{title}</span> {behind}</h2>
 <details class="reference"><summary>{listed}</summary><ol class="sources">{items}</ol></details>
 </section>"""
 

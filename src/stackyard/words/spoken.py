@@ -59,6 +59,9 @@ _UNITS = {
     "USD": (phrase("USD"), phrase("{n} USD")),
 }
 
+_POINTS = phrase("points")  # of per cent
+_NAMED = phrase("{n} {unit}")  # of things with a name of their own
+
 
 def language(asked: str) -> str:
     """The language of a request: the first of 'ko-KR,ko;q=0.9,en' that we have, else English.
@@ -195,7 +198,7 @@ class Words:
         n = f"{self.digits(significant(value / factor))}{times}"
         if unit == "number":
             return n
-        return self(_UNITS[unit][1].format(n=n)) if unit in _UNITS else self("{n} {unit}", n=n, unit=unit)
+        return self(_UNITS[unit][1].format(n=n)) if unit in _UNITS else self(_NAMED.format(n=n, unit=unit))
 
     def _english(self, value: float, unit: str) -> str:
         if unit == "USD":
@@ -218,7 +221,7 @@ class Words:
     def change(self, value: float, unit: str) -> str:
         """A difference with its sign."""
         if unit == "":
-            points, unit = format_decimal(round(100 * value, 2), locale=self.locale), self("points")
+            points, unit = format_decimal(round(100 * value, 2), locale=self.locale), self(_POINTS)
             return f"{'+' if value > 0 else ''}{points} {unit}"
         return f"{'+' if value > 0 else ''}{self.amount(value, unit)}"
 
