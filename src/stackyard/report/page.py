@@ -35,7 +35,7 @@ def page(report: Report) -> str:
     """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
     figure to draw."""
     figures, words = report.figures, Words(report.language)
-    script = _scripts(words) if figures else ""
+    script = _scripts() if figures else ""
     skip = _text(words("Skip to the report"))
     return f"""<!doctype html>
 <html lang="{_text(report.language)}">
@@ -70,7 +70,7 @@ def sections(report: Report) -> str:
     """The sections and sources alone, for a page that has a frame and scripts of its own."""
     words = Words(report.language)
     every = [_section(number, section, report, words) for number, section in enumerate(report.sections, 1)]
-    return "\n".join([*every, _sources(report, words)])
+    return "\n".join([*every, _sources(report, words), _calendar(words) if report.figures else ""])
 
 
 def _text(text: str) -> str:
@@ -283,13 +283,13 @@ def _figure(figure: Figure, palette: dict[str, str], words: Words) -> str:
 </figure>"""
 
 
-def _scripts(words: Words) -> str:
+def _scripts() -> str:
     from stackyard.report import chart
 
-    return f"<script>{chart.library()}</script>\n{chart_locale(words)}\n<script>{_file('page.js')}</script>"
+    return f"<script>{chart.library()}</script>\n<script>{_file('page.js')}</script>"
 
 
-def chart_locale(words: Words) -> str:
+def _calendar(words: Words) -> str:
     """The names of months for the figures' script, as data; nothing in English, which it knows."""
     if words.code == "en":
         return ""
