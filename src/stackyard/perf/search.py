@@ -31,6 +31,7 @@ class Best:
     tried: int
     objective: tuple[Second, Second] = field(default=(math.inf, math.inf))  # time to first token, time per token
     nearest: Estimate | None = None  # where none qualifies: the point that comes closest, which does not fit
+    late: bool = False  # where none qualifies: some fit the memory, and none is quick enough
 
     @property
     def token_rate(self) -> float:
@@ -148,7 +149,7 @@ def best(
     else:
         times = f"{show(float(close.ttft), 's')} to the first token, {show(float(close.tpot), 's')} per output token"
         nearest = replace(close, fits=False, reasons=dict.fromkeys((*why, f"this is the nearest: {times}"), True))
-    return Best(None, why, tried, (ttft, tpot), nearest)
+    return Best(None, why, tried, (ttft, tpot), nearest, late=bool(np.any(found.fits)))
 
 
 def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | None:

@@ -12,6 +12,7 @@ from stackyard.report.choices import choices
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
+from stackyard.report.models import models
 from stackyard.report.monthly import monthly
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.sections import built, demand, footprint, memory, money, spend
@@ -67,6 +68,7 @@ def build(
         *([limits.binds(view, explanation)] if explanation is not None else []),
         chain(view, year),
         built(view),
+        *models(view, problem, plan),
         *choices(view, plan),
         money(view),
         footprint(view),

@@ -33,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for."""
+    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for.
+
+    A `note_aside` is about columns that are `aside`: the note is left out with them.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -41,6 +44,7 @@ class Table:
     note: str = ""
     grade: Grade | None = None
     folded: bool = False
+    note_aside: bool = False
 
     def __post_init__(self) -> None:
         ragged = [row for row in self.rows if len(row) != len(self.columns)]

@@ -182,7 +182,8 @@ def _table(table: Table, words: Words, caption: str = "") -> str:
     kinds = [_kind([row[i] for row in table.rows]) + " aside" * column.aside for i, column in enumerate(table.columns)]
     head = "".join(_heading(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
     rows = "".join(_row(row, table.columns, kinds, words) for row in table.rows)
-    note = f'<p class="remark">{_text(table.note)}</p>' if table.note and not caption else ""
+    kind = "remark aside" if table.note_aside else "remark"
+    note = f'<p class="{kind}">{_text(table.note)}</p>' if table.note and not caption else ""
     title = caption or table.title
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'

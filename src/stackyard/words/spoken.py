@@ -53,6 +53,7 @@ _UNITS = {
     "accelerators": (phrase("accelerators"), phrase("{n} accelerators")),
     "tokens/day": (phrase("tokens/day"), phrase("{n} tokens/day")),
     "tokens": (phrase("tokens"), phrase("{n} tokens")),
+    "tokens/s": (phrase("tokens/s"), phrase("{n} tokens/s")),
     "wafers": (phrase("wafers"), phrase("{n} wafers")),
     "DRAM wafers": (phrase("DRAM wafers"), phrase("{n} DRAM wafers")),
     "wafers/month": (phrase("wafers/month"), phrase("{n} wafers/month")),
