@@ -360,7 +360,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     names = " and ".join(str(labels.get(id_, id_)) for id_ in ids)
     priced = rented.values[order].sum(axis=0)
     if not there:
-        return f"{names}, {'each with none' if len(order) > 1 else 'which has none'} until later"
+        return f"{names}: none there yet"
     verb = {"hbm": "delivered", "packaging": "due", "orders": "started", "power": "energised"}[name]
     return f"{names}, {verb} in {_span(rented[T].values[priced > 0.01 * priced.max()])}"
 

@@ -55,7 +55,7 @@ def _named(binding: Binding) -> str:
         other = next(key for key in binding.main if key != EITHER)
         rest = [key for key in binding.either if key != other]
         if other in binding.either and rest:
-            return f"{binding.name(other)} (for a part of it, or {within(NAMES[rest[0]])})"
+            return f"{binding.name(other)} (or, for a part, {within(NAMES[rest[0]])})"
         return f"{first}, then {within(second[0])}"
     if SEVERAL not in binding.main:
         return f"{first} and {within(second[0])}"
