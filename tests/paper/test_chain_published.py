@@ -60,7 +60,7 @@ def test_fitted_figures_come_back() -> None:
 
 
 def test_where_the_chain_and_the_record_disagree() -> None:
-    """Areas, yields and base dies explain a trade ratio of 2.3 (2.0 to 2.8), not Micron's 3: SK hynix said at least 2.0.
+    """Areas, yields and base dies explain a trade ratio of 2.3 (2.0 to 2.8), not Micron's 3; SK hynix: at least 2.0.
 
     70% of 12-high HBM4 stacks passed at SK hynix in 2025-02, before mass production; ours is the line of 2026: 79%.
     """
