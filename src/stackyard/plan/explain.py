@@ -382,9 +382,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     names = together([str(labels.get(id_, id_)) for id_ in ids])
     priced = rented.values[order].sum(axis=0)
     if not there:
-        if len(order) > 1:
-            return phrase("{places}, each with none until later", places=names)
-        return phrase("{place}, which has none until later", place=names)
+        return phrase("{places}: none there yet", places=names)
     return _DUE[name].format(places=names, months=_span(rented[T].values[priced > 0.01 * priced.max()]))
 
 
