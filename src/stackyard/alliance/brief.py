@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from stackyard.alliance.access import Input, Seen
-from stackyard.alliance.minutes import FIGURES, cause, open_promises, plan_changes, slipping, slips
-from stackyard.alliance.result import Result
+from stackyard.alliance.minutes import cause, open_promises, plan_changes, slipping, slips
+from stackyard.alliance.result import FIGURES, Result
 from stackyard.alliance.words import Words
 from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (

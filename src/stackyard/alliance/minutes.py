@@ -13,23 +13,11 @@ from typing import Any
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import months_of
+from stackyard.alliance.result import ANEW, FIGURES
 from stackyard.alliance.state import Commitment, Meeting
+from stackyard.alliance.waterfall import waterfalls
 from stackyard.alliance.words import Words
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
-
-# The figures by which plans are compared: what each is called, and its unit.
-FIGURES: Mapping[str, tuple[str, str]] = {
-    "served_share": ("Share of demand served", ""),
-    "served_end": ("Tokens served at the end", "token/day"),
-    "asked_end": ("Tokens asked for at the end", "token/day"),
-    "accelerators_end": ("Accelerators in place at the end", "package"),
-    "power_end": ("Site power in use at the end", "W"),
-    "energised_end": ("Site power energised at the end", "W"),
-    "stacks_drawn": ("HBM stacks drawn", "stack"),
-    "stacks_delivered": ("HBM stacks delivered", "stack"),
-    "spending": ("Spending", "USD"),
-    "present_cost": ("Net present cost", "USD"),
-}
 
 
 @dataclass(frozen=True)
@@ -244,20 +232,21 @@ def plan_changes(
                 tuple((r.title, cause(r.text, words)) for r in binds),
             )
         )
-    effects: list[tuple[Cell, ...]] = []
-    for id_, by_figure in changes:
-        commitment = seen.state.commitments.get(id_)
-        if commitment is not None and commitment.terms.amounts:
-            effects.append(
-                (
-                    commitment.name,
-                    *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS),
-                )
-            )
+    steps = [(step_name(seen, id_, words), by_figure) for id_, by_figure in changes]
+    effects: list[tuple[Cell, ...]] = [
+        (name, *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS))
+        for name, by_figure in steps
+    ]
     if effects:
         columns = (Column(words("Promise")), *(Column(words(FIGURES[k][0])) for k in EFFECTS))
+        blocks += waterfalls(seen, words, before, steps)
         blocks.append(Table(words("What each changed promise did"), columns, tuple(effects)))
     return tuple(blocks)
+
+
+def step_name(seen: Seen, id_: str, words: Words) -> str:
+    """What a step from the plan before to the plan now is called: its promise, or the choices that were made again."""
+    return words("Choices made anew") if id_ == ANEW else seen.state.commitments[id_].name
 
 
 EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")

@@ -6,7 +6,24 @@ a price that stands for the worth of one item's limit. `access` decides by these
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+ANEW = "choices-anew"  # the last step from one plan to another: what is not a promise's doing but a choice made again
+
+# The figures by which plans are compared: what each is called, and its unit.
+FIGURES: Mapping[str, tuple[str, str]] = {
+    "served_share": ("Share of demand served", ""),
+    "served_end": ("Tokens served at the end", "token/day"),
+    "asked_end": ("Tokens asked for at the end", "token/day"),
+    "accelerators_end": ("Accelerators in place at the end", "package"),
+    "power_end": ("Site power in use at the end", "W"),
+    "energised_end": ("Site power energised at the end", "W"),
+    "stacks_drawn": ("HBM stacks drawn", "stack"),
+    "stacks_delivered": ("HBM stacks delivered", "stack"),
+    "spending": ("Spending", "USD"),
+    "present_cost": ("Net present cost", "USD"),
+}
 
 
 @dataclass(frozen=True)

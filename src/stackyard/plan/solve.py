@@ -16,7 +16,7 @@ import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
+from stackyard.plan.highs import Reached, hand_over, heed, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
@@ -55,6 +55,7 @@ class Solved:
 
         With `only_upper` campaigns may run on less than their least cluster where there is not enough for it.
         """
+        heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
         highs, shape, basis = self._warm()

@@ -30,8 +30,8 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
                 for i, value in enumerate(data.values)
             ],
             textposition="outside",
-            increasing={"marker": {"color": DOWN}},
-            decreasing={"marker": {"color": UP}},
+            increasing={"marker": {"color": UP if data.rise_is_good else DOWN}},
+            decreasing={"marker": {"color": DOWN if data.rise_is_good else UP}},
             totals={"marker": {"color": QUIET}},
             connector={"line": {"color": QUIET, "width": 1, "dash": "dot"}},
             hovertemplate=f"%{{x}}: %{{y:,.4~r}}{unit}<extra></extra>",

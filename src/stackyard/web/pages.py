@@ -16,6 +16,7 @@ from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.calendar import calendar
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
+from stackyard.alliance.result import FIGURES
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.words import Words
 from stackyard.report.document import Report
@@ -341,14 +342,8 @@ def runs(request: Request, me: Me) -> Response:
         revisions=seen.state.revisions[::-1],
         files=files if parts.workspace.kept() else (),
         plan_status=_status(parts, seen, parts.render.words(request)),
-        figures=[(k, n, u) for k, (n, u) in _figures().items() if k in ("served_share", "power_end", "spending")],
+        figures=[(k, n, u) for k, (n, u) in FIGURES.items() if k in ("served_share", "power_end", "spending")],
     )
-
-
-def _figures() -> Mapping[str, tuple[str, str]]:
-    from stackyard.alliance.minutes import FIGURES
-
-    return FIGURES
 
 
 @routes.get("/runs/progress")

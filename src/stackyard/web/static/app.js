@@ -72,6 +72,22 @@
       }, 0);
     });
   }
+  // The answer with choices made anew takes longer: it is fetched behind the first, and put in its place when it comes.
+  const anew = document.querySelector("[data-anew]");
+  if (anew) {
+    const line = anew.querySelector("[aria-live]"), link = line.innerHTML;
+    line.textContent = anew.dataset.wait;
+    fetch(anew.dataset.anew, { credentials: "same-origin" })
+      .then((answer) => { if (!answer.ok) throw new Error(answer.status); return answer.text(); })
+      .then((text) => {
+        const made = new DOMParser().parseFromString(text, "text/html").querySelector("#anew");
+        if (!made) throw new Error("no answer");
+        anew.replaceWith(document.importNode(made, true));
+        draw();
+        mark();
+      })
+      .catch(() => { line.innerHTML = link; });
+  }
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   // A run tells its steps as they come.
