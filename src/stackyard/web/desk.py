@@ -115,11 +115,7 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
         words("What if"),
         "",
         "",
-        (
-            Section(
-                *(("anew", words("Choices made anew")) if anew else ("answer", words("Answer"))), lead, tuple(blocks)
-            ),
-        ),
+        (Section(id_, title, lead, tuple(blocks)),),
         (),
         (),
         language=words.code,
