@@ -29,7 +29,7 @@ from stackyard.plan.check import audit
 from stackyard.plan.compare import shares
 from stackyard.plan.explain import Explanation, explain
 from stackyard.plan.plan import Plan
-from stackyard.plan.problem import Problem
+from stackyard.plan.problem import G, N, O, Problem
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.scenario import load as read
 from stackyard.plan.solve import Solved, solve_warm
@@ -197,19 +197,49 @@ def checked(scenario: Scenario, problem: Problem, plan: Plan, *, held: bool = Fa
 
 
 def again(solved: Solved, problem: Problem) -> Plan | None:
-    """The plan of another problem from a solved one's basis and with its choices; None where they cannot stand."""
+    """The plan of another problem with the choices of a solved one; None where they cannot stand.
+
+    First all choices stand and the basis is kept; where that is no plan, the phases, contracts and lots stand, and only
+    where and when training runs is chosen anew.
+    """
     old, new = solved.formulation.problem.data, problem.data
-    # An option is called by its month: moved, it is still the same.
-    same = [dim for dim in old.dims if str(dim).endswith("option") and old.sizes[dim] == new.sizes.get(dim)]
-    new = new.assign_coords({dim: old[dim] for dim in same})
-    if any(not old[dim].equals(new[dim]) for dim in old.dims):
+    if any(not old[dim].equals(new[dim]) for dim in old.dims if dim not in (O, N, G)):
         return None
-    differs = [str(n) for n in new.data_vars if not np.array_equal(old[n].values, new[n].values)]
-    differs = [name for name in differs if name not in ("wafers_per_stack", "stack_lead")]  # in no row and no cost
+    at = same_options(*([str(id_) for id_ in data[O].values] for data in (old, new)))
+    if at == list(range(old.sizes[O])) and old[G].equals(new[G]):
+        try:
+            new = new.assign_coords({dim: old[dim] for dim in (O, N)})
+            differs = [str(n) for n in new.data_vars if not np.array_equal(old[n].values, new[n].values)]
+            differs = [name for name in differs if name not in ("wafers_per_stack", "stack_lead")]  # in no row or cost
+            return replace(solved.resolve({n: new[n] for n in differs}), problem_digest=problem.digest)
+        except (ValueError, SolveError):
+            pass
+    if at is None or not solved.choices:
+        return None
+    kept = {"chosen": solved.choices["chosen"][at], "lots": solved.choices["lots"]}
     try:
-        return replace(solved.resolve({n: new[n] for n in differs}), problem_digest=problem.digest)
+        return solve_warm(problem, choices=kept).plan
     except (ValueError, SolveError):
         return None
+
+
+def same_options(old: list[str], new: list[str]) -> list[int] | None:
+    """Where each of the new options stands among the old; None where one is new. A phase is called by its month, so
+    phases of a site that moved are told by their order.
+
+    >>> same_options(["contract/a", "phase/yard/2027-01", "phase/yard/2029-07"], ["contract/a", "phase/yard/2028-01"])
+    [0, 1]
+    """
+    left = list(enumerate(old))
+    found = []
+    for id_ in new:
+        stem = id_.rpartition("/")[0] if id_.startswith("phase/") else id_
+        match = next((e for e in left if e[1] == id_ or (stem != id_ and e[1].rpartition("/")[0] == stem)), None)
+        if match is None:
+            return None
+        left.remove(match)
+        found.append(match[0])
+    return found
 
 
 def _differs(old: Commitment | None, new: Commitment | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import months_of
-from stackyard.alliance.result import ANEW, FIGURES
+from stackyard.alliance.result import ANEW, FIGURES, named
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.waterfall import waterfalls
 from stackyard.alliance.words import Words
@@ -210,12 +210,11 @@ def plan_changes(
 ) -> tuple[Block, ...]:
     """The plan's figures before and now, what limits each year, and what each changed promise did."""
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, unit) in FIGURES.items():
-        if key in seen.figures:
-            now, old = seen.figures[key], before.get(key)
-            then = words.amount(old, unit) if old is not None else "–"
-            by = words.change(now - old, unit) if old is not None else "–"
-            rows.append((words(name), then, words.amount(now, unit), by))
+    for key, (name, year, unit) in named(seen.figures).items():
+        now, old = seen.figures[key], before.get(key)
+        then = words.amount(old, unit) if old is not None else "–"
+        by = words.change(now - old, unit) if old is not None else "–"
+        rows.append((words(name, year=year), then, words.amount(now, unit), by))
     blocks: list[Block] = []
     same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
     if rows and same:

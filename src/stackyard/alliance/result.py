@@ -6,7 +6,7 @@ a price that stands for the worth of one item's limit. `access` decides by these
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 ANEW = "choices-anew"  # the last step from one plan to another: what is not a promise's doing but a choice made again
@@ -24,6 +24,18 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "spending": ("Spending", "USD"),
     "present_cost": ("Net present cost", "USD"),
 }
+
+
+def named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """Of each figure that is there, what it is called, the year that its name has, and its unit.
+
+    >>> named(["served_2027", "spending"])
+    {'spending': ('Spending', '', 'USD'), 'served_2027': ('Share of demand served in {year}', '2027', '')}
+    """
+    there = set(keys)
+    years = sorted(key.removeprefix("served_") for key in there if key.startswith("served_2"))
+    fixed = {key: (name, "", unit) for key, (name, unit) in FIGURES.items() if key in there}
+    return fixed | {f"served_{year}": ("Share of demand served in {year}", year, "") for year in years}
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ def figure_items(picture: Picture, key: str) -> tuple[tuple[str, ...], tuple[str
         "stacks_delivered": ("delivered.total",),
         "spending": ("spending.total",),
         "present_cost": ("spending.total", "demand.total"),
-    }[key]
+    }.get(key, ("served.total", "demand.total"))  # shares of a year
     found = [result for result in picture.results if result.id in rows]
     return (
         tuple(dict.fromkeys(item for result in found for item in result.shows)),

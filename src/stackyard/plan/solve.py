@@ -112,7 +112,7 @@ def solve_warm(
     progress: Progress | None = None,
 ) -> Solved:
     """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to; `choices` are those of
-    another plan (`Solved.choices`) that stand as they are."""
+    another plan (`Solved.choices`), all or some, that stand as they are."""
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     formulation = formulate(problem)
@@ -121,8 +121,8 @@ def solve_warm(
     tell(f"{columns:,} decisions and {rows:,} balances and limits; solving")
     if choices:
         program = program.fixed(choices)
-    elif program.whole.any():
-        choice = best_choice(formulation, time_limit, gap)
+    if program.whole.any():
+        choice = best_choice(replace(formulation, program=program), time_limit, gap)
         tell(f"{int(program.whole.sum()):,} choices made to a gap of {choice.gap:.1e}; solving for the prices")
         made = _without_idle_runs(problem, formulation.decisions(choice.values))
         program = program.fixed({name: _solver_values(made, name, formulation) for name in WHOLE})

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
-from stackyard.alliance.result import FIGURES
+from stackyard.alliance.result import named
 from stackyard.alliance.words import Words
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
@@ -102,10 +102,10 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
     """The figures of both plans, and what is served, month by month; `anew`: with the choices made again for it."""
     before, after = tried.before, tried.after
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, unit) in FIGURES.items():
-        if key in before.figures and key in after.figures:
-            old, new = before.figures[key], after.figures[key]
-            rows.append((words(name), words.amount(old, unit), words.amount(new, unit), words.change(new - old, unit)))
+    for key, (name, year, unit) in named(before.figures.keys() & after.figures.keys()).items():
+        old, new = before.figures[key], after.figures[key]
+        said = words(name, year=year)
+        rows.append((said, words.amount(old, unit), words.amount(new, unit), words.change(new - old, unit)))
     columns = tuple(Column(words(name)) for name in ("Figure", "As it is", "With the change", "Difference"))
     blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
     blocks += [*_lines(tried, words, "anew-" if anew else ""), *_bars(tried, words)]
