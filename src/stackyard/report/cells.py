@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stackyard.report.document import Cell, Column
 from stackyard.source import Grade
 
@@ -44,3 +46,14 @@ def shown(value: float, decimals: int) -> str:
     if value == 0:
         return "0"
     return f"<{least:.{decimals}f}" if 0 < value < least / 2 else f"{value:,.{decimals}f}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """'a, b and c'; 'a, b; c; and d' where a comma is part of a name.
+
+    >>> listed(["Abilene", "Ulsan"]), listed(["Abilene, Texas", "Ulsan", "Pohang"])
+    ('Abilene and Ulsan', 'Abilene, Texas; Ulsan; and Pohang')
+    """
+    if len(words) > 2 and any(", " in word for word in words):
+        return f"{'; '.join(words[:-1])}; and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"

@@ -7,9 +7,10 @@ import numpy as np
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, C, O, S
 from stackyard.quantity import DAY
+from stackyard.report.cells import listed
 from stackyard.report.document import Block, Cell, Column, Note, Section, Table
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import View, listed
+from stackyard.report.view import View
 
 
 def choices(view: View, plan: Plan) -> tuple[Section, ...]:

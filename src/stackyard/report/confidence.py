@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stackyard.quantity import UnitError
+from stackyard.report.cells import listed
 from stackyard.report.document import Block, Cell, Column, Note, Paragraph, Section, Table
 from stackyard.report.scale import plain
-from stackyard.report.view import listed
 from stackyard.source import Fact, Grade, Source
 
 _MOST = 20  # rows of the table of widest ranges

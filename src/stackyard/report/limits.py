@@ -12,10 +12,10 @@ from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE
 from stackyard.plan.relief import STEP, Worth, worth_of
 from stackyard.quantity import MEGA
-from stackyard.report.cells import MARK
+from stackyard.report.cells import MARK, listed
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import NOTICEABLE, View, listed, spans
+from stackyard.report.view import NOTICEABLE, View, spans
 
 # One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
 _ONE = {

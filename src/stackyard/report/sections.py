@@ -6,6 +6,7 @@ import numpy as np
 
 from stackyard.plan.problem import SITE, A, S, V
 from stackyard.quantity import DAY, KILO
+from stackyard.report.cells import listed
 from stackyard.report.document import (
     Bars,
     Block,
@@ -20,7 +21,7 @@ from stackyard.report.document import (
     Table,
 )
 from stackyard.report.scale import Scale, decimals, say, scale, share
-from stackyard.report.view import Array, View, listed, spans
+from stackyard.report.view import Array, View, spans
 from stackyard.report.wafers import displaced, wafers
 
 COSTS = {

@@ -9,10 +9,11 @@ import numpy as np
 
 from stackyard.plan.problem import SITE, A, P
 from stackyard.quantity import KILO, KWH, MEGA
+from stackyard.report.cells import listed
 from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Section, Series, StackedArea, Table
 from stackyard.report.scale import plain, say, scale, share
 from stackyard.report.sections import by_year
-from stackyard.report.view import Array, View, listed
+from stackyard.report.view import Array, View
 
 _FULL, _IDLE = 0.98, 0.01  # shares of energised power in use from which a site counts as full, below which as idle
 _YEAR = 12

@@ -15,6 +15,7 @@ from stackyard.months import show_month
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem, T, Y
 from stackyard.quantity import DAY
+from stackyard.report.cells import listed
 from stackyard.report.document import Series
 from stackyard.report.scale import Scale
 from stackyard.source import Grade
@@ -131,17 +132,6 @@ class View:
 
 def _month_text(month: Any) -> str:
     return show_month(int(month)) if isinstance(month, int | float) else str(month)[:7]
-
-
-def listed(words: Sequence[str]) -> str:
-    """'a, b and c'; 'a, b; c; and d' where a comma is part of a name.
-
-    >>> listed(["Abilene", "Ulsan"]), listed(["Abilene, Texas", "Ulsan", "Pohang"])
-    ('Abilene and Ulsan', 'Abilene, Texas; Ulsan; and Pohang')
-    """
-    if len(words) > 2 and any(", " in word for word in words):
-        return f"{'; '.join(words[:-1])}; and {words[-1]}"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
 
 
 def spans(years: Sequence[int]) -> str:
