@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -55,6 +56,7 @@ def environment() -> Environment:
     made.globals["navigation"] = NAVIGATION
     made.globals["languages"] = LANGUAGES
     made.globals["asset"] = asset_path
+    made.globals["plotly_styles"] = plotly_styles
     return made
 
 
@@ -73,6 +75,12 @@ def assets() -> Mapping[str, tuple[bytes, str]]:
         "app.js": (own.joinpath("app.js").read_bytes(), "text/javascript; charset=utf-8"),
         "plotly.js": (library().encode(), "text/javascript; charset=utf-8"),
     }
+
+
+@cache
+def plotly_styles() -> tuple[str, ...]:
+    """The ids under which Plotly looks for styles that it brings along for maps, before it puts them into a page."""
+    return tuple(re.findall(r'getElementById\("([0-9a-f]{64})"\)', assets()["plotly.js"][0].decode()))
 
 
 @cache
