@@ -78,11 +78,10 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
             amounts = commitment.terms.amounts
             found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), "missed"))
         elif commitment.revised and _later(commitment):
-            first = commitment.history[0].said.amounts
+            first, now = commitment.history[0].said.amounts, commitment.terms.amounts
+            months = (months_of(first), months_of(now))
             found.append(
-                Slip(
-                    commitment, sum(first.values()), sum(commitment.terms.amounts.values()), months_of(first), "revised"
-                )
+                Slip(commitment, sum(first.values()), sum(now.values()), " → ".join(dict.fromkeys(months)), "revised")
             )
     return tuple(found)
 
@@ -213,10 +212,13 @@ def plan_changes(
     for key, (name, year, unit) in named(seen.figures).items():
         now, old = seen.figures[key], before.get(key)
         then = words.amount(old, unit) if old is not None else "–"
-        by = words.change(now - old, unit) if old is not None else "–"
+        by = words.change(noticed(now - old, now, unit), unit) if old is not None else "–"
         rows.append((words(name, year=year), then, words.amount(now, unit), by))
     blocks: list[Block] = []
-    same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
+    same = before and all(
+        noticed(seen.figures[key] - before[key], before[key], unit) == 0.0
+        for key, (_, _, unit) in named(before.keys() & seen.figures.keys()).items()
+    )
     if rows and same:
         blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
     elif rows:
@@ -233,7 +235,15 @@ def plan_changes(
         )
     steps = [(step_name(seen, id_, words), by_figure) for id_, by_figure in changes]
     effects: list[tuple[Cell, ...]] = [
-        (name, *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS))
+        (
+            name,
+            *(
+                words.change(noticed(by_figure[k], seen.figures[k], FIGURES[k][1]), FIGURES[k][1])
+                if k in seen.figures
+                else "–"
+                for k in EFFECTS
+            ),
+        )
         for name, by_figure in steps
     ]
     if effects:
@@ -241,6 +251,15 @@ def plan_changes(
         blocks += waterfalls(seen, words, before, steps)
         blocks.append(Table(words("What each changed promise did"), columns, tuple(effects)))
     return tuple(blocks)
+
+
+def noticed(by: float, of: float, unit: str) -> float:
+    """A difference, or 0 where it is less than can be seen: a hundredth of a point, or a millionth of its figure.
+
+    >>> noticed(-1e-4, 6e11, "USD"), noticed(0.02, 0.6, "")
+    (0.0, 0.02)
+    """
+    return by if abs(by) >= (5e-5 if unit == "" else 1e-6 * abs(of)) else 0.0
 
 
 def step_name(seen: Seen, id_: str, words: Words) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from stackyard.report.document import Fan, Tornado, Waterfall
+from stackyard.report.scale import plain
 from stackyard.report.style import BAND, DOWN, INK, QUIET, RULE, UP, html
 
 Colours = Mapping[str, str]
@@ -15,6 +16,13 @@ Colours = Mapping[str, str]
 
 def _broken(text: str, width: int) -> str:
     return "<br>".join(html(line) for line in textwrap.wrap(text, width))
+
+
+def _step(value: float, total: bool, of: float) -> str:
+    """A total, or a step with its sign; none where it is less than a millionth of the whole."""
+    if total:
+        return plain(value)
+    return f"{'+' if value > 0 else ''}{plain(value)}" if abs(value) > 1e-6 * abs(of) else "0"
 
 
 def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
@@ -25,10 +33,7 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
             x=[_broken(name, 18) for name in data.x],
             y=data.values,
             measure=["absolute", *["relative"] * (len(data.x) - 2), "total"],
-            text=[
-                f"{value:,.3g}" if i in (0, len(data.x) - 1) else f"{value:+,.3g}"
-                for i, value in enumerate(data.values)
-            ],
+            text=[_step(value, i in (0, len(data.x) - 1), data.values[0]) for i, value in enumerate(data.values)],
             textposition="outside",
             increasing={"marker": {"color": UP if data.rise_is_good else DOWN}},
             decreasing={"marker": {"color": DOWN if data.rise_is_good else UP}},
@@ -42,7 +47,7 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
         run += value
         totals.append(run)
     low, high = min(totals), max(totals)
-    room = max(high - low, 0.02 * abs(high)) * 0.6
+    room = max(high - low, 0.002 * abs(high)) * 0.6
     drawn.update_layout(
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=380,

@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
+from stackyard.alliance.minutes import noticed
 from stackyard.alliance.result import named
 from stackyard.alliance.words import Words
 from stackyard.alliance.workspace import Tried
@@ -105,7 +106,9 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
     for key, (name, year, unit) in named(before.figures.keys() & after.figures.keys()).items():
         old, new = before.figures[key], after.figures[key]
         said = words(name, year=year)
-        rows.append((said, words.amount(old, unit), words.amount(new, unit), words.change(new - old, unit)))
+        rows.append(
+            (said, words.amount(old, unit), words.amount(new, unit), words.change(noticed(new - old, old, unit), unit))
+        )
     columns = tuple(Column(words(name)) for name in ("Figure", "As it is", "With the change", "Difference"))
     blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
     blocks += [*_lines(tried, words, "anew-" if anew else ""), *_bars(tried, words)]
