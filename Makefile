@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo web test lint types layers unit bench peers picture page lock clean
+.PHONY: demo web test lint types layers unit bench peers picture page words lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
@@ -60,6 +60,9 @@ picture: demo $(VENV)/dev.stamp  ## the README's picture, from a fresh report; n
 
 page: $(VENV)/run.stamp  ## docs/scenario.md, from the types that read a scenario
 	$(BIN)/python design/scenario_page.py docs/scenario.md
+
+words: $(VENV)/run.stamp  ## the catalogues of translations brought up to date with the source; tells what is missing
+	$(BIN)/python -m stackyard.words.messages
 
 lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

@@ -20,6 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from stackyard.alliance.decide import Refused
 from stackyard.alliance.ledger import Ledger, now
+from stackyard.words import phrase
 
 MOST, WINDOW = 5, timedelta(minutes=15)
 LASTS = timedelta(hours=12)
@@ -138,7 +139,7 @@ class Accounts:
             or sum(row["origin"] == origin for row in tried) >= 4 * MOST
         ):
             minutes = int(WINDOW.total_seconds() // 60)
-            return Refused((f"too many failed sign-ins: wait {minutes} minutes",))
+            return Refused((phrase("too many failed sign-ins: wait {minutes} minutes", minutes=minutes),))
         rows = self.ledger.find("accounts", name=name, closed="")
         try:
             _HASHER.verify(rows[0]["secret"] if rows and rows[0]["secret"] else _nobody(), password)
@@ -147,7 +148,7 @@ class Accounts:
             good = False
         if not good:
             self.ledger.add("attempts", account=name[:80], origin=origin[:80], at=now())
-            return Refused(("name and password do not fit",))
+            return Refused((phrase("name and password do not fit"),))
         self.ledger.drop("attempts", account=name)
         return self._open(Account(rows[0]["name"], rows[0]["partner"], rows[0]["role"]))
 
@@ -155,7 +156,7 @@ class Accounts:
         """A session for the account of a company's subject that its provider vouched for."""
         rows = self.ledger.find("accounts", subject=subject, closed="")
         if not rows or not subject:
-            return Refused(("your company's account is not known here: ask the host to open one for you",))
+            return Refused((phrase("your company's account is not known here: ask the host to open one for you"),))
         return self._open(Account(rows[0]["name"], rows[0]["partner"], rows[0]["role"]))
 
     def _open(self, account: Account) -> tuple[str, Session]:
@@ -189,7 +190,7 @@ class Accounts:
     def make_token(self, account: Account, name: str, scope: str) -> tuple[str, Token] | Refused:
         """A token and its secret, which is not shown again."""
         if scope not in SCOPES or not 0 < len(name) <= 80:
-            return Refused((f"scope: one of {', '.join(SCOPES)}; and a name, to know it by",))
+            return Refused((phrase("scope: one of {scopes}; and a name, to know it by", scopes=", ".join(SCOPES)),))
         secret = f"sy_{secrets.token_urlsafe(32)}"
         made = Token(secrets.token_hex(6), account.name, name, scope, now(), "")
         self.ledger.add(

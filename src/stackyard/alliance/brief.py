@@ -10,7 +10,6 @@ import numpy as np
 from stackyard.alliance.access import Input, Seen
 from stackyard.alliance.minutes import cause, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import FIGURES, Result
-from stackyard.alliance.words import Words
 from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (
     Block,
@@ -26,9 +25,12 @@ from stackyard.report.document import (
     Series,
     StackedArea,
     Table,
+    in_language,
 )
 from stackyard.report.scale import Scale, scale
 from stackyard.source import Grade, Source
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
 UNITS: Mapping[str, str] = {
     "token/day": "tokens/day",
@@ -50,7 +52,7 @@ def report_of(
     cited = sources(facts)
     sure = (confidence(facts, len(cited)),) if facts else ()
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
-    return Report(title, subtitle, "", (*sections, *sure), cited, made, language=words.code)
+    return in_language(Report(title, subtitle, "", (*sections, *sure), cited, made), words.code)
 
 
 def _grade(seen: Seen) -> Grade | None:
@@ -80,9 +82,9 @@ def overview(
     binds = seen.results("limits", "year.binds.")
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks) or _none(words))]
-    sections.append(_section(words, "demand", "Demand and service", served(seen, words)))
-    sections.append(_section(words, "supply", "Memory", drawn(seen, words)))
-    sections.append(_section(words, "power", "Power", used(seen, words)))
+    sections.append(_section(words, "demand", phrase("Demand and service"), served(seen, words)))
+    sections.append(_section(words, "supply", phrase("Memory"), drawn(seen, words)))
+    sections.append(_section(words, "power", phrase("Power"), used(seen, words)))
     money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
     sections.append(Section("money", words("Money"), "", money or _none(words)))
     changed = plan_changes(seen, words, before or {}, changes)
@@ -153,7 +155,8 @@ def stacked(
         drawn = tuple(Series(f"total/{r.id}", words("All"), unit.of(r.values)) for r in total)
     dashed = tuple(Series(f"limit/{r.id}", words(r.title.partition(": ")[0]), unit.of(r.values)) for r in over)
     names = ", ".join(series.name for series in drawn)
-    alt = f"{title}, {seen.picture.months[0]} – {seen.picture.months[-1]}: {names}."
+    first, last = words.month(seen.picture.months[0]), words.month(seen.picture.months[-1])
+    alt = f"{title}, {first} – {last}: {names}."
     axis = words((rows or total or over)[0].title.partition(": ")[0])
     data = StackedArea(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
@@ -223,29 +226,29 @@ class Rows(NamedTuple):
 
 
 STACKS = (
-    Rows("supply", "delivered.", "HBM stacks delivered by year"),
-    Rows("supply", "drawn.", "HBM stacks drawn by year"),
-    Rows("supply", "stock.", "HBM stacks in stock at the end of the year", last=True),
+    Rows("supply", "delivered.", phrase("HBM stacks delivered by year")),
+    Rows("supply", "drawn.", phrase("HBM stacks drawn by year")),
+    Rows("supply", "stock.", phrase("HBM stacks in stock at the end of the year"), last=True),
 )
-BUILT = (Rows("supply", "installed.", "Accelerators in place at the end of the year", last=True),)
+BUILT = (Rows("supply", "installed.", phrase("Accelerators in place at the end of the year"), last=True),)
 POWER = (
-    Rows("sites", "energised.", "Power energised at the end of the year", last=True),
-    Rows("sites", "used.", "Power in use at the end of the year", last=True),
-    Rows("sites", "placed.", "Accelerators at the end of the year", last=True),
-    Rows("sites", "energy.", "Energy by year"),
-    Rows("sites", "carbon.", "CO2e by year"),
-    Rows("sites", "water.", "Water by year"),
+    Rows("sites", "energised.", phrase("Power energised at the end of the year"), last=True),
+    Rows("sites", "used.", phrase("Power in use at the end of the year"), last=True),
+    Rows("sites", "placed.", phrase("Accelerators at the end of the year"), last=True),
+    Rows("sites", "energy.", phrase("Energy by year")),
+    Rows("sites", "carbon.", phrase("CO2e by year")),
+    Rows("sites", "water.", phrase("Water by year")),
 )
 SERVED = (
-    Rows("services", "demand.", "Asked for, in December", last=True),
-    Rows("services", "served.", "Served, in December", last=True),
+    Rows("services", "demand.", phrase("Asked for, in December"), last=True),
+    Rows("services", "served.", phrase("Served, in December"), last=True),
 )
 SUPPLY_WORTH = (
-    Rows("prices", "worth.hbm.", "What each supply's deliveries are worth by their price"),
-    Rows("prices", "worth.packaging.", "What packaging is worth by its price"),
+    Rows("prices", "worth.hbm.", phrase("What each supply's deliveries are worth by their price")),
+    Rows("prices", "worth.packaging.", phrase("What packaging is worth by its price")),
 )
-SITE_WORTH = (Rows("prices", "worth.power.", "What each site's power is worth by its price"),)
-WORTH = "Price times amount: how much of the plan's cost hangs on a limit. Shown to who may see the limit."
+SITE_WORTH = (Rows("prices", "worth.power.", phrase("What each site's power is worth by its price")),)
+WORTH = phrase("Price times amount: how much of the plan's cost hangs on a limit. Shown to who may see the limit.")
 
 
 def tables(seen: Seen, words: Words, rows: Sequence[Rows]) -> tuple[Block, ...]:
@@ -263,11 +266,16 @@ def supply(seen: Seen, words: Words) -> Report:
         "supply",
         [
             _section(
-                words, "stacks", "Memory", drawn(seen, words), tables(seen, words, STACKS), hidden_note(seen, words)
+                words,
+                "stacks",
+                phrase("Memory"),
+                drawn(seen, words),
+                tables(seen, words, STACKS),
+                hidden_note(seen, words),
             ),
-            _section(words, "built", "What is built", placed(seen, words), tables(seen, words, BUILT)),
-            _section(words, "worth", "What more of it is worth", tables(seen, words, SUPPLY_WORTH), lead=WORTH),
-            _section(words, "inputs", "Inputs", inputs(seen, words, ("supplies", "packaging", "accelerators"))),
+            _section(words, "built", phrase("What is built"), placed(seen, words), tables(seen, words, BUILT)),
+            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SUPPLY_WORTH), lead=WORTH),
+            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("supplies", "packaging", "accelerators"))),
         ],
         words("Supply"),
     )
@@ -280,9 +288,11 @@ def sites(seen: Seen, words: Words) -> Report:
         words,
         "sites",
         [
-            _section(words, "power", "Power", used(seen, words), tables(seen, words, POWER), hidden_note(seen, words)),
-            _section(words, "worth", "What more of it is worth", tables(seen, words, SITE_WORTH), lead=WORTH),
-            _section(words, "inputs", "Inputs", inputs(seen, words, ("sites",))),
+            _section(
+                words, "power", phrase("Power"), used(seen, words), tables(seen, words, POWER), hidden_note(seen, words)
+            ),
+            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SITE_WORTH), lead=WORTH),
+            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("sites",))),
         ],
         words("Sites"),
     )
@@ -296,7 +306,7 @@ def _section(words: Words, id_: str, title: str, *blocks: tuple[Block, ...], lea
 
 def services(seen: Seen, words: Words) -> Report:
     """Demand: asked for and served, by service, and the services' inputs."""
-    why = [(r.title, r.text) for r in seen.results("limits", "year.why.")]
+    why = [(r.title, r.said.get(words.code, r.text)) for r in seen.results("limits", "year.why.")]
     told = (
         Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
     )
@@ -304,13 +314,13 @@ def services(seen: Seen, words: Words) -> Report:
         _section(
             words,
             "served",
-            "Demand and service",
+            phrase("Demand and service"),
             served(seen, words),
             tables(seen, words, SERVED),
             hidden_note(seen, words),
         ),
-        _section(words, "why", "What limits each year", (told,) if told else ()),
-        _section(words, "inputs", "Inputs", inputs(seen, words, ("services", "money"))),
+        _section(words, "why", phrase("What limits each year"), (told,) if told else ()),
+        _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("services", "money"))),
     ]
     return report_of(seen, words, "services", sections, words("Services"))
 
@@ -320,7 +330,15 @@ def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ..
     rows = [_input(i, words) for i in seen.inputs if i.item.partition(".")[0] in sections]
     if not rows:
         return ()
-    columns = tuple(Column(words(n)) for n in ("Input", "Value", "Range", "Unit", "Confidence", "Source"))
+    heads = (
+        phrase("Input"),
+        phrase("Value"),
+        phrase("Range"),
+        phrase("Unit"),
+        phrase("Confidence"),
+        phrase("Source"),
+    )
+    columns = tuple(Column(words(head)) for head in heads)
     return (Table(words("Inputs of the plan"), columns, tuple(rows), folded=True),)
 
 

@@ -33,6 +33,7 @@ from stackyard.plan.problem import G, N, O, Problem
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.scenario import load as read
 from stackyard.plan.solve import Solved, solve_warm
+from stackyard.words import phrase
 
 Progress = Callable[[str], None]
 Array = NDArray[np.float64]
@@ -122,11 +123,11 @@ class Desk:
         tell = progress or (lambda text: None)
         built = build(scenario, catalogue(), tell, rated=self._rated)
         solved = solve_warm(built.problem, progress=tell)
-        tell("Auditing the plan")
+        tell(phrase("Auditing the plan"))
         planned = checked(scenario, built.problem, solved.plan)
         explanation = None
         if causes:
-            tell("Explaining what binds")
+            tell(phrase("Explaining what binds"))
             explanation = explain(built.problem, solved.plan, solved.resolve, steps=False, progress=tell)
         with self._lock:
             self._solved = solved
@@ -150,7 +151,7 @@ class Desk:
         first: list[Solved] = []
 
         def figures(changed: frozenset[str]) -> dict[str, float]:
-            tell(f"Planning with {len(changed)} of {len(names)} changed promises")
+            tell(phrase("Planning with {n} of {all} changed promises", n=len(changed), all=len(names)))
             at = {id_: new.get(id_) if id_ in changed else old.get(id_) for id_ in {*old, *new}}
             scenario = self.overlaid(c for c in at.values() if c is not None)
             problem = self.problem(scenario)

@@ -16,8 +16,26 @@ from stackyard.alliance.change import months_of
 from stackyard.alliance.result import ANEW, FIGURES, named
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.waterfall import waterfalls
-from stackyard.alliance.words import Words
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
+
+# What `words` is asked for by a value of the record: statuses, and who may see what.
+NAMED = (
+    phrase("proposed"),
+    phrase("accepted"),
+    phrase("fulfilled"),
+    phrase("missed"),
+    phrase("withdrawn"),
+    phrase("private"),
+    phrase("named"),
+    phrase("alliance"),
+    phrase("public"),
+    phrase("value"),
+    phrase("range"),
+    phrase("read"),
+    phrase("write"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,15 +91,21 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
         }
         promised, delivered = sum(due.values()), sum(came.get(m, 0.0) for m in due)
         if due and delivered < 0.999 * promised:
-            found.append(Slip(commitment, promised, delivered, months_of(due), "delivered less"))
+            found.append(Slip(commitment, promised, delivered, months_of(due), phrase("delivered less")))
         elif commitment.status == "missed":
             amounts = commitment.terms.amounts
-            found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), "missed"))
+            found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), phrase("missed")))
         elif commitment.revised and _later(commitment):
             first, now = commitment.history[0].said.amounts, commitment.terms.amounts
             months = (months_of(first), months_of(now))
             found.append(
-                Slip(commitment, sum(first.values()), sum(now.values()), " → ".join(dict.fromkeys(months)), "revised")
+                Slip(
+                    commitment,
+                    sum(first.values()),
+                    sum(now.values()),
+                    " → ".join(dict.fromkeys(months)),
+                    phrase("revised"),
+                )
             )
     return tuple(found)
 
@@ -119,17 +143,24 @@ def minutes(
     after = before_meeting(seen, meeting)
     until = meeting.held_seq or seen.state.seq
     sections = [
-        _section(words, "agenda", "Agenda", _points(called.agenda), _invited(seen, meeting, words)),
-        _section(words, "decisions", "Decisions", _points(held.decisions if held else ())),
-        _section(words, "actions", "Actions", _actions(seen, meeting, words)),
-        _section(words, "promises", "What was promised and what moved", _moves(moved(seen, after, until), seen, words)),
-        _section(words, "plan", "What that does to the plan", plan_changes(seen, words, before or {}, changes)),
-        _section(words, "open", "Open promises", open_promises(seen, words)),
-        _section(words, "slips", "Slipping deliveries", slips(slipping(seen, today), seen, words)),
-        _section(words, "questions", "Questions for the next meeting", _points(questions(seen, meeting, words))),
-        _section(words, "next", "Next meeting", _next(seen, meeting, words)),
+        _section(words, "agenda", phrase("Agenda"), _points(called.agenda), _invited(seen, meeting, words)),
+        _section(words, "decisions", phrase("Decisions"), _points(held.decisions if held else ())),
+        _section(words, "actions", phrase("Actions"), _actions(seen, meeting, words)),
+        _section(
+            words,
+            "promises",
+            phrase("What was promised and what moved"),
+            _moves(moved(seen, after, until), seen, words),
+        ),
+        _section(words, "plan", phrase("What that does to the plan"), plan_changes(seen, words, before or {}, changes)),
+        _section(words, "open", phrase("Open promises"), open_promises(seen, words)),
+        _section(words, "slips", phrase("Slipping deliveries"), slips(slipping(seen, today), seen, words)),
+        _section(
+            words, "questions", phrase("Questions for the next meeting"), _points(questions(seen, meeting, words))
+        ),
+        _section(words, "next", phrase("Next meeting"), _next(seen, meeting, words)),
     ]
-    title = f"{words('Minutes')}: {called.name}"
+    title = ": ".join((words("Minutes"), called.name))
     when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
     subtitle = f"{when}, {called.place}" if called.place else when
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
@@ -149,7 +180,8 @@ def _points(items: Iterable[str]) -> tuple[Block, ...]:
 def _invited(seen: Seen, meeting: Meeting, words: Words) -> str:
     names = [partner_name(seen, p) for p in meeting.called.partners]
     people = list(meeting.called.participants)
-    return f"{words('Present')}: {'; '.join(people or names)}." if people or names else ""
+    present = words("Present")
+    return f"{present}: {'; '.join(people or names)}." if people or names else ""
 
 
 def partner_name(seen: Seen, partner: str) -> str:
@@ -168,7 +200,9 @@ def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
             f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
         )
         rows.append((given.text, who, words.day(given.due), words("done") if action.done else words("open")))
-    columns = tuple(Column(words(name)) for name in ("Action", "Owner", "Due", "Status"))
+    columns = tuple(
+        Column(words(name)) for name in (phrase("Action"), phrase("Owner"), phrase("Due"), phrase("Status"))
+    )
     return (Table(words("Actions"), columns, tuple(rows)),) if rows else ()
 
 
@@ -200,7 +234,10 @@ def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block,
                 each.noted,
             )
         )
-    columns = tuple(Column(words(name)) for name in ("Promise", "Of", "Before", "Now", "Status", "Note"))
+    columns = tuple(
+        Column(words(name))
+        for name in (phrase("Promise"), phrase("Of"), phrase("Before"), phrase("Now"), phrase("Status"), phrase("Note"))
+    )
     return (Table(words("Promises that changed"), columns, tuple(rows)),) if rows else ()
 
 
@@ -222,7 +259,10 @@ def plan_changes(
     if rows and same:
         blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
     elif rows:
-        columns = tuple(Column(words(name)) for name in ("Figure", "At the last meeting", "Now", "Change"))
+        columns = tuple(
+            Column(words(name))
+            for name in (phrase("Figure"), phrase("At the last meeting"), phrase("Now"), phrase("Change"))
+        )
         blocks.append(Table(words("The plan before and now"), columns, tuple(rows)))
     binds = seen.results("limits", "year.binds.")
     if binds:
@@ -286,7 +326,17 @@ def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
                 said = f"{low} – {high}"
             kind = words("binding") if c.terms.binding else words("not binding")
             rows.append((c.name, partner_name(seen, c.partner), said, words(c.status), kind, words(c.terms.grade)))
-    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "What", "Status", "Kind", "Confidence"))
+    columns = tuple(
+        Column(words(n))
+        for n in (
+            phrase("Promise"),
+            phrase("Of"),
+            phrase("What"),
+            phrase("Status"),
+            phrase("Kind"),
+            phrase("Confidence"),
+        )
+    )
     return (Table(words("Open promises"), columns, tuple(rows)),) if rows else ()
 
 
@@ -303,7 +353,17 @@ def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
         )
         for s in found
     ]
-    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "Promised", "Came or stands now", "Months", "What"))
+    columns = tuple(
+        Column(words(n))
+        for n in (
+            phrase("Promise"),
+            phrase("Of"),
+            phrase("Promised"),
+            phrase("Came or stands now"),
+            phrase("Months"),
+            phrase("What"),
+        )
+    )
     return (Table(words("Slipping deliveries"), columns, tuple(rows)),) if rows else ()
 
 

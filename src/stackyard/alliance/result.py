@@ -7,23 +7,26 @@ a price that stands for the worth of one item's limit. `access` decides by these
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from stackyard.words import phrase
 
 ANEW = "choices-anew"  # the last step from one plan to another: what is not a promise's doing but a choice made again
 
 # The figures by which plans are compared: what each is called, and its unit.
 FIGURES: Mapping[str, tuple[str, str]] = {
-    "served_share": ("Share of demand served", ""),
-    "served_end": ("Tokens served at the end", "token/day"),
-    "asked_end": ("Tokens asked for at the end", "token/day"),
-    "accelerators_end": ("Accelerators in place at the end", "package"),
-    "power_end": ("Site power in use at the end", "W"),
-    "energised_end": ("Site power energised at the end", "W"),
-    "stacks_drawn": ("HBM stacks drawn", "stack"),
-    "stacks_delivered": ("HBM stacks delivered", "stack"),
-    "spending": ("Spending", "USD"),
-    "present_cost": ("Net present cost", "USD"),
+    "served_share": (phrase("Share of demand served"), ""),
+    "served_end": (phrase("Tokens served at the end"), "token/day"),
+    "asked_end": (phrase("Tokens asked for at the end"), "token/day"),
+    "accelerators_end": (phrase("Accelerators in place at the end"), "package"),
+    "power_end": (phrase("Site power in use at the end"), "W"),
+    "energised_end": (phrase("Site power energised at the end"), "W"),
+    "stacks_drawn": (phrase("HBM stacks drawn"), "stack"),
+    "stacks_delivered": (phrase("HBM stacks delivered"), "stack"),
+    "spending": (phrase("Spending"), "USD"),
+    "present_cost": (phrase("Net present cost"), "USD"),
 }
+IN_A_YEAR = phrase("Share of demand served in {year}")
 
 
 def named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
@@ -35,7 +38,7 @@ def named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     there = set(keys)
     years = sorted(key.removeprefix("served_") for key in there if key.startswith("served_2"))
     fixed = {key: (name, "", unit) for key, (name, unit) in FIGURES.items() if key in there}
-    return fixed | {f"served_{year}": ("Share of demand served in {year}", year, "") for year in years}
+    return fixed | {f"served_{year}": (IN_A_YEAR, year, "") for year in years}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Result:
     sums: tuple[str, ...] = ()
     owner: str = ""
     text: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)  # the same sentence in other languages
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.result import named
-from stackyard.alliance.words import Words
 from stackyard.report.document import Figure, Waterfall
 from stackyard.report.scale import Scale, plain, scale
+from stackyard.words.spoken import Words
 
 LEAST = 1e-6  # of a figure: smaller changes cannot be seen
 

@@ -26,6 +26,8 @@ from stackyard.alliance.result import ANEW
 from stackyard.alliance.state import State
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES
 
 if TYPE_CHECKING:
     from stackyard.alliance.joint import Desk, Joint, Planned
@@ -165,12 +167,12 @@ class Workspace:
             return before, kept.changes
         return before, ()
 
-    def file(self, seen: Seen, name: str) -> bytes | None:
+    def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
         """A file of the plan's whole report, for who may see all of it; None for others, or where there is none."""
         kept = self.kept()
         if kept is None or not seen.whole or name not in FILES:
             return None
-        path = self.plans / kept.digest / name
+        path = self.plans / kept.digest / in_words(name, language)
         return path.read_bytes() if path.exists() else None
 
     def record(self, actor: Actor, event: Any, expected: int | None = None) -> tuple[Record, ...] | Refused:
@@ -221,7 +223,7 @@ class Workspace:
         mine = self.view(viewer)
         for what_if in what_ifs:
             if what_if.item not in mine.items or not _value_seen(mine, what_if.item):
-                raise NotPossible(f"there is no '{what_if.item}' that you may see")
+                raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
         tried = self._tried(now, what_ifs, anew)
         state = self.ledger.state()
         seen = [
@@ -256,13 +258,13 @@ class Workspace:
 
         now = self.current()
         if what_if.item not in self.view(viewer).items:
-            raise NotPossible(f"there is no '{what_if.item}' that you may see")
+            raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
         tried = self.desk.tried(now.scenario, [what_if])
         section, _, key = what_if.item.partition(".")
         share = self.ledger.state().shares.get(what_if.item)
         measure, unit, amounts = _amounts(now, tried, self.desk.problem(tried), section, key)
         if not amounts:
-            raise NotPossible("nothing differs within the horizon: there is nothing to propose")
+            raise NotPossible(phrase("nothing differs within the horizon: there is nothing to propose"))
         return CommitmentProposed(
             commitment=id_,
             name=described(now.scenario.inputs, what_if),
@@ -303,7 +305,7 @@ class Workspace:
         if meeting is not None:
             then = self.ledger.state(at=meeting.held_seq).planned()
             before, changes = self.desk.waterfall(then, state.planned(), joint.planned, tell)
-        tell("Writing the report")
+        tell(phrase("Writing the report"))
         files = report_files(joint, self.scenario)
         made = joint.planned
         solved = Kept(
@@ -316,7 +318,7 @@ class Workspace:
             made.plan.solver,
             made.plan.seconds,
         )
-        tell("Recording the run")
+        tell(phrase("Recording the run"))
         cache.keep(self.plans / made.digest, solved, files)
         run = PlanRun(
             run=f"run-{len(state.runs) + 1}-{made.digest}",
@@ -374,9 +376,10 @@ FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
 
 
 def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
-    """The whole report of a joint plan in every format, by file name."""
+    """The whole report of a joint plan in every format and language, by file name."""
     from stackyard.catalog import load as catalogue
     from stackyard.report.build import build as document
+    from stackyard.report.document import in_language
     from stackyard.report.formats import FORMATS
 
     planned, facts = joint.planned, [used.fact for used in joint.built.used]
@@ -390,18 +393,22 @@ def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
         date=date.today().isoformat(),
         not_modelled=planned.scenario.inputs.absent,
         remarks=joint.built.remarks,
-        audit="Every balance, limit, cost and price was added up again by plain summation: no violation.",
+        audit=phrase("Every balance, limit, cost and price was added up again by plain summation: no violation."),
         reproduce=f"stackyard web {path}",
         digests=(("Scenario", planned.digest), ("Catalogue", catalogue().digest)),
     )
-    formats = {
-        "report.html": "html",
-        "plan.xlsx": "xlsx",
-        "report.md": "md",
-        "report.json": "json",
-        "report.csv": "csv",
-    }
-    return {name: FORMATS[form](report) for name, form in formats.items()}
+    said = {code: in_language(report, code) for code in LANGUAGES}
+    return {in_words(name, code): FORMATS[name.rpartition(".")[2]](said[code]) for name in FILES for code in LANGUAGES}
+
+
+def in_words(name: str, code: str) -> str:
+    """The name of a report's file in a language.
+
+    >>> in_words("report.html", "en"), in_words("report.html", "de")
+    ('report.html', 'report.de.html')
+    """
+    stem, _, form = name.rpartition(".")
+    return name if code == "en" or name not in FILES else f"{stem}.{code}.{form}"
 
 
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:

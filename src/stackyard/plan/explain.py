@@ -8,7 +8,7 @@ in words.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,36 +37,29 @@ from stackyard.plan.problem import SITE, A, O, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
+from stackyard.words import amount, joined, listed, month, phrase, to, within
+from stackyard.words import share as per_cent
 
 TOLD = 0.1  # part of what a year leaves unserved from which on a cause is told by itself
 IDLE = 0.9  # of the power of a site: one that uses less has some left
 
 # What a reader calls each cause.
 NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.items()} | {
-    SERVED: "All demand is served",
-    LEAD: "Lead time",
-    LAUNCH: "Date of sale",
-    QUALIFIED: "Qualification",
-    HALL: "Rack power",
-    RATE: "Accelerators that can run it",
-    MISSING: "More than one thing missing",
-    SEVERAL: "Several limits at once",
-    COST: "Cost of serving",
+    SERVED: phrase("All demand is served"),
+    LEAD: phrase("Lead time"),
+    LAUNCH: phrase("Date of sale"),
+    QUALIFIED: phrase("Qualification"),
+    HALL: phrase("Rack power"),
+    RATE: phrase("Accelerators that can run it"),
+    MISSING: phrase("More than one thing missing"),
+    SEVERAL: phrase("Several limits at once"),
+    COST: phrase("Cost of serving"),
 }
-
-
-def within(name: str) -> str:
-    """A name as it stands inside a sentence: acronyms stay.
-
-    >>> within("Power"), within("HBM with power")
-    ('power', 'HBM with power')
-    """
-    return name if name.split()[0].isupper() else name[0].lower() + name[1:]
 
 
 @dataclass(frozen=True)
 class Binding:
-    """What limits a year, and why, in words.
+    """What limits a year, and `why`, in words.
 
     `resource` is the cause of most of what is left unserved, a key of RESOURCES or NOTHING (SERVED where that is less
     than SHORT of the year's demand); `causes` are all of them with their part of it, greatest first; `left` is the
@@ -80,7 +73,12 @@ class Binding:
     left: float
     together: tuple[str, ...]
     barred: bool
-    sentence: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """'2029: Power. 4% of demand ...'."""
+        return joined(": ", (str(self.year), self.why))
 
     @property
     def limit(self) -> str:
@@ -100,11 +98,11 @@ class Binding:
         'Money and power together'
         """
         if cause == "power" and self.barred:
-            return "Power or rack limits"
+            return phrase("Power or rack limits")
         if cause != SEVERAL or len(self.together) < 2:
             return NAMES[cause]
         names = [NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])]
-        return f"{', '.join(names[:-1])} and {names[-1]} together"
+        return phrase("{limits} together", limits=listed(names))
 
 
 @dataclass(frozen=True)
@@ -222,17 +220,30 @@ def _binding(
     part = unserved / asked if asked > 0 else 0.0
     parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
     minor = sum(part for part in shares.values() if part < TOLD)
-    told = "; ".join([*parts, f"{minor:.0%} for lesser causes"] if minor >= 0.01 else parts)
-    sentence = f"{year}: {_opening(resource, part, unserved / seconds.sum())}{f' {told}.' if told else ''}"
-    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, sentence)
+    if minor >= 0.01:
+        parts.append(phrase("{part} for lesser causes", part=per_cent(f"{minor:.0%}")))
+    told = joined("", [joined("; ", parts), "."]) if parts else ""
+    why = joined(" ", [_opening(resource, part, unserved / seconds.sum()), told])
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, why)
     last = _step_words(worth, found.limit, year) if found.limit else _dearer(data, inside)
-    return replace(found, sentence=sentence + last)
+    return replace(found, why=joined(" ", [why, last]))
 
 
 def _opening(resource: str, part: float, left: float) -> str:
     if resource == SERVED:
-        return "all demand is served." if part <= 1e-6 else f"all but {_percent(part)} of demand is served; the rest:"
-    return f"{NAMES[resource]}. {_percent(part)} of demand ({show(left, ' tokens/day')}) is left unserved:"
+        if part <= 1e-6:
+            return phrase("all demand is served.")
+        return phrase("all but {part} of demand is served; the rest:", part=_percent(part))
+    return phrase(
+        "{cause}. {part} of demand ({tokens}) is left unserved:",
+        cause=NAMES[resource],
+        part=_percent(part),
+        tokens=_tokens(left),
+    )
+
+
+def _tokens(per_day: float) -> str:
+    return amount(show(per_day, " tokens/day"), per_day, "tokens/day")
 
 
 def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -243,26 +254,31 @@ def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def _percent(part: float) -> str:
-    return f"{part:.0%}" if part >= 0.01 else f"{part:.1%}" if part >= 1e-3 else "a trace"
+    return per_cent(f"{part:.0%}" if part >= 0.01 else f"{part:.1%}") if part >= 1e-3 else phrase("a trace")
 
 
 def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float, inside: NDArray[np.bool_]) -> str:
     """'45% of it for lack of HBM (2026-05 to 2026-10; SK hynix HBM3E delivered in 2026-01 to 2026-06)'."""
     lost = data["left"].sel(cause=key).sum(V).values > 0
     when = _span(data[T].values[inside & lost])
+    what = {"part": per_cent(f"{share:.0%}"), "months": when}
     if key == SEVERAL:
         names = [within(NAMES[name]) for name in _together(data, inside)]
-        said = f": {', '.join(names)}{' with others' * (len(names) == 1)}" if names else ""
-        return f"{share:.0%} of it in {when} because several limits hold at once{said}"
+        said = phrase("{part} of it in {months} because several limits hold at once", **what)
+        if len(names) == 1:
+            return joined(": ", [said, phrase("{limit} with others", limit=names[0])])
+        return joined(": ", [said, joined(", ", names)])
     if key not in RESOURCES:
-        return f"{share:.0%} of it in {when} because {NOTHING[key]}"
+        return phrase("{part} of it in {months} because {why}", why=NOTHING[key], **what)
     earlier = np.flatnonzero(lost[: np.flatnonzero(inside)[0]])
     found = _places(
         problem, plan, key, int(earlier[-1]) if earlier.size else None, int(np.flatnonzero(inside & lost)[-1])
     )
-    said = f"{share:.0%} of it in {when} for lack of {within(NAMES[key])}" + (f" ({found})" if found else "")
+    said = phrase("{part} of it in {months} for lack of {limit}", limit=within(NAMES[key]), **what)
+    if found:
+        said = joined(" ", [said, joined("", ["(", found, ")"])])
     idle = _barred(problem, plan, inside & lost) if key == "power" else ""
-    return said + (f", while {idle}" if idle else "")
+    return joined(", ", [said, idle])
 
 
 def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
@@ -280,16 +296,25 @@ def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
     if not sites:
         return ""
     chips = [str(d[A].values[a]) for a in range(sold.size) if kept_out[a, sites].any()]
-    told = (
-        " and ".join(str(labels.get(id_, id_)) for id_ in ids)
-        for ids in ([str(d[SITE].values[i]) for i in sites], chips)
+    halls, out = (
+        [str(labels.get(id_, id_)) for id_ in ids] for ids in ([str(d[SITE].values[i]) for i in sites], chips)
     )
-    return "power stands idle at {}, where rack power or cooling keeps out {}".format(*told)
+    return phrase(
+        "while power stands idle at {sites}, where rack power or cooling keeps out {accelerators}",
+        sites=together(halls),
+        accelerators=together(out),
+    )
+
+
+def together(names: Sequence[str]) -> str:
+    """'a and b and c'."""
+    if len(names) < 2:
+        return names[0]
+    return phrase("{first} and {last}", first=together(names[:-1]), last=names[-1])
 
 
 def _span(months: NDArray[np.str_]) -> str:
-    first, last = str(months[0]), str(months[-1])
-    return first if first == last else f"{first} to {last}"
+    return to(str(months[0]), str(months[-1]))
 
 
 def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: int) -> str:
@@ -306,33 +331,49 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
         rented = rent(problem, plan, name, most(problem.data, resource)).transpose(resource.axis, T)[:, due]
     total = rented.sum(T).values
     if total.sum() <= 0:
-        return "no supply fits an accelerator" * (name == "hbm" and not bool((problem.data["fits_stack"] > 0).any()))
+        none = name == "hbm" and not bool((problem.data["fits_stack"] > 0).any())
+        return phrase("no supply fits an accelerator") if none else ""
     labels = json.loads(str(problem.data.attrs.get("labels", "{}")))
     order = [int(i) for i in np.argsort(-total)[:2] if total[i] > 0.05 * total.sum()]
     ids = [str(rented[resource.axis].values[i]) for i in order]
-    names = " and ".join(str(labels.get(id_, id_)) for id_ in ids)
+    names = together([str(labels.get(id_, id_)) for id_ in ids])
     priced = rented.values[order].sum(axis=0)
     if not there:
-        return f"{names}: not there before"
-    verb = {"hbm": "delivered", "packaging": "due", "orders": "started", "power": "energised"}[name]
-    return f"{names}, {verb} in {_span(rented[T].values[priced > 0.01 * priced.max()])}"
+        return phrase("{places}: not there before", places=names)
+    return _DUE[name].format(places=names, months=_span(rented[T].values[priced > 0.01 * priced.max()]))
+
+
+_DUE = {
+    "hbm": phrase("{places}, delivered in {months}"),
+    "packaging": phrase("{places}, due in {months}"),
+    "orders": phrase("{places}, started in {months}"),
+    "power": phrase("{places}, energised in {months}"),
+}
 
 
 def _step_words(worth: tuple[Worth, ...], name: str, year: int) -> str:
     found = worth_of(worth, name, year)
     if found is None or np.isnan(found.saved):
         return ""
-    amount = _usd(found.step) if found.unit == "USD" else show(found.step, found.unit if found.unit == "W" else "")
-    unit = {"stack": " stacks", "wafer": " wafers", "package": " accelerators"}.get(found.unit, "")
-    where = (
-        f"{within(NAMES[name])} where it is short in {found.year}"
+    unit = {"stack": "stacks", "wafer": "wafers", "package": "accelerators"}.get(found.unit, "")
+    text = show(found.step, found.unit if found.unit == "W" else "")
+    size = _usd(found.step) if found.unit == "USD" else amount(f"{text} {unit}".rstrip(), found.step, unit or "W")
+    what = {
+        "step": per_cent(f"{STEP:.0%}"),
+        "limit": within(NAMES[name]) if unit or name == "power" else phrase("money"),
+        "year": found.year,
+        "size": size,
+        "saved": _usd(found.saved),
+    }
+    said = (
+        phrase("{step} more {limit} where it is short in {year} ({size}) would save {saved}", **what)
         if unit or name == "power"
-        else f"money in {found.year}"
+        else phrase("{step} more {limit} in {year} ({size}) would save {saved}", **what)
     )
-    said = f" {STEP:.0%} more {where} ({amount}{unit}) would save {_usd(found.saved)}"
     if found.tokens > 0:
-        said += f" and serve {show(found.tokens, ' tokens/day')} more in {found.tokens_year}"
-    return said + "."
+        more = phrase("and serve {tokens} more in {year}", tokens=_tokens(found.tokens), year=str(found.tokens_year))
+        said = joined(" ", [said, more])
+    return joined("", [said, "."])
 
 
 def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
@@ -342,40 +383,57 @@ def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
         return ""
     dear = [int(i) for i in np.argsort(-total) if total[i] >= 0.05 * total.max()]
     names = [NAMES[str(data["resource"].values[i])] for i in dear]
-    listed = " and ".join([names[0], *map(within, names[1:])])
-    verb, it = ("is", "it") if len(names) == 1 else ("are", "them")
-    return f" {listed} {verb} used up: more of {it} would make the plan cheaper, or serve more in another year."
+    limits = together([names[0], *map(within, names[1:])])
+    if len(names) == 1:
+        return phrase(
+            "{limit} is used up: more of it would make the plan cheaper, or serve more in another year.", limit=limits
+        )
+    return phrase(
+        "{limits} are used up: more of them would make the plan cheaper, or serve more in another year.", limits=limits
+    )
 
 
-def _usd(amount: float) -> str:
+def _usd(dollars: float) -> str:
     """'USD 1.2 bn' of an amount."""
     size, word = next(
-        ((s, w) for s, w in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")) if amount >= s), (1.0, "")
+        ((s, w) for s, w in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")) if dollars >= s), (1.0, "")
     )
-    return f"USD {amount / size:.3g} {word}".rstrip()
+    return amount(f"USD {dollars / size:.3g} {word}".rstrip(), dollars, "USD")
 
 
 def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     last = str(problem.data[T].values[-1])
     notes = [
-        "A limit is the cause of what would be served in that month without it (with far more of it than any plan "
-        "needs, in every month), found by solving again. One that only makes the plan dearer is not called a "
-        "limit.",
-        "Prices and rents stand in the month in which a thing is delivered or a watt is energised, not in that of its "
-        "later use.",
+        phrase(
+            "A limit is the cause of what would be served in that month without it (with far more of it than any plan "
+            "needs, in every month), found by solving again. One that only makes the plan dearer is not called a limit."
+        ),
+        phrase(
+            "Prices and rents stand in the month in which a thing is delivered or a watt is energised, not in that of "
+            "its later use."
+        ),
     ]
     if last > problem.end:
         notes.append(
-            f"The plan goes on to {last}, so that what is started last is still used: what grows, grows on until that "
-            "has arrived, and stays for a year; the rest stays as it is at the end. These months count in what is "
-            f"worth what, and are not reported. More growth after {problem.end} would be built for earlier, and less "
-            "would be left in the last year."
+            phrase(
+                "The plan goes on to {last}, so that what is started last is still used: what grows, grows on until "
+                "that has arrived, and stays for a year; the rest stays as it is at the end. These months count in "
+                "what is worth what, and are not reported. More growth after {end} would be built for earlier, and "
+                "less would be left in the last year.",
+                last=month(last),
+                end=month(problem.end),
+            )
         )
     if steps:
         notes.append(
-            f"What more is worth was found by solving again with {STEP:.0%} more of one limit in one year, where it "
-            "has a price."
+            phrase(
+                "What more is worth was found by solving again with {step} more of one limit in one year, where it has "
+                "a price.",
+                step=per_cent(f"{STEP:.0%}"),
+            )
         )
     else:
-        notes.append("No steps were solved for: what more is worth is known only as price x amount, its upper bound.")
+        notes.append(
+            phrase("No steps were solved for: what more is worth is known only as price x amount, its upper bound.")
+        )
     return tuple(notes)

@@ -13,7 +13,6 @@ from stackyard.plan.uncertainty.fan import BANDS, Fan
 from stackyard.plan.uncertainty.outcome import Outcome, percentiles, shares_of
 from stackyard.plan.uncertainty.robust import FirstStep, Robust
 from stackyard.plan.uncertainty.sensitivity import Sensitivity, Swing
-from stackyard.report.cells import listed
 from stackyard.report.document import (
     Block,
     Cell,
@@ -30,6 +29,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.document import Fan as Band
 from stackyard.report.scale import decimals, say, scale, share
+from stackyard.words import listed
 
 Rows = tuple[tuple[Cell, ...], ...]
 AT = (5.0, 25.0, 50.0, 75.0, 95.0)

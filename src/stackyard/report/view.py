@@ -15,10 +15,10 @@ from stackyard.months import show_month
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem, T, Y
 from stackyard.quantity import DAY
-from stackyard.report.cells import listed
 from stackyard.report.document import Series
 from stackyard.report.scale import Scale
 from stackyard.source import Grade
+from stackyard.words import listed
 
 Array = NDArray[np.float64]
 NOTICEABLE = 1e-6  # share of the largest value below which a planned amount is solver dust, not a decision

@@ -162,8 +162,9 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
         hint = f"a month from {months[0]} to {months[-1]}; without --month all years are explained"
         raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", hint)])
     from stackyard.plan.causes import NOTHING, SERVED
-    from stackyard.plan.explain import NAMES, within
+    from stackyard.plan.explain import NAMES
     from stackyard.plan.limits import RESOURCES, prices_in
+    from stackyard.words import within
 
     screen = console()
     at = {"month": month}

@@ -11,22 +11,23 @@ from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
 from stackyard.alliance.minutes import noticed
 from stackyard.alliance.result import named
-from stackyard.alliance.words import Words
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
-from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table
+from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table, in_language
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import scale
 from stackyard.web.app import Server
 from stackyard.web.who import Who
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
 # What can be tried: kind -> (label, what is changed, unit of the value, an example).
 KINDS: Mapping[str, tuple[str, str, str, str]] = {
-    "slip": ("Move a delivery", "supplies", "months later; a minus for earlier", "3"),
-    "scale": ("More or less of a supply or a demand", "supplies services", "times", "0.9"),
-    "yield": ("Change a die yield", "supplies", "share of good dies, 0 to 1", "0.65"),
-    "phase": ("Move the power of a site", "sites", "months later; a minus for earlier", "6"),
-    "growth": ("Change a growth rate", "services", "times the growth a year", "1.1"),
+    "slip": (phrase("Move a delivery"), "supplies", phrase("months later; a minus for earlier"), "3"),
+    "scale": (phrase("More or less of a supply or a demand"), "supplies services", phrase("times"), "0.9"),
+    "yield": (phrase("Change a die yield"), "supplies", phrase("share of good dies, 0 to 1"), "0.65"),
+    "phase": (phrase("Move the power of a site"), "sites", phrase("months later; a minus for earlier"), "6"),
+    "growth": (phrase("Change a growth rate"), "services", phrase("times the growth a year"), "1.1"),
 }
 
 
@@ -79,15 +80,16 @@ def desk_values(
                 raise ValueError
             what_ifs.append(WhatIf(kind, item, float(value.replace("%", "e-2"))))  # type: ignore[arg-type]
         except ValueError:
-            wrong.append(f"'{value}' is not a number: {KINDS[kind][2] if kind in KINDS else 'choose what to change'}")
+            said = KINDS[kind][2] if kind in KINDS else phrase("choose what to change")
+            wrong.append(phrase("'{value}' is not a number: {unit}", value=value, unit=said))
     if wrong:
         return {**values, "problems": tuple(wrong)}
     try:
         tried = parts.workspace.what_if(me.viewer, what_ifs, anew=anew)
     except NotPossible as error:
-        return {**values, "problems": (str(error),)}
+        return {**values, "problems": (error.args[0],)}
     except SolveError as error:
-        return {**values, "problems": (f"there is no plan with that: {error}",)}
+        return {**values, "problems": (phrase("there is no plan with that: {error}", error=error),)}
     report = answer(tried, words, anew)
     own = [w for w in what_ifs if me.actor.host or _owned(seen, w.item, me.actor.partner)]
     kept = own if me.actor.may_write else []
@@ -105,16 +107,15 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
     rows: list[tuple[Cell, ...]] = []
     for key, (name, year, unit) in named(before.figures.keys() & after.figures.keys()).items():
         old, new = before.figures[key], after.figures[key]
-        said = words(name, year=year)
-        rows.append(
-            (said, words.amount(old, unit), words.amount(new, unit), words.change(noticed(new - old, old, unit), unit))
-        )
-    columns = tuple(Column(words(name)) for name in ("Figure", "As it is", "With the change", "Difference"))
+        by = words.change(noticed(new - old, old, unit), unit)
+        rows.append((words(name, year=year), words.amount(old, unit), words.amount(new, unit), by))
+    heads = (words("Figure"), words("As it is"), words("With the change"), words("Difference"))
+    columns = tuple(map(Column, heads))
     blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
     blocks += [*_lines(tried, words, "anew-" if anew else ""), *_bars(tried, words)]
-    lead = "; ".join(tried.told) + f" ({words.number(tried.seconds, 1)} s)"
+    lead = "; ".join(map(words, tried.told)) + f" ({words.number(tried.seconds, 1)} s)"
     id_, title = ("anew", words("Choices made anew")) if anew else ("answer", words("Answer"))
-    return Report(
+    made = Report(
         words("What if"),
         "",
         "",
@@ -123,14 +124,15 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
         (),
         language=words.code,
     )
+    return in_language(made, words.code)
 
 
 def _lines(tried: Tried, words: Words, prefix: str) -> list[Block]:
     found: list[Block] = []
     for id_, title in (
-        ("served.total", "Tokens served"),
-        ("installed.total", "Accelerators in place"),
-        ("used.total", "Site power in use"),
+        ("served.total", phrase("Tokens served")),
+        ("installed.total", phrase("Accelerators in place")),
+        ("used.total", phrase("Site power in use")),
     ):
         old, new = tried.before.result(id_), tried.after.result(id_)
         if old is None or new is None or tried.before.picture is None:

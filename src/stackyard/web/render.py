@@ -15,25 +15,27 @@ from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from stackyard.alliance.words import LANGUAGES, Words, language
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
 from stackyard.report.page import sections
 from stackyard.web.who import Who
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES, Words, language
 
 KEPT = 1000  # pages, packed
+LANG = "lang"  # the cookie that keeps the language that a viewer chose
 NAVIGATION: tuple[tuple[str, str], ...] = (
-    ("/", "Overview"),
-    ("/supply", "Supply"),
-    ("/sites", "Sites"),
-    ("/services", "Services"),
-    ("/promises", "Promises"),
-    ("/meetings", "Meetings"),
-    ("/what-if", "What if"),
-    ("/runs", "Runs"),
-    ("/catalogue", "Catalogue"),
-    ("/performance", "Performance"),
-    ("/access", "Who sees what"),
+    ("/", phrase("Overview")),
+    ("/supply", phrase("Supply")),
+    ("/sites", phrase("Sites")),
+    ("/services", phrase("Services")),
+    ("/promises", phrase("Promises")),
+    ("/meetings", phrase("Meetings")),
+    ("/what-if", phrase("What if")),
+    ("/runs", phrase("Runs")),
+    ("/catalogue", phrase("Catalogue")),
+    ("/performance", phrase("Performance")),
+    ("/access", phrase("Who sees what")),
 )
 TYPES: Mapping[str, str] = {
     "html": "text/html; charset=utf-8",
@@ -114,9 +116,7 @@ class Renderer:
 
     def words(self, request: Request) -> Words:
         asked = (
-            request.query_params.get("lang")
-            or request.cookies.get("lang")
-            or request.headers.get("accept-language", "")
+            request.query_params.get("lang") or request.cookies.get(LANG) or request.headers.get("accept-language", "")
         )
         return spoken(language(asked))
 

@@ -11,6 +11,7 @@ from stackyard.alliance.decide import Actor, Refused
 from stackyard.alliance.ledger import Unavailable
 from stackyard.alliance.workspace import Workspace
 from stackyard.errors import InputErrors, SolveError, Stopped
+from stackyard.words import joined, phrase
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Runs:
         if self.last is None or self.last.ended:
             return False
         self.last.stop = True
-        self._say(self.last, "Stopping")
+        self._say(self.last, phrase("Stopping"))
         return True
 
     def _say(self, run: Run, text: str) -> None:
@@ -61,15 +62,19 @@ class Runs:
 
     def _run(self, run: Run, actor: Actor) -> None:
         try:
-            self._say(run, "Reading the scenario and the promises")
+            self._say(run, phrase("Reading the scenario and the promises"))
             done = self.workspace.run(actor, lambda text: self._say(run, text), lambda: run.stop)
-            ended = "refused: " + "; ".join(done.reasons) if isinstance(done, Refused) else "done"
+            ended = (
+                phrase("refused: {reasons}", reasons=joined("; ", done.reasons))
+                if isinstance(done, Refused)
+                else phrase("done")
+            )
         except Stopped:
-            ended = "stopped"
+            ended = phrase("stopped")
         except (SolveError, Unavailable, InputErrors, ValueError, OSError) as error:
-            ended = f"failed: {error}"
+            ended = phrase("failed: {error}", error=error)
         except Exception:  # a fault of ours: the run must still end, and the log has the trace
-            ended = "failed: an error of the program; the server's log says which"
+            ended = phrase("failed: an error of the program; the server's log says which")
             with self._changed:
                 run.ended = ended
                 self._changed.notify_all()
@@ -94,4 +99,4 @@ class Runs:
                 return
             if not new:
                 yield "wait", ""
-        yield "end", "nothing is running"
+        yield "end", phrase("nothing is running")

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 
 from stackyard.alliance.access import Seen
-from stackyard.alliance.words import Words
 from stackyard.web.places import OUTLINES, PLACES
+from stackyard.words.spoken import Words
 
 WIDTH, HEIGHT = 960, 400
 
