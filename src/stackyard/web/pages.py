@@ -72,7 +72,7 @@ def _report_page(
             "export": f"/{name}",
             "query": f"?lang={words.code}",
             "status": _status(parts, seen, words),
-            "lead_note": "",
+            "first_run": parts.runs.last if parts.runs.going and parts.workspace.kept() is None else None,
             "map": "",
             "extra": "",
         }
@@ -301,7 +301,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
             "status": "",
-            "lead_note": "",
+            "first_run": None,
             "map": "",
             "extra": "",
         }
