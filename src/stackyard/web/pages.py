@@ -182,6 +182,7 @@ def listing(seen: Seen, words: Words) -> dict[str, Any]:
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted(seen.items.items()),
+        "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
 
 
