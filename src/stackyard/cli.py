@@ -156,7 +156,7 @@ def estimate(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
     sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
@@ -305,7 +305,7 @@ def search(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
     found = api.search(
@@ -351,7 +351,7 @@ def memory(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
     if found is None:

@@ -29,7 +29,6 @@ from stackyard.alliance.revise import _phased, changed, overlaid
 from stackyard.alliance.state import STATE, State, fold
 from stackyard.catalog import load as catalogue
 from stackyard.plan.scenario import load
-from stackyard.words.spoken import LANGUAGES, Words
 
 MONTHS = st.sampled_from([f"2027-{m:02d}" for m in range(1, 13)])
 AMOUNTS = st.dictionaries(MONTHS, st.floats(0, 1e6), min_size=1, max_size=4)
@@ -210,17 +209,3 @@ def test_a_sum_is_hidden_where_it_would_tell_one_partners_part() -> None:
         row = result_row(state, who, total, items)
         assert (row.allowed == "value") == allowed, (private, viewer, row)
         assert row.reason
-
-
-@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_every_message_of_the_source_is_translated_and_keeps_its_places(code: str) -> None:
-    import re
-
-    from stackyard.words.messages import written
-
-    words = Words(code)
-    said = {text: words._said._catalog.get(text) for text in written()}  # type: ignore[attr-defined]
-    assert len(said) > 500
-    assert [text for text, other in said.items() if not other] == []
-    for text, other in said.items():
-        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", other)), text

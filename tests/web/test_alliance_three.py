@@ -40,6 +40,7 @@ class Person:
 
     def __init__(self, chromium: Any, url: str, name: str) -> None:
         self.page, self.said = opened(chromium)
+        self.page.set_default_timeout(120_000)
         self.url, self.hidden = url, hidden_from(PEOPLE[name])
         self.page.goto(url)
         self.page.get_by_label("Name").fill(name)

@@ -213,7 +213,8 @@ def _row_name(result: Result, words: Words) -> str:
     """What a row of a table is called: its place, or 'Total'."""
     if result.id.endswith(".total"):
         return words("Total")
-    return result.title.partition(": ")[2] or result.title
+    name = result.title.partition(": ")[2] or result.title
+    return words(name) if result.group == "money" else name  # kinds of cost are ours, the rest has names of its own
 
 
 class Rows(NamedTuple):

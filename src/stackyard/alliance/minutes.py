@@ -7,6 +7,7 @@ the record or a difference of two of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -310,9 +311,12 @@ def step_name(seen: Seen, id_: str, words: Words) -> str:
 EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")
 
 
+CAUSE_MARKS = ("; ", " + ", " / ")  # another cause; together with; or
+
+
 def cause(text: str, words: Words) -> str:
     """The names of causes, each translated."""
-    return "; ".join(" + ".join(words(name) for name in part.split(" + ")) for part in text.split("; "))
+    return "".join(part if part in CAUSE_MARKS else words(part) for part in re.split(r"(; | \+ | / )", text))
 
 
 def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:

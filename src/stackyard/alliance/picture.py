@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.alliance.result import Picture, Result
-from stackyard.plan.causes import SEVERAL
+from stackyard.plan.causes import EITHER, SEVERAL
 from stackyard.plan.explain import NAMES, Binding, Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
@@ -22,7 +22,7 @@ from stackyard.words.spoken import LANGUAGES, Words
 Array = NDArray[np.float64]
 SECTIONS: Mapping[str, str] = {V: "services", S: "supplies", K: "packaging", A: "accelerators", SITE: "sites"}
 MONEY = "money"
-IN_PLACE, SPENDING = phrase("In place"), phrase("Spending")
+IN_PLACE, SPENDING, ACCELERATORS = phrase("In place"), phrase("Spending"), phrase("Accelerators")
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
@@ -116,7 +116,7 @@ def _sites(view: View) -> list[Result]:
         *_each(view, SITE, "water", "sites", phrase("Water"), "m^3", view.array("water_used")),
     ]
     for id_, values in zip(view.ids(SITE), at_site, strict=True):
-        title = f"{phrase('Accelerators')}: {view.name(id_)}"
+        title = f"{ACCELERATORS}: {view.name(id_)}"
         rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), shows=(f"sites.{id_}",)))
     return rows
 
@@ -177,6 +177,8 @@ def _named(binding: Binding, cause: str) -> str:
     """A cause by the names of its limits, 'HBM + Packaging' where they hold at once: each can be translated."""
     if cause == SEVERAL and len(binding.together) > 1:
         return " + ".join(NAMES[key] for key in binding.together[:3])
+    if cause == EITHER and len(binding.either) > 1:
+        return " / ".join(NAMES[key] for key in binding.either[:2])
     return binding.name(cause)
 
 
@@ -191,9 +193,9 @@ def _limits(view: View, explanation: Explanation) -> list[Result]:
     rows = []
     for binding in explanation.years:
         said = "; ".join(_named(binding, cause) for cause in binding.main)
-        touched = [kinds[cause] for cause in binding.main if cause in kinds] or [V]
+        touched = [kinds[key] for key in binding.named if key in kinds] or [V]
         sums = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
-        named = "money" in binding.main or "money" in binding.together
+        named = "money" in binding.named
         shows = (MONEY,) if named else ()
         rows.append(Result(f"year.binds.{binding.year}", "limits", str(binding.year), "", (), shows, sums, text=said))
         rows.append(

@@ -146,7 +146,7 @@ class Workspace:
         if section == "meetings":
             return sight(state, of, "", state.meetings[name].called.visibility)[1]
         if section == "differences":
-            return "it is about something that the viewer may not see"
+            return phrase("it is about something that the viewer may not see")
         return item_row(state, of, item).reason
 
     def changes(self, seen: Seen) -> tuple[Mapping[str, float], tuple[tuple[str, Mapping[str, float]], ...]]:
@@ -395,7 +395,7 @@ def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
         remarks=joint.built.remarks,
         audit=phrase("Every balance, limit, cost and price was added up again by plain summation: no violation."),
         reproduce=f"stackyard web {path}",
-        digests=(("Scenario", planned.digest), ("Catalogue", catalogue().digest)),
+        digests=((phrase("Scenario"), planned.digest), (phrase("Catalogue"), catalogue().digest)),
     )
     said = {code: in_language(report, code) for code in LANGUAGES}
     return {in_words(name, code): FORMATS[name.rpartition(".")[2]](said[code]) for name in FILES for code in LANGUAGES}

@@ -15,8 +15,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stackyard.plan import refused
 from stackyard.plan.causes import (
     COST,
+    EITHER,
     HALL,
     LAUNCH,
     LEAD,
@@ -29,6 +31,7 @@ from stackyard.plan.causes import (
     SHORT,
     left,
     needed,
+    tied,
 )
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.marginal import Marginal, Next, chains, marginals
@@ -37,7 +40,7 @@ from stackyard.plan.problem import SITE, A, O, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
-from stackyard.words import amount, joined, listed, month, phrase, to, within
+from stackyard.words import amount, either, joined, listed, month, phrase, to, within
 from stackyard.words import share as per_cent
 
 TOLD = 0.1  # part of what a year leaves unserved from which on a cause is told by itself
@@ -52,6 +55,7 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     HALL: phrase("Rack power"),
     RATE: phrase("Accelerators that can run it"),
     MISSING: phrase("More than one thing missing"),
+    EITHER: phrase("Either of two limits"),
     SEVERAL: phrase("Several limits at once"),
     COST: phrase("Cost of serving"),
 }
@@ -64,7 +68,9 @@ class Binding:
     `resource` is the cause of most of what is left unserved, a key of RESOURCES or NOTHING (SERVED where that is less
     than SHORT of the year's demand); `causes` are all of them with their part of it, greatest first; `left` is the
     share of the year's demand that is left for any cause; `together` are the limits that hold at once, heaviest first;
-    `barred` is true where power is a cause while other power stands idle that a higher rack limit would open.
+    `barred` is true where power is a cause while other power stands idle that a higher rack limit would open; `either`
+    are limits of which any would do by itself, heaviest first; `lacks` names what every accelerator lacks that cannot
+    run a service.
     """
 
     year: int
@@ -74,6 +80,8 @@ class Binding:
     together: tuple[str, ...]
     barred: bool
     why: str
+    either: tuple[str, ...] = ()
+    lacks: str = ""
 
     @property
     def sentence(self) -> str:
@@ -83,7 +91,20 @@ class Binding:
     @property
     def limit(self) -> str:
         """The resource that leaves most, of those that leave a part worth telling; '' where none does."""
-        return next((key for key, part in self.causes.items() if key in RESOURCES and part >= TOLD), "")
+        return next(iter(self.limits), "")
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The resource that leaves most, or both of which either would do."""
+        told = (key for key, part in self.causes.items() if (key in RESOURCES or key == EITHER) and part >= TOLD)
+        first = next(told, "")
+        return self.either[:2] if first == EITHER else (first,) if first else ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every resource that the main causes name."""
+        groups = {EITHER: self.either, SEVERAL: self.together}
+        return tuple(dict.fromkeys(key for cause in self.main for key in groups.get(cause, (cause,))))
 
     @property
     def main(self) -> tuple[str, ...]:
@@ -99,6 +120,10 @@ class Binding:
         """
         if cause == "power" and self.barred:
             return phrase("Power or rack limits")
+        if cause == RATE and self.lacks:
+            return self.lacks
+        if cause == EITHER and len(self.either) > 1:
+            return either([NAMES[self.either[0]], within(NAMES[self.either[1]])])
         if cause != SEVERAL or len(self.together) < 2:
             return NAMES[cause]
         names = [NAMES[self.together[0]], *(within(NAMES[key]) for key in self.together[1:3])]
@@ -124,7 +149,8 @@ class Explanation:
 
     `data` holds left (cause, service, month; tokens per day that are left unserved for this cause), binds (month; the
     cause of most of it), relief (resource, month; tokens per day more served without this limit), needed (resource,
-    month; tokens per day that are left for it when all the others are lifted), rent and rent_present (resource, month;
+    month; tokens per day that are left for it when all the others are lifted), tied (resource, month; tokens per day
+    for which it is one of two of which either would do), rent and rent_present (resource, month;
     USD of the month and of today). `marginals` are what a million tokens more cost, `chains` what the next amount of
     each year's limit is worth; both empty where no steps were solved.
     """
@@ -156,6 +182,7 @@ def explain(
             "left": left(problem, plan, more),
             "relief": more["single"].sum(V),
             "needed": needed(plan, more),
+            "tied": tied(plan, more),
             "rent": rented,
             "rent_present": (rented * problem.data["discount"]).assign_attrs(units="USD"),
         }
@@ -170,8 +197,7 @@ def explain(
     found = Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
     if not steps:
         return found
-    first = {binding.year: next((key for key in binding.main if key in RESOURCES), "") for binding in years}
-    limits = {year: key for year, key in first.items() if key}
+    limits = {binding.year: binding.limits for binding in years if binding.resource != SERVED}
     return replace(
         found,
         marginals=marginals(problem, plan, resolve, tell),
@@ -218,25 +244,27 @@ def _binding(
     shares = {keys[i]: float(tokens[i] / tokens.sum()) for i in np.argsort(-tokens) if tokens[i] > 0}
     resource = next(iter(shares)) if unserved > SHORT * asked and shares else SERVED
     part = unserved / asked if asked > 0 else 0.0
+    tied = _heaviest(data, "tied", EITHER, inside)
     parts = [_part(problem, plan, data, key, part, inside) for key, part in shares.items() if part >= TOLD]
     minor = sum(part for part in shares.values() if part < TOLD)
     if minor >= 0.01:
         parts.append(phrase("{part} for lesser causes", part=per_cent(f"{minor:.0%}")))
     told = joined("", [joined("; ", parts), "."]) if parts else ""
-    why = joined(" ", [_opening(resource, part, unserved / seconds.sum()), told])
-    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, why)
-    last = _step_words(worth, found.limit, year) if found.limit else _dearer(data, inside)
-    return replace(found, why=joined(" ", [why, last]))
+    lacks = refused.name(problem, _unable(data, inside)) if RATE in shares else ""
+    found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, "", tied, lacks)
+    last = [_step_words(worth, key, year) for key in found.limits] if found.limit else [_dearer(data, inside)]
+    return replace(found, why=joined(" ", [_opening(found, unserved / seconds.sum()), told, *last]))
 
 
-def _opening(resource: str, part: float, left: float) -> str:
-    if resource == SERVED:
+def _opening(binding: Binding, left: float) -> str:
+    part = binding.left
+    if binding.resource == SERVED:
         if part <= 1e-6:
             return phrase("all demand is served.")
         return phrase("all but {part} of demand is served; the rest:", part=_percent(part))
     return phrase(
         "{cause}. {part} of demand ({tokens}) is left unserved:",
-        cause=NAMES[resource],
+        cause=NAMES["power"] if binding.resource == "power" else binding.name(binding.resource),
         part=_percent(part),
         tokens=_tokens(left),
     )
@@ -248,8 +276,12 @@ def _tokens(per_day: float) -> str:
 
 def _together(data: xr.Dataset, inside: NDArray[np.bool_]) -> tuple[str, ...]:
     """The limits that hold at once in a year, the heaviest first; those under a tenth of it are not named."""
-    months = inside & (data["left"].sel(cause=SEVERAL).sum(V).values > 0)
-    weight = data["needed"].values[:, months].sum(axis=1)
+    return _heaviest(data, "needed", SEVERAL, inside)
+
+
+def _heaviest(data: xr.Dataset, name: str, cause: str, inside: NDArray[np.bool_]) -> tuple[str, ...]:
+    months = inside & (data["left"].sel(cause=cause).sum(V).values > 0)
+    weight = data[name].values[:, months].sum(axis=1)
     return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max() > 0)
 
 
@@ -268,6 +300,18 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
         if len(names) == 1:
             return joined(": ", [said, phrase("{limit} with others", limit=names[0])])
         return joined(": ", [said, joined(", ", names)])
+    if key == EITHER:
+        *most, last = [within(NAMES[name]) for name in _heaviest(data, "tied", EITHER, inside)[:3]]
+        limits = either([joined(", ", most), last]) if most else last
+        return phrase(
+            "{part} of it in {months} for lack of {limits}: more of one of them alone would serve it",
+            limits=limits,
+            **what,
+        )
+    if key == RATE:
+        why = refused.sentence(problem, _unable(data, inside))
+        said = phrase("{part} of it in {months} because {why}", why=NOTHING[key], **what)
+        return joined(": ", [said, why])
     if key not in RESOURCES:
         return phrase("{part} of it in {months} because {why}", why=NOTHING[key], **what)
     earlier = np.flatnonzero(lost[: np.flatnonzero(inside)[0]])
@@ -279,6 +323,12 @@ def _part(problem: Problem, plan: Plan, data: xr.Dataset, key: str, share: float
         said = joined(" ", [said, joined("", ["(", found, ")"])])
     idle = _barred(problem, plan, inside & lost) if key == "power" else ""
     return joined(", ", [said, idle])
+
+
+def _unable(data: xr.Dataset, inside: NDArray[np.bool_]) -> list[str]:
+    """Services that no accelerator can run and that are left for it in a year."""
+    lost = data["left"].sel(cause=RATE).values[:, inside].sum(axis=1) > 0
+    return [str(data[V].values[v]) for v in np.flatnonzero(lost)]
 
 
 def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
@@ -339,7 +389,9 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     names = together([str(labels.get(id_, id_)) for id_ in ids])
     priced = rented.values[order].sum(axis=0)
     if not there:
-        return phrase("{places}: not there before", places=names)
+        if len(order) > 1:
+            return phrase("{places}, each with none until later", places=names)
+        return phrase("{place}, which has none until later", place=names)
     return _DUE[name].format(places=names, months=_span(rented[T].values[priced > 0.01 * priced.max()]))
 
 
@@ -355,25 +407,24 @@ def _step_words(worth: tuple[Worth, ...], name: str, year: int) -> str:
     found = worth_of(worth, name, year)
     if found is None or np.isnan(found.saved):
         return ""
-    unit = {"stack": "stacks", "wafer": "wafers", "package": "accelerators"}.get(found.unit, "")
-    text = show(found.step, found.unit if found.unit == "W" else "")
-    size = _usd(found.step) if found.unit == "USD" else amount(f"{text} {unit}".rstrip(), found.step, unit or "W")
-    what = {
-        "step": per_cent(f"{STEP:.0%}"),
-        "limit": within(NAMES[name]) if unit or name == "power" else phrase("money"),
-        "year": found.year,
-        "size": size,
-        "saved": _usd(found.saved),
-    }
-    said = (
-        phrase("{step} more {limit} where it is short in {year} ({size}) would save {saved}", **what)
-        if unit or name == "power"
-        else phrase("{step} more {limit} in {year} ({size}) would save {saved}", **what)
-    )
-    if found.tokens > 0:
-        more = phrase("and serve {tokens} more in {year}", tokens=_tokens(found.tokens), year=str(found.tokens_year))
-        said = joined(" ", [said, more])
-    return joined("", [said, "."])
+    said = {"limit": within(NAMES[name]), "year": found.year, "saved": _usd(found.saved)}
+    step = per_cent(f"{STEP:.0%}")
+    if found.unit == "W":
+        size = amount(show(found.step, "W"), found.step, "W")
+        first = phrase("{size} more {limit} where it is short in {year} would save {saved}", size=size, **said)
+    elif found.unit == "USD":
+        size = _usd(found.step)
+        first = phrase("{step} more money in {year} ({size}) would save {saved}", step=step, size=size, **said)
+    else:
+        unit = {"stack": "stacks", "wafer": "wafers", "package": "accelerators"}.get(found.unit, "")
+        size = amount(f"{show(found.step, '')} {unit}".rstrip(), found.step, unit or "number")
+        first = phrase(
+            "{step} more {limit} where it is short in {year} ({size}) would save {saved}", step=step, size=size, **said
+        )
+    if not found.tokens > 0:
+        return joined("", [first, "."])
+    more = phrase("and serve {tokens} more in {year}", tokens=_tokens(found.tokens), year=str(found.tokens_year))
+    return joined("", [joined(" ", [first, more]), "."])
 
 
 def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
@@ -416,10 +467,11 @@ def _notes(problem: Problem, steps: bool) -> tuple[str, ...]:
     if last > problem.end:
         notes.append(
             phrase(
-                "The plan goes on to {last}, so that what is started last is still used: what grows, grows on until "
-                "that has arrived, and stays for a year; the rest stays as it is at the end. These months count in "
-                "what is worth what, and are not reported. More growth after {end} would be built for earlier, and "
-                "less would be left in the last year.",
+                "The plan is computed to {last} and reported to {end}. Without the months between, nothing would be "
+                "ordered towards the end, since it would arrive too late to be used. In these months demand goes on "
+                "growing until the last order has arrived, and is then level for a year; all else stays as it is at "
+                "the end. What they cost and bring counts in what the plan chooses, and is not shown. If you expect "
+                "demand to grow faster after {end}, the plan would build more before it.",
                 last=month(last),
                 end=month(problem.end),
             )

@@ -41,6 +41,10 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
+# What choices bring of a limit.
+OFFERED = {"stacks_delivered": "option_stacks", "site_power": "option_power", "source_most": "option_source"}
+
+
 @dataclass(frozen=True)
 class Price:
     """What one more unit of a limit in one month is worth, by its dual value.
@@ -66,7 +70,7 @@ def finite(d: xr.Dataset, resource: Resource) -> xr.DataArray:
 
 def possible(d: xr.Dataset, resource: Resource) -> xr.DataArray:
     """What there may be of a limit, what contracts and choices would bring included."""
-    more = {"stacks_delivered": "option_stacks", "site_power": "option_power"}.get(resource.amount)
+    more = OFFERED.get(resource.amount)
     found = finite(d, resource)
     return found if more is None else (found + d[more].sum(O)).transpose(*found.dims)
 
@@ -75,7 +79,7 @@ def there(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
     """What a plan has of a limit: given, or brought by what it chose; 0 where it does not limit."""
     resource = RESOURCES[name]
     found = finite(d, resource)
-    more = {"hbm": "option_stacks", "power": "option_power"}.get(name)
+    more = OFFERED.get(resource.amount)
     if more is None:
         return found
     return (found + (d[more] * plan.decisions["chosen"]).sum(O)).transpose(*found.dims)

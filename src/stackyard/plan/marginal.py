@@ -104,13 +104,13 @@ def _tiers(d: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
 
 
 def chains(
-    problem: Problem, plan: Plan, limits: dict[int, str], resolve: Resolve, tell: Callable[[str], None]
+    problem: Problem, plan: Plan, limits: dict[int, tuple[str, ...]], resolve: Resolve, tell: Callable[[str], None]
 ) -> tuple[Next, ...]:
-    """For each year and the limit that leaves most in it: its dearest place, and what its next amount is worth."""
+    """For each year and the limits that leave most in it: their dearest place, and what its next amount is worth."""
     d, found = problem.data, []
     names: dict[str, str] = json.loads(str(d.attrs.get("labels", "{}")))
     years = [int(year) for year in d[Y].values if int(year) <= int(problem.end[:4])]
-    for year, key in limits.items():
+    for year, key in [(year, key) for year, keys in limits.items() for key in keys]:
         resource, (size, words) = RESOURCES[key], NEXT[key]
         if resource.axis is None:
             step = xr.zeros_like(d["budget"]).where(d[Y] != year, size)

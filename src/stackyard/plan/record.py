@@ -68,7 +68,9 @@ def load(path: Path) -> tuple[Problem, Plan, Explanation]:
     rows = json.loads(said["rows"])
     explanation = Explanation(
         groups["explanation"].drop_attrs(deep=False),
-        tuple(Binding(**{**row, "together": tuple(row["together"])}) for row in rows["years"]),
+        tuple(
+            Binding(**{**row, **{name: tuple(row[name]) for name in ("together", "either")}}) for row in rows["years"]
+        ),
         tuple(Worth(**row) for row in rows["worths"]),
         tuple(Shortage(**row) for row in rows["shortages"]),
         tuple(json.loads(said["notes"])),

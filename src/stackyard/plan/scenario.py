@@ -383,8 +383,8 @@ def _check_power(key: str, site: SitePlan, add: Any) -> None:
     if site.rack_limit is not None and site.rack_limit.si <= 0:
         add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
     chosen = bool(site.halls) or any(phase.choose for phase in site.phases)
-    if site.halls and site.sources:
-        add(("sites", key, "sources"), "a site with halls to choose from cannot have sources", "state one hall")
+    if not 0 < site.dear_hours.si < DAY:
+        add(("sites", key, "dear_hours"), "is not between 0 and 24 hours", "for example 6 hour")
     if chosen and site.ramp is not None:
         add(("sites", key, "ramp"), "a site with phases or halls to choose from cannot have a ramp", "state the phases")
     for name, source in site.sources.items():

@@ -12,13 +12,14 @@ from stackyard.report.choices import choices
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
+from stackyard.report.models import models
 from stackyard.report.monthly import monthly
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.sections import built, demand, footprint, memory, money, spend
 from stackyard.report.sites import power
 from stackyard.report.view import View
 from stackyard.source import Fact, weakest
-from stackyard.words import joined, month, number, phrase
+from stackyard.words import day, joined, month, number, phrase
 
 
 def build(
@@ -67,6 +68,7 @@ def build(
         *([limits.binds(view, explanation)] if explanation is not None else []),
         chain(view, year),
         built(view),
+        *models(view, problem, plan),
         *choices(view, plan),
         money(view),
         footprint(view),
@@ -74,7 +76,7 @@ def build(
     if facts:
         sections.append(confidence(facts, len(cited)))
     sections.append(method(not_modelled, remarks, audit, solver, made, reproduce))
-    return Report(title, subtitle, date, tuple(sections), cited, tuple(made), (monthly(view),))
+    return Report(title, subtitle, day(date), tuple(sections), cited, tuple(made), (monthly(view),))
 
 
 def headline(view: View, explanation: Explanation | None) -> Section:

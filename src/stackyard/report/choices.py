@@ -10,7 +10,7 @@ from stackyard.quantity import DAY
 from stackyard.report.document import Block, Cell, Column, Note, Section, Table
 from stackyard.report.scale import decimals, say, scale, share
 from stackyard.report.view import View
-from stackyard.words import joined, listed, number, phrase, to
+from stackyard.words import joined, listed, month, number, phrase, to
 from stackyard.words import share as per_cent
 
 
@@ -23,8 +23,8 @@ def choices(view: View, plan: Plan) -> tuple[Section, ...]:
 
 
 def _lead(view: View) -> str:
-    taken = [view.name(id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes > 0.5]
-    left = [view.name(id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes < 0.5]
+    taken = [_choice(view, id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes > 0.5]
+    left = [_choice(view, id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes < 0.5]
     parts = [phrase("Chosen: {names}.", names=listed(taken))] if taken else []
     parts += [phrase("Not chosen: {names}.", names=listed(left))] if left else []
     host = view.array("host")
@@ -45,6 +45,17 @@ def _lead(view: View) -> str:
     return joined(" ", parts)
 
 
+def _choice(view: View, id_: str) -> str:
+    """What a choice is called, from its id: contract/SUPPLY, hall/PLACE or phase/PLACE/MONTH."""
+    kind, _, at = id_.partition("/")
+    place, _, since = at.rpartition("/")
+    if kind == "contract":
+        return phrase("Contract: {supply}", supply=view.name(at))
+    if kind == "hall":
+        return phrase("Hall: {site}", site=view.name(at))
+    return phrase("Phase of {month}: {site}", month=month(since), site=view.name(place))
+
+
 def _options(view: View) -> Table:
     """Each choice: whether it was open, what it came to, and what it costs and brings."""
     fees = view.array("option_fee").sum(axis=1)
@@ -53,7 +64,7 @@ def _options(view: View) -> Table:
     free = view.array("option_least") < view.array("option_most")
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            view.name(id_),
+            _choice(view, id_),
             _taken(bool(view.array("chosen")[o] > 0.5), bool(free[o])),
             float(fees[o] / unit.factor),
             say(float(power[o]), "W") if power[o] > 0 else say(float(stacks[o]), "stacks") if stacks[o] > 0 else None,

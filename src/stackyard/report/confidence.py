@@ -68,7 +68,7 @@ def confidence(provenance: Sequence[Fact], cited: int) -> Section:
     assumed = sorted((each for each in used if each.fact.grade is Grade.ASSUMED), key=_doubt)
     ranged = sorted((each for each in used if _range(each.fact) > 0), key=_doubt)
     counts = [(grade, sum(each.fact.grade is grade for each in used)) for grade in Grade]
-    told = listed([joined(" ", [str(count), graded(grade)]) for grade, count in counts if count])
+    told = listed([phrase("{n} {grade}", n=count, grade=graded(grade)) for grade, count in counts if count])
     blocks: list[Block] = [
         Paragraph(
             phrase(

@@ -33,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for."""
+    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for.
+
+    A `note_aside` is about columns that are `aside`: the note is left out with them.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -41,6 +44,7 @@ class Table:
     note: str = ""
     grade: Grade | None = None
     folded: bool = False
+    note_aside: bool = False
 
     def __post_init__(self) -> None:
         ragged = [row for row in self.rows if len(row) != len(self.columns)]
@@ -304,8 +308,8 @@ class Report:
 
 
 def in_language(report: Report, code: str) -> Report:
-    """The report with every text of it said in a language: 'en', 'de' or 'ko'."""
-    return replace(say_in(report, Words(code)), language=code)
+    """The report with every text of it said in a language, 'de' or 'ko'; 'en' is as it was written."""
+    return replace(report if code == "en" else say_in(report, Words(code)), language=code)
 
 
 def numbers(figure: Figure) -> Table:

@@ -31,7 +31,7 @@ def chain(view: View, year: str = "") -> Section:
         text = Note(phrase("Nothing is installed in December {year}.", year=chosen))
         return Section("chain", title, phrase("No accelerator is in place in {year}.", year=chosen), (text,))
     made = _by_supply(view, month, by_site.sum(axis=1))
-    serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
+    serving = np.einsum("aiv,a->iv", view.running[:, :, :, month], spp)
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
     figure = _figure(view, month, made, by_site, serving, spare)
     idle = float(spare.sum()) / total

@@ -57,7 +57,8 @@ def to_markdown(report: Report) -> bytes:
         lines = [
             f"- {_md(str(source))}" + (f" <{source.url}>" if _web(source.url) else "") for source in report.sources
         ]
-        parts += [f"## {words('Sources')}", "\n".join(lines)]
+        title = words("Sources")
+        parts += [f"## {title}", "\n".join(lines)]
     return ("\n\n".join(part for part in parts if part) + "\n").encode()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
+from stackyard.plan.causes import EITHER, NOTHING, SERVED, SEVERAL
 from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE
@@ -68,6 +68,14 @@ def _named(binding: Binding) -> str:
     first, *second = map(binding.name, binding.main)
     if not second:
         return first
+    if EITHER in binding.main:
+        other = next(key for key in binding.main if key != EITHER)
+        rest = [key for key in binding.either if key != other]
+        if other in binding.either and rest:
+            return phrase(
+                "{cause} (for a part of it, or {other})", cause=binding.name(other), other=within(NAMES[rest[0]])
+            )
+        return phrase("{first}, then {second}", first=first, second=within(second[0]))
     if SEVERAL not in binding.main:
         return phrase("{first} and {last}", first=first, last=within(second[0]))
     alone = next(key for key in binding.main if key != SEVERAL)
@@ -126,7 +134,7 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
         how = phrase(
             "One more: the price of the limit, an upper bound; USD of today, the price of unserved tokens included."
         )
-    return Table(phrase("What limits the plan, year by year"), columns, tuple(rows), how, view.grade)
+    return Table(phrase("What limits the plan, year by year"), columns, tuple(rows), how, view.grade, note_aside=True)
 
 
 def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
@@ -294,7 +302,11 @@ def worths(view: View, steps: Sequence[Worth]) -> Table:
         phrase("in"),
     )
     title = phrase("What {step} more of each limit is worth", step=each)
-    return Table(title, tuple(map(Column, heads)), tuple(rows), "", view.grade, folded=True)
+    note = phrase(
+        "Of power at a site that has none yet in the months in which it is short: {step} of what it is to have.",
+        step=each,
+    )
+    return Table(title, tuple(map(Column, heads)), tuple(rows), note, view.grade, folded=True)
 
 
 def _shortages(view: View, explanation: Explanation) -> Table:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stackyard.plan.plan import DECISIONS
-from stackyard.plan.problem import SITE, A, C, S, T, V
+from stackyard.plan.problem import SITE, A, C, S, T, V, W
 from stackyard.quantity import GIGA, MEGA
 from stackyard.report.document import Cell, Column, Table
 from stackyard.report.view import View
@@ -35,7 +35,7 @@ KINDS = {
     "train": Kind(phrase("accelerators training"), phrase("accelerators")),
     "unserved": Kind(phrase("tokens not served"), label("G tokens/day", GIGA, "tokens/day"), GIGA),
 }
-_AXES = (S, A, SITE, V, C)
+_AXES = (S, A, SITE, V, W, C)
 _HEADS = (
     phrase("Month"),
     phrase("What"),
@@ -43,17 +43,21 @@ _HEADS = (
     phrase("Accelerator"),
     phrase("Site"),
     phrase("Service"),
+    phrase("Model"),
     phrase("Campaign"),
 )
 
 
 def monthly(view: View) -> Table:
-    """Month, what, which supply, accelerator, site and service, value and unit."""
+    """Month, what, which supply, accelerator, site, service and model, value and unit."""
     rows: list[tuple[Cell, ...]] = []
+    of = view.array("way_service").argmax(axis=1)
     for name, kind in KINDS.items():
         dims, values = DECISIONS[name].dims, view.array(name)
         for at in np.argwhere(values):
             place = dict(zip(dims, at.tolist(), strict=True))
+            if W in place:
+                place[V] = int(of[place[W]])
             which = (view.name(view.ids(axis)[place[axis]]) if axis in place else None for axis in _AXES)
             amount = float(values[tuple(at)]) / kind.factor
             rows.append((view.months[place[T]], kind.name, *which, amount, kind.unit))

@@ -35,7 +35,8 @@ def page(report: Report) -> str:
     """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
     figure to draw."""
     figures, words = report.figures, Words(report.language)
-    script = _scripts(words) if figures else ""
+    script = _scripts() if figures else ""
+    skip = _text(words("Skip to the report"))
     return f"""<!doctype html>
 <html lang="{_text(report.language)}">
 <head>
@@ -50,7 +51,7 @@ def page(report: Report) -> str:
 </style>
 </head>
 <body>
-<a class="skip" href="#main">{_text(words("Skip to the report"))}</a>
+<a class="skip" href="#main">{skip}</a>
 {_header(report)}
 <div class="frame">
 {_contents(report, words)}
@@ -69,7 +70,7 @@ def sections(report: Report) -> str:
     """The sections and sources alone, for a page that has a frame and scripts of its own."""
     words = Words(report.language)
     every = [_section(number, section, report, words) for number, section in enumerate(report.sections, 1)]
-    return "\n".join([*every, _sources(report, words)])
+    return "\n".join([*every, _sources(report, words), _calendar(words) if report.figures else ""])
 
 
 def _text(text: str) -> str:
@@ -94,14 +95,17 @@ def _header(report: Report) -> str:
 def _footer(report: Report, words: Words) -> str:
     """Which inputs the page was made from, as whoever compares two reports asks."""
     made = " · ".join(f"{_text(what)} {_text(digest)}" for what, digest in report.digests)
-    return f'<footer class="made">{_text(words("Made with Stackyard"))} · {made}</footer>' if made else ""
+    ours = _text(words("Made with Stackyard"))
+    return f'<footer class="made">{ours} · {made}</footer>' if made else ""
 
 
 def _contents(report: Report, words: Words) -> str:
     items = [f'<li><a href="#{_text(section.id)}">{_text(section.title)}</a></li>' for section in report.sections]
     if report.sources:
-        items.append(f'<li><a href="#sources">{_text(words("Sources"))}</a></li>')
-    return f'<nav class="contents" aria-label="{_text(words("Contents"))}"><ol>{"".join(items)}</ol></nav>'
+        cited = _text(words("Sources"))
+        items.append(f'<li><a href="#sources">{cited}</a></li>')
+    contents = _text(words("Contents"))
+    return f'<nav class="contents" aria-label="{contents}"><ol>{"".join(items)}</ol></nav>'
 
 
 def _section(number: int, section: Section, report: Report, words: Words) -> str:
@@ -161,8 +165,8 @@ def _key_figures(block: KeyFigures, words: Words) -> str:
     )
     sign, why = _mark(block.grade, words), ""
     if sign:
-        which = f'<a href="#confidence">{_text(words("Which ones"))}</a>'
-        why = f'<p class="remark">{sign} {_text(explained(block.grade, words))} {which}</p>'
+        which = _text(words("Which ones"))
+        why = f'<p class="remark">{sign} {_text(explained(block.grade, words))} <a href="#confidence">{which}</a></p>'
     return f'<dl class="key">{items}</dl>{why}'
 
 
@@ -178,7 +182,8 @@ def _table(table: Table, words: Words, caption: str = "") -> str:
     kinds = [_kind([row[i] for row in table.rows]) + " aside" * column.aside for i, column in enumerate(table.columns)]
     head = "".join(_heading(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
     rows = "".join(_row(row, table.columns, kinds, words) for row in table.rows)
-    note = f'<p class="remark">{_text(table.note)}</p>' if table.note and not caption else ""
+    kind = "remark aside" if table.note_aside else "remark"
+    note = f'<p class="{kind}">{_text(table.note)}</p>' if table.note and not caption else ""
     title = caption or table.title
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'
@@ -244,10 +249,10 @@ def _sources(report: Report, words: Words) -> str:
     if not report.sources:
         return ""
     items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
-    listed = _text(words("List of sources"))
+    title, listed = _text(words("Sources")), _text(words("List of sources"))
     behind = _text(words("{n} documents stand behind the numbers.", n=len(report.sources)))
     return f"""<section id="sources" aria-labelledby="sources-title">
-<h2 id="sources-title"><span class="topic">{_text(words("Sources"))}</span> {behind}</h2>
+<h2 id="sources-title"><span class="topic">{title}</span> {behind}</h2>
 <details class="reference"><summary>{listed}</summary><ol class="sources">{items}</ol></details>
 </section>"""
 
@@ -279,13 +284,13 @@ def _figure(figure: Figure, palette: dict[str, str], words: Words) -> str:
 </figure>"""
 
 
-def _scripts(words: Words) -> str:
+def _scripts() -> str:
     from stackyard.report import chart
 
-    return f"<script>{chart.library()}</script>\n{chart_locale(words)}\n<script>{_file('page.js')}</script>"
+    return f"<script>{chart.library()}</script>\n<script>{_file('page.js')}</script>"
 
 
-def chart_locale(words: Words) -> str:
+def _calendar(words: Words) -> str:
     """The names of months for the figures' script, as data; nothing in English, which it knows."""
     if words.code == "en":
         return ""

@@ -33,6 +33,7 @@ COSTS = {
     "cost_sources": phrase("Power beside the grid"),
     "cost_carbon": phrase("Carbon"),
     "cost_contracts": phrase("Contracts and fees"),
+    "cost_models": phrase("Fees of models"),
 }
 
 
@@ -177,9 +178,10 @@ def _supply_table(view: View, columns: list[Array]) -> Table:
 def _needed(view: View) -> tuple[Figure, ...]:
     """Stacks in place, and with them those that the unserved tokens would take at the plan's own tokens per stack."""
     spp, peak = view.stacks_per_package, view.array("peak_to_mean")[:, None] / DAY
-    at_work = np.einsum("aivt,a->vt", view.array("run"), spp)
+    at_work = np.einsum("aivt,a->vt", view.running, spp)
     on_sale = (np.cumsum(view.array("orders_max") > 0, axis=-1) > 0) | (view.installed > 0)
-    best = np.max((view.array("rate") / spp[:, None])[:, :, None] * on_sale[:, None, :], axis=0)
+    fastest = np.max(view.array("rate")[:, :, None] * view.array("way_service"), axis=1)  # (accelerator, service)
+    best = np.max((fastest / spp[:, None])[:, :, None] * on_sale[:, None, :], axis=0)
     own = np.divide(view.array("served") * peak, at_work, out=best, where=at_work > 0)
     missing = view.array("unserved") * peak
     if np.any((own <= 0) & (missing > 0)):
@@ -190,7 +192,7 @@ def _needed(view: View) -> tuple[Figure, ...]:
     unit = scale(np.concatenate([placed, bought, needed]), "stacks")
     lines = Lines(
         view.months,
-        (Series("total/installed", "In installed accelerators", unit.of(placed)),),
+        (Series("total/installed", phrase("In installed accelerators"), unit.of(placed)),),
         (
             Series("limit/demand", phrase("Needed to serve all demand"), unit.of(needed)),
             Series("limit/delivered", phrase("Delivered since the start"), unit.of(bought)),
@@ -301,6 +303,8 @@ def money(view: View) -> Section:
     if np.isfinite(budget).any():
         rows.append((phrase("Budget"), budget))
     rows.append((phrase("Price of tokens not served"), view.yearly(view.array("cost_unserved"))))
+    if view.array("cost_quality").any():
+        rows.append((phrase("Price of tokens worth less"), view.yearly(view.array("cost_quality"))))
     if view.array("cost_late").any():
         rows.append((phrase("Price of training done late"), view.yearly(view.array("cost_late"))))
     note = phrase("Money of the year, not discounted. The price of tokens not served steers the plan; nobody pays it.")

@@ -133,7 +133,7 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
             when=when,
         )
         return Verdict("dearer" if idle else "left", _why_left(head, why), than, dearer)
-    why = phrase("no accelerator that the plan orders is left to install here")
+    why = phrase("all accelerators that the plan orders stand elsewhere")
     return Verdict("spare" if idle else "left", _why_left(head, why))
 
 
@@ -204,7 +204,7 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
 
 def _beside(view: View) -> list[Block]:
     """Each source of power beside the grid in December: capacity, and its mean output over the year."""
-    capacity, output = view.array("capacity"), view.array("output")
+    capacity, output, moved = view.array("capacity"), view.array("output"), view.array("shifted")
     built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
     if not built:
         return []
@@ -212,7 +212,11 @@ def _beside(view: View) -> list[Block]:
     for p in built:
         name, seconds = view.name(view.ids(P)[p]), view.yearly(view.seconds)
         rows.append((joined(" · ", [name, phrase("capacity in December")]), view.year_end(capacity[p])))
-        rows.append((joined(" · ", [name, phrase("mean output")]), view.yearly(output[p] * view.seconds) / seconds))
+        if output[p].any() or not moved[p].any():
+            rows.append((joined(" · ", [name, phrase("mean output")]), view.yearly(output[p] * view.seconds) / seconds))
+        if moved[p].any():
+            away = joined(" · ", [name, phrase("mean moved out of dear hours")])
+            rows.append((away, view.yearly(moved[p] * view.seconds) / seconds))
     return [by_year(view, phrase("Power beside the grid"), scale(capacity[built], "W"), rows)]
 
 

@@ -66,7 +66,7 @@ class Fitted:
             whole = _widths(self.lines, columns, width)
             kept = [i for i in columns if not table.columns[i].aside]
             yield self._grid(columns, whole) if whole else self._grid(kept, _widths(self.lines, kept, width))
-            if not whole:
+            if not whole and table.note_aside:
                 return
         if table.note:
             yield Text(table.note, style="dim")

@@ -82,6 +82,12 @@ class View:
         return self.array("stacks_delivered") + self.array("take")
 
     @property
+    def running(self) -> Array:
+        """Accelerators that serve each service, whatever model stands for it, (accelerator, site, service, month)."""
+        found: Array = np.einsum("aiwt,wv->aivt", self.array("run"), self.array("way_service"))
+        return found
+
+    @property
     def energised(self) -> Array:
         """Site power there is, what was chosen included, (site, month)."""
         opened: Array = np.einsum("oit,o->it", self.array("option_power"), self.array("chosen"))

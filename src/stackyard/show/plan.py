@@ -44,13 +44,16 @@ def problem(built: Built, path: Path) -> None:
     screen.print(title, style="italic")
     table = Table(box=None, pad_edge=False)
     table.add_column("accelerator", style="cyan")
-    for service in data["service"].values:
-        table.add_column(Text(str(service)), justify="right")
+    names = json.loads(data.attrs["labels"])
+    for way in map(str, data["way"].values):
+        service = str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())])
+        alone = float(data["way_service"].sel(service=service).sum()) == 1
+        table.add_column(Text(service if alone else f"{service}: {names[way]}"), justify="right")
     for chip in data["accelerator"].values:
         cells = []
-        for service in data["service"].values:
-            rate = float(data["rate"].sel(accelerator=chip, service=service))
-            busy = float(data["power_busy"].sel(accelerator=chip, service=service))
+        for way in data["way"].values:
+            rate = float(data["rate"].sel(accelerator=chip, way=way))
+            busy = float(data["power_busy"].sel(accelerator=chip, way=way))
             cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
         table.add_row(Text(str(chip)), *cells)
     screen.print(table)

@@ -32,6 +32,8 @@ from stackyard.words.spoken import LANGUAGES
 
 LOG = logging.getLogger("stackyard.web")
 YEAR = 365 * 24 * 3600  # s
+# What the framework says of itself, as we say it.
+DETAILS = {"Not Found": phrase("no such page"), "Method Not Allowed": phrase("nothing can be sent to this page")}
 
 
 def version(parts: Server) -> tuple[Any, ...]:
@@ -253,7 +255,10 @@ def _faults(app: FastAPI) -> None:
     async def plain(request: Request, error: HTTPException) -> Response:
         titles = {404: phrase("There is nothing here"), 405: phrase("Not possible here"), 413: phrase("Too large")}
         answer = _told(
-            request, error.status_code, titles.get(error.status_code, phrase("Not possible")), (error.detail,)
+            request,
+            error.status_code,
+            titles.get(error.status_code, phrase("Not possible")),
+            (DETAILS.get(error.detail, error.detail),),
         )
         for key, value in (error.headers or {}).items():
             answer.headers[key] = value

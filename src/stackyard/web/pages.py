@@ -192,7 +192,8 @@ def amounts_told(commitment: Commitment, words: Words) -> str:
     if terms.amounts or not terms.high:
         return told(terms.amounts, commitment.unit, words, commitment.measure)
     low, high = (told(ends, commitment.unit, words, commitment.measure) for ends in (terms.low, terms.high))
-    return f"{low} – {high} ({words('range only')})"
+    only = words("range only")
+    return f"{low} – {high} ({only})"
 
 
 @routes.get("/promises/{id_}")

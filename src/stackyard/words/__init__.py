@@ -11,6 +11,7 @@ Whoever shows it asks `spoken.Words` of the reader's language for it. Translatio
 from stackyard.words.phrase import (
     amount,
     capital,
+    day,
     either,
     joined,
     label,
@@ -28,6 +29,7 @@ from stackyard.words.phrase import (
 __all__ = [
     "amount",
     "capital",
+    "day",
     "either",
     "joined",
     "label",

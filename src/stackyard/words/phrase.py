@@ -27,6 +27,8 @@ class Speaker(Protocol):
 
     def month(self, month: str) -> str: ...
 
+    def day(self, day: str) -> str: ...
+
 
 class Said(str):
     """An English text with what it was made of; `spoken` says it in a language."""
@@ -203,6 +205,18 @@ class Month(Said):
 def month(text: str) -> str:
     """A month such as '2027-03'."""
     return Month(text)
+
+
+class Day(Said):
+    """A day, '2027-03-31' in English texts and as the language writes it elsewhere."""
+
+    def spoken(self, words: Speaker) -> str:
+        return words.day(str(self))
+
+
+def day(text: str) -> str:
+    """A day such as '2027-03-31'."""
+    return Day(text)
 
 
 def to(first: str, last: str) -> str:

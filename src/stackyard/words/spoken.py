@@ -30,6 +30,7 @@ Value = TypeVar("Value")
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "ko": "한국어"}
 _SYMBOLS = ("W", "J", "Wh", "B", "g", "s")
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_SMALL = ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _MASS = ((1e9, "Mt"), (1e6, "kt"), (1e3, "t"), (1.0, "kg"))
 # What a prefix of a counted unit is called: in a heading, where every number is divided by it, and with a number.
 _TIMES = {
@@ -52,11 +53,15 @@ _UNITS = {
     "accelerators": (phrase("accelerators"), phrase("{n} accelerators")),
     "tokens/day": (phrase("tokens/day"), phrase("{n} tokens/day")),
     "tokens": (phrase("tokens"), phrase("{n} tokens")),
+    "tokens/s": (phrase("tokens/s"), phrase("{n} tokens/s")),
     "wafers": (phrase("wafers"), phrase("{n} wafers")),
     "DRAM wafers": (phrase("DRAM wafers"), phrase("{n} DRAM wafers")),
     "wafers/month": (phrase("wafers/month"), phrase("{n} wafers/month")),
     "USD": (phrase("USD"), phrase("{n} USD")),
 }
+
+_POINTS = phrase("points")  # of per cent
+_NAMED = phrase("{n} {unit}")  # of things with a name of their own
 
 
 def language(asked: str) -> str:
@@ -178,13 +183,14 @@ class Words:
         if unit in _SYMBOLS or unit.startswith("kg"):
             if unit == "J":
                 value, unit = value / 3600, "Wh"
-            steps = _MASS if unit.startswith("kg") else _PREFIXES
-            factor, prefix = next((step for step in steps if abs(value) >= 0.9995 * step[0]), steps[-1])
+            steps = _MASS if unit.startswith("kg") else _PREFIXES + _SMALL
+            whole = next(step for step in steps if step[0] == 1.0)
+            factor, prefix = next((step for step in steps if abs(value) >= 0.9995 * step[0]), whole)
             return f"{self.digits(significant(value / factor))} {prefix}{_base(unit)}"
         return self._counted(value, _COUNTED.get(unit, unit))
 
     def _counted(self, value: float, unit: str) -> str:
-        """A number of things: '3,4 Mio. Stapel', '스택 340만개'."""
+        """A number of things: '3,4 Mio. Stapel', '스택 340만 개'."""
         if self.code == "ko":
             factor, times = next((step for step in _MYRIADS if abs(value) >= 0.9995 * step[0]), _MYRIADS[-1])
         else:
@@ -193,7 +199,7 @@ class Words:
         n = f"{self.digits(significant(value / factor))}{times}"
         if unit == "number":
             return n
-        return self(_UNITS[unit][1].format(n=n)) if unit in _UNITS else f"{n} {self(unit)}".rstrip()
+        return self(_UNITS[unit][1].format(n=n)) if unit in _UNITS else self(_NAMED.format(n=n, unit=unit))
 
     def _english(self, value: float, unit: str) -> str:
         if unit == "USD":
@@ -216,7 +222,7 @@ class Words:
     def change(self, value: float, unit: str) -> str:
         """A difference with its sign."""
         if unit == "":
-            points, unit = format_decimal(round(100 * value, 2), locale=self.locale), self("points")
+            points, unit = format_decimal(round(100 * value, 2), locale=self.locale), self(_POINTS)
             return f"{'+' if value > 0 else ''}{points} {unit}"
         return f"{'+' if value > 0 else ''}{self.amount(value, unit)}"
 

@@ -30,13 +30,19 @@
   }
 
   const charts = [];
+  const config = { displayModeBar: false, responsive: true, showTips: false };
   function draw() {
     if (typeof Plotly === "undefined") return;
+    const calendar = document.getElementById("calendar");
+    if (calendar) {
+      config.locale = document.documentElement.lang;
+      Plotly.register({ moduleType: "locale", name: config.locale, dictionary: {}, format: JSON.parse(calendar.textContent) });
+    }
     for (const spec of document.querySelectorAll("script.spec")) {
       const box = spec.parentElement.querySelector(".chart");
       const figure = repaint(JSON.parse(spec.textContent));
       box.style.height = `${box.dataset.height}px`;
-      Plotly.react(box, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+      Plotly.react(box, figure.data, figure.layout, config);
       if (!charts.includes(box)) charts.push(box);
     }
     for (const swatch of document.querySelectorAll("[data-colour]")) {
