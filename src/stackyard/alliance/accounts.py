@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -22,6 +25,7 @@ from stackyard.words import phrase
 MOST, WINDOW = 5, timedelta(minutes=15)
 LASTS = timedelta(hours=12)
 SHORTEST = 10
+RECENT, REMEMBERED = 1.0, 10_000  # seconds for which a session is taken as it was found, and how many are
 ROLES = ("host", "member", "reader")
 SCOPES = ("read", "write")
 _HASHER = PasswordHasher()
@@ -76,6 +80,20 @@ class Accounts:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._met: dict[tuple[int, str], tuple[float, Any]] = {}
+
+    def _lately(self, secret: str, find: Callable[[str], Any]) -> Any:
+        """What was found for a secret less than RECENT seconds ago, while this process changed nothing; else anew."""
+        key, moment = (self.ledger.changed, secret), time.monotonic()
+        met = self._met.get(key)
+        if met is not None and moment - met[0] < RECENT:
+            return met[1]
+        found = find(secret)
+        if len(self._met) >= REMEMBERED:
+            self._met.clear()
+        if found is not None:  # a guess is not worth remembering
+            self._met[key] = (moment, found)
+        return found
 
     def any(self) -> bool:
         """Whether anybody can sign in."""
@@ -150,7 +168,11 @@ class Accounts:
 
     def session(self, secret: str) -> Session | None:
         """The session of a cookie, if it is one that has not ended."""
-        for row in self.ledger.find("sessions", id=_sha(secret)):
+        found: Session | None = self._lately(_sha(secret), self._session)
+        return found
+
+    def _session(self, hashed: str) -> Session | None:
+        for row in self.ledger.find("sessions", id=hashed):
             account = self._account(row["account"])
             if row["expires"] > now() and account is not None:
                 return Session(account, row["csrf"], row["id"])
@@ -192,7 +214,11 @@ class Accounts:
 
     def bearer(self, secret: str) -> tuple[Account, str] | None:
         """The account and scope of a token, if it is one that was not revoked."""
-        for row in self.ledger.find("tokens", secret=_sha(secret), revoked=""):
+        found: tuple[Account, str] | None = self._lately(_sha(secret), self._bearer)
+        return found
+
+    def _bearer(self, hashed: str) -> tuple[Account, str] | None:
+        for row in self.ledger.find("tokens", secret=hashed, revoked=""):
             account = self._account(row["account"])
             if account is not None:
                 return account, row["scope"]

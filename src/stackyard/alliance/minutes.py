@@ -14,7 +14,9 @@ from typing import Any
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import months_of
+from stackyard.alliance.result import ANEW, FIGURES, named
 from stackyard.alliance.state import Commitment, Meeting
+from stackyard.alliance.waterfall import waterfalls
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
 from stackyard.words import phrase
 from stackyard.words.spoken import Words
@@ -35,20 +37,6 @@ NAMED = (
     phrase("read"),
     phrase("write"),
 )
-
-# The figures by which plans are compared: what each is called, and its unit.
-FIGURES: Mapping[str, tuple[str, str]] = {
-    "served_share": (phrase("Share of demand served"), ""),
-    "served_end": (phrase("Tokens served at the end"), "token/day"),
-    "asked_end": (phrase("Tokens asked for at the end"), "token/day"),
-    "accelerators_end": (phrase("Accelerators in place at the end"), "package"),
-    "power_end": (phrase("Site power in use at the end"), "W"),
-    "energised_end": (phrase("Site power energised at the end"), "W"),
-    "stacks_drawn": (phrase("HBM stacks drawn"), "stack"),
-    "stacks_delivered": (phrase("HBM stacks delivered"), "stack"),
-    "spending": (phrase("Spending"), "USD"),
-    "present_cost": (phrase("Net present cost"), "USD"),
-}
 
 
 @dataclass(frozen=True)
@@ -109,13 +97,14 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
             amounts = commitment.terms.amounts
             found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), phrase("missed")))
         elif commitment.revised and _later(commitment):
-            first = commitment.history[0].said.amounts
+            first, now = commitment.history[0].said.amounts, commitment.terms.amounts
+            months = (months_of(first), months_of(now))
             found.append(
                 Slip(
                     commitment,
                     sum(first.values()),
-                    sum(commitment.terms.amounts.values()),
-                    months_of(first),
+                    sum(now.values()),
+                    " → ".join(dict.fromkeys(months)),
                     phrase("revised"),
                 )
             )
@@ -258,14 +247,16 @@ def plan_changes(
 ) -> tuple[Block, ...]:
     """The plan's figures before and now, what limits each year, and what each changed promise did."""
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, unit) in FIGURES.items():
-        if key in seen.figures:
-            now, old = seen.figures[key], before.get(key)
-            then = words.amount(old, unit) if old is not None else "–"
-            by = words.change(now - old, unit) if old is not None else "–"
-            rows.append((words(name), then, words.amount(now, unit), by))
+    for key, (name, year, unit) in named(seen.figures).items():
+        now, old = seen.figures[key], before.get(key)
+        then = words.amount(old, unit) if old is not None else "–"
+        by = words.change(noticed(now - old, now, unit), unit) if old is not None else "–"
+        rows.append((words(name, year=year), then, words.amount(now, unit), by))
     blocks: list[Block] = []
-    same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
+    same = before and all(
+        noticed(seen.figures[key] - before[key], before[key], unit) == 0.0
+        for key, (_, _, unit) in named(before.keys() & seen.figures.keys()).items()
+    )
     if rows and same:
         blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
     elif rows:
@@ -283,20 +274,38 @@ def plan_changes(
                 tuple((r.title, cause(r.text, words)) for r in binds),
             )
         )
-    effects: list[tuple[Cell, ...]] = []
-    for id_, by_figure in changes:
-        commitment = seen.state.commitments.get(id_)
-        if commitment is not None and commitment.terms.amounts:
-            effects.append(
-                (
-                    commitment.name,
-                    *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS),
-                )
-            )
+    steps = [(step_name(seen, id_, words), by_figure) for id_, by_figure in changes]
+    effects: list[tuple[Cell, ...]] = [
+        (
+            name,
+            *(
+                words.change(noticed(by_figure[k], seen.figures[k], FIGURES[k][1]), FIGURES[k][1])
+                if k in seen.figures
+                else "–"
+                for k in EFFECTS
+            ),
+        )
+        for name, by_figure in steps
+    ]
     if effects:
         columns = (Column(words("Promise")), *(Column(words(FIGURES[k][0])) for k in EFFECTS))
+        blocks += waterfalls(seen, words, before, steps)
         blocks.append(Table(words("What each changed promise did"), columns, tuple(effects)))
     return tuple(blocks)
+
+
+def noticed(by: float, of: float, unit: str) -> float:
+    """A difference, or 0 where it is less than can be seen: a hundredth of a point, or a millionth of its figure.
+
+    >>> noticed(-1e-4, 6e11, "USD"), noticed(0.02, 0.6, "")
+    (0.0, 0.02)
+    """
+    return by if abs(by) >= (5e-5 if unit == "" else 1e-6 * abs(of)) else 0.0
+
+
+def step_name(seen: Seen, id_: str, words: Words) -> str:
+    """What a step from the plan before to the plan now is called: its promise, or the choices that were made again."""
+    return words("Choices made anew") if id_ == ANEW else seen.state.commitments[id_].name
 
 
 EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")

@@ -26,10 +26,13 @@ IN_PLACE, SPENDING, ACCELERATORS = phrase("In place"), phrase("Spending"), phras
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
-    """The figures by which two plans are compared: SI, over the horizon or in its last month ('_end')."""
+    """The figures by which two plans are compared: SI, over the horizon, in its last month ('_end') or in a year."""
     view = View.of(problem, plan)
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
+    inside = {year: np.array([month.startswith(year) for month in view.months]) for year in view.years}
+    by_year = {year: (view.tokens(served)[at].sum(), view.tokens(asked)[at].sum()) for year, at in inside.items()}
     return {
+        **{f"served_{year}": float(done / max(all_, 1e-30)) for year, (done, all_) in by_year.items()},
         "served_share": float(view.tokens(served).sum() / max(view.tokens(asked).sum(), 1e-30)),
         "served_end": float(served[-1]),
         "asked_end": float(asked[-1]),

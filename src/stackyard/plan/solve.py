@@ -16,7 +16,7 @@ import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
+from stackyard.plan.highs import Reached, hand_over, heed, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
@@ -56,6 +56,7 @@ class Solved:
 
         With `only_upper` campaigns may run on less than their least cluster where there is not enough for it.
         """
+        heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
         highs, shape, basis = self._warm()
@@ -112,7 +113,7 @@ def solve_warm(
     progress: Progress | None = None,
 ) -> Solved:
     """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to; `choices` are those of
-    another plan (`Solved.choices`) that stand as they are."""
+    another plan (`Solved.choices`), all or some, that stand as they are."""
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     formulation = formulate(problem)
@@ -127,8 +128,8 @@ def solve_warm(
     )
     if choices:
         program = program.fixed(choices)
-    elif program.whole.any():
-        choice = best_choice(formulation, time_limit, gap)
+    if program.whole.any():
+        choice = best_choice(replace(formulation, program=program), time_limit, gap)
         tell(
             phrase(
                 "{n} choices made to a gap of {gap}; solving for the prices",

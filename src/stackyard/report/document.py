@@ -107,12 +107,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """From the first value to the last by steps: `values` are the first total, what each step adds, and the last."""
+    """From the first value to the last by steps: `values` are the first total, what each step adds, and the last.
+
+    Steps up are drawn in the colour of what is worse, or with `rise_is_good` in that of what is better.
+    """
 
     x: tuple[str, ...]
     values: tuple[float, ...]
     y_title: str
     unit: str
+    rise_is_good: bool = False
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,7 @@ def _figure(figure: Figure, palette: dict[str, str], words: Words) -> str:
     spec = json.loads(chart.draw(figure, palette, words, with_legend=False).to_json())
     data = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     keys = "".join(
-        f'<li><span class="swatch {dash}" style="--colour:{colour}"></span>{_text(name)}</li>'
+        f'<li><span class="swatch {dash}" data-colour="{colour}"></span>{_text(name)}</li>'
         for name, colour, dash in chart.legend(figure, palette, words)
     )
     legend = f'<ul class="legend" aria-hidden="true">{keys}</ul>' if keys else ""
@@ -277,7 +277,7 @@ def _figure(figure: Figure, palette: dict[str, str], words: Words) -> str:
 <figcaption>{_text(figure.title)}{_set_off(_mark(figure.grade, words))}</figcaption>
 {legend}
 <div class="scroll"{f' tabindex="0" role="region" aria-label="{sideways}"' if wide else ""}>
-<div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" style="height:{height}px"></div></div>
+<div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" data-height="{height}"></div></div>
 <script type="application/json" class="spec">{data}</script>
 {note}
 <details class="data"><summary>{told}</summary>{behind}</details>

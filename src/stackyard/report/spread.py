@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from stackyard.report.document import Fan, Tornado, Waterfall
+from stackyard.report.scale import plain
 from stackyard.report.style import BAND, DOWN, INK, QUIET, RULE, UP, html
 from stackyard.words.spoken import Words
 
@@ -16,6 +17,13 @@ Colours = Mapping[str, str]
 
 def _broken(text: str, width: int) -> str:
     return "<br>".join(html(line) for line in textwrap.wrap(text, width))
+
+
+def _step(value: float, total: bool, of: float) -> str:
+    """A total, or a step with its sign; none where it is less than a millionth of the whole."""
+    if total:
+        return plain(value)
+    return f"{'+' if value > 0 else ''}{plain(value)}" if abs(value) > 1e-6 * abs(of) else "0"
 
 
 def waterfall(data: Waterfall, palette: Colours, words: Words) -> go.Figure:
@@ -27,12 +35,12 @@ def waterfall(data: Waterfall, palette: Colours, words: Words) -> go.Figure:
             y=data.values,
             measure=["absolute", *["relative"] * (len(data.x) - 2), "total"],
             text=[
-                words.digits(f"{value:,.3g}" if i in (0, len(data.x) - 1) else f"{value:+,.3g}")
+                words.digits(_step(value, i in (0, len(data.x) - 1), data.values[0]))
                 for i, value in enumerate(data.values)
             ],
             textposition="outside",
-            increasing={"marker": {"color": DOWN}},
-            decreasing={"marker": {"color": UP}},
+            increasing={"marker": {"color": UP if data.rise_is_good else DOWN}},
+            decreasing={"marker": {"color": DOWN if data.rise_is_good else UP}},
             totals={"marker": {"color": QUIET}},
             connector={"line": {"color": QUIET, "width": 1, "dash": "dot"}},
             hovertemplate=f"%{{x}}: %{{y:,.4~r}}{unit}<extra></extra>",
@@ -43,7 +51,7 @@ def waterfall(data: Waterfall, palette: Colours, words: Words) -> go.Figure:
         run += value
         totals.append(run)
     low, high = min(totals), max(totals)
-    room = max(high - low, 0.02 * abs(high)) * 0.6
+    room = max(high - low, 0.002 * abs(high)) * 0.6
     drawn.update_layout(
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=380,

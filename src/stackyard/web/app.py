@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,9 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stackyard.alliance.accounts import Accounts
 from stackyard.alliance.decide import Refused
@@ -110,7 +112,7 @@ def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> Fast
         lifespan=life,
     )
     app.state.server = parts
-    app.middleware("http")(_accompany)
+    app.add_middleware(Company, parts=parts)
     if settings.provider is not None:
         from starlette.middleware.sessions import SessionMiddleware
 
@@ -149,27 +151,49 @@ def _warm(parts: Server) -> None:
         LOG.warning("the plan is not at hand: %s", error)
 
 
-async def _accompany(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Finds out who asks, refuses what another site sends, and notes the visit."""
-    parts = server(request)
-    if request.url.path.startswith("/static/"):
-        return await call(request)
-    try:
-        request.state.who = who(request, parts.accounts, parts.settings)
-    except Unavailable as error:
-        return _told(request, 503, phrase("The record is not at hand"), (str(error),))
-    me = request.state.who
-    if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
-        return _told(request, 403, phrase("Not from here"), (phrase("this was sent from another site"),))
-    answer = parts.render.hit(request, me, version(parts)) if me is not None and request.method == "GET" else None
-    answer = answer or await call(request)
-    chosen = request.query_params.get("lang")
-    if chosen and chosen in LANGUAGES and not wants_json(request):  # the viewer's choice holds from here on
-        answer.set_cookie(LANG, chosen, max_age=YEAR, httponly=True, secure=parts.settings.secure, samesite="lax")
-    if me is not None:
-        path = request.url.path
-        parts.visits.note(me.viewer.name, me.viewer.partner or "host", request.method, path, answer.status_code)
-    return answer
+class Company:
+    """ASGI middleware: finds out who asks, refuses what another site sends, gives kept pages, and notes the visit."""
+
+    def __init__(self, app: ASGIApp, parts: Server) -> None:
+        self.app, self.parts = app, parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/static/"):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                me = request.state.who
+                if me is not None:
+                    partner = me.viewer.partner or "host"
+                    self.parts.visits.note(me.viewer.name, partner, request.method, scope["path"], message["status"])
+                self._speak(request, MutableHeaders(scope=message))
+            await send(message)
+
+        answer = self._at_once(request)
+        await (answer or self.app)(scope, receive, noted)
+
+    def _speak(self, request: Request, headers: MutableHeaders) -> None:
+        """The language that a viewer chose holds from here on."""
+        chosen = request.query_params.get("lang") if request.scope["query_string"] else None
+        if chosen in LANGUAGES and not wants_json(request):
+            secure = "; Secure" if self.parts.settings.secure else ""
+            headers.append("set-cookie", f"{LANG}={chosen}; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=lax{secure}")
+
+    def _at_once(self, request: Request) -> Response | None:
+        """A kept page, or a refusal; None for what has to be looked at."""
+        request.state.who = None
+        try:
+            me = request.state.who = who(request, self.parts.accounts, self.parts.settings)
+            if request.method == "GET" and me is not None:
+                return self.parts.render.hit(request, me, version(self.parts))
+        except Unavailable as error:
+            return _told(request, 503, phrase("The record is not at hand"), (str(error),))
+        if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
+            return _told(request, 403, phrase("Not from here"), (phrase("this was sent from another site"),))
+        return None
 
 
 def _static(digest: str, name: str, request: Request) -> Response:

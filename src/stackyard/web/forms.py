@@ -379,7 +379,7 @@ def run(request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/runs/stop")
 def stop(request: Request, me: Me, form: Filled) -> Response:
-    """The run that is going on is stopped at its next step."""
+    """The run that is going on is stopped."""
     parts = server(request)
     last = parts.runs.last
     if last is not None and not (me.actor.host or last.by == me.actor.name):
@@ -392,7 +392,9 @@ def stop(request: Request, me: Me, form: Filled) -> Response:
 def what_if(request: Request, me: Me) -> Response:
     """The what-if desk, with its answer where something was asked."""
     parts = server(request)
-    values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request))
+    anew = request.query_params.get("anew") == "1"
+    values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request), anew)
+    values["again"] = f"/what-if?{request.query_params}&anew=1"
     status = 422 if values["problems"] else 200
     return parts.render.page(request, me, "what_if.html", status, **values)
 

@@ -72,6 +72,7 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     changes: list[Change] = Field(min_length=1, max_length=10)
+    anew: bool = Field(default=False, description="make every whole choice again for the changes: takes longer")
 
 
 def _state(request: Request, me: Me) -> dict[str, Any]:
@@ -207,10 +208,13 @@ def record(sent: Recording, request: Request, me: Me) -> list[dict[str, Any]]:
 
 @routes.post("/what-if")
 def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
-    """The plan with changes tried, beside the plan as it is: figures in SI that the viewer may see."""
+    """The plan with changes tried, beside the plan as it is: figures in SI that the viewer may see.
+
+    `choices` says whether phases, contracts and lots are those of the plan as it is ("kept") or chosen for the changes.
+    """
     changes = [WhatIf(c.kind, c.item, c.value) for c in sent.changes]
     try:
-        tried = server(request).workspace.what_if(me.viewer, changes)
+        tried = server(request).workspace.what_if(me.viewer, changes, anew=sent.anew)
     except NotPossible as error:
         raise Told(422, phrase("That cannot be tried"), (error.args[0],)) from None
     before, after = dict(tried.before.figures), dict(tried.after.figures)
@@ -218,6 +222,7 @@ def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
         "told": list(tried.told),
         "digest": tried.digest,
         "seconds": tried.seconds,
+        "choices": "kept" if tried.held else "made anew",
         "before": before,
         "after": after,
     }
@@ -242,7 +247,7 @@ def runs(request: Request, me: Me) -> dict[str, Any]:
 
 @routes.delete("/runs/current")
 def stop(request: Request, me: Me) -> dict[str, bool]:
-    """Stops the run that is going on, at its next step; nothing of it is recorded."""
+    """Stops the run that is going on, also inside the solver; nothing of it is recorded."""
     parts = server(request)
     last = parts.runs.last
     if last is not None and not (me.actor.host or last.by == me.actor.name):

@@ -16,6 +16,7 @@ from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.calendar import calendar
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
+from stackyard.alliance.result import FIGURES
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.workspace import in_words
 from stackyard.report.document import Report
@@ -71,7 +72,7 @@ def _report_page(
             "export": f"/{name}",
             "query": f"?lang={words.code}",
             "status": _status(parts, seen, words),
-            "lead_note": "",
+            "first_run": parts.runs.last if parts.runs.going and parts.workspace.kept() is None else None,
             "map": "",
             "extra": "",
         }
@@ -181,6 +182,7 @@ def listing(seen: Seen, words: Words) -> dict[str, Any]:
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted(seen.items.items()),
+        "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
 
 
@@ -301,7 +303,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
             "status": "",
-            "lead_note": "",
+            "first_run": None,
             "map": "",
             "extra": "",
         }
@@ -347,14 +349,8 @@ def runs(request: Request, me: Me) -> Response:
         revisions=seen.state.revisions[::-1],
         files=files if parts.workspace.kept() else (),
         plan_status=_status(parts, seen, parts.render.words(request)),
-        figures=[(k, n, u) for k, (n, u) in _figures().items() if k in ("served_share", "power_end", "spending")],
+        figures=[(k, n, u) for k, (n, u) in FIGURES.items() if k in ("served_share", "power_end", "spending")],
     )
-
-
-def _figures() -> Mapping[str, tuple[str, str]]:
-    from stackyard.alliance.minutes import FIGURES
-
-    return FIGURES
 
 
 @routes.get("/runs/progress")

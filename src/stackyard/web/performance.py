@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from stackyard import api
 from stackyard.errors import InputErrors
 from stackyard.quantity import MEGA, show
 from stackyard.report.confidence import graded
@@ -28,6 +27,8 @@ BLANK = {"tensor": "", "batch": "", "what": "estimate"}
 @routes.get("/performance")
 def performance(request: Request, me: Me) -> Response:
     """The performance desk, with its answer where something was asked."""
+    from stackyard import api
+
     parts = server(request)
     asked = {
         **PRESET,
@@ -80,6 +81,8 @@ def _answer(asked: Mapping[str, str]) -> Report:
 
 
 def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
+
     found = api.estimate(
         asked["model"],
         asked["chip"],
@@ -162,6 +165,7 @@ def _facts(every: list[Fact]) -> tuple[Section, tuple[Source, ...]]:
 
 
 def _map(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
     from stackyard.perf.memory_map import memory_map
     from stackyard.report.memory import document
 
@@ -184,6 +188,8 @@ _BEST = {
 
 
 def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
+
     found = api.search(asked["model"], asked["chip"], precisions=[asked["precision"]], **shape)
     told = found.summary()
     best = {name: row for name, row in told["best"].items() if row}

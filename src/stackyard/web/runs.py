@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from stackyard.alliance.decide import Actor, Refused
 from stackyard.alliance.ledger import Unavailable
-from stackyard.alliance.workspace import Stopped, Workspace
-from stackyard.errors import InputErrors, SolveError
+from stackyard.alliance.workspace import Workspace
+from stackyard.errors import InputErrors, SolveError, Stopped
 from stackyard.words import joined, phrase
 
 
@@ -47,11 +47,11 @@ class Runs:
         return True
 
     def stop(self) -> bool:
-        """Stops the run at its next step; nothing of it is recorded."""
+        """Stops the run, also inside the solver; nothing of it is recorded."""
         if self.last is None or self.last.ended:
             return False
         self.last.stop = True
-        self._say(self.last, phrase("Stopping at the next step"))
+        self._say(self.last, phrase("Stopping"))
         return True
 
     def _say(self, run: Run, text: str) -> None:
@@ -61,14 +61,9 @@ class Runs:
             self._changed.notify_all()
 
     def _run(self, run: Run, actor: Actor) -> None:
-        def tell(text: str) -> None:
-            if run.stop:
-                raise Stopped
-            self._say(run, text)
-
         try:
-            tell(phrase("Reading the scenario and the promises"))
-            done = self.workspace.run(actor, tell)
+            self._say(run, phrase("Reading the scenario and the promises"))
+            done = self.workspace.run(actor, lambda text: self._say(run, text), lambda: run.stop)
             ended = (
                 phrase("refused: {reasons}", reasons=joined("; ", done.reasons))
                 if isinstance(done, Refused)
