@@ -2,14 +2,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo web test lint types layers unit bench peers picture page lock clean
+.PHONY: demo web test lint types layers unit bench peers picture page words lock clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
+demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out, then open its page; without a terminal it says how to
 	$(BIN)/stackyard plan examples/openai-sk -o out
+	@if [ -t 0 ] && [ -t 1 ] && [ -z "$$CI" ]; then exec $(BIN)/stackyard web examples/openai-sk --browser; \
+	 else echo "The alliance's page, for this machine only: make web, then http://127.0.0.1:8321/"; fi
 
 web: $(VENV)/run.stamp  ## the alliance's page on the example, for this machine only
-	$(BIN)/stackyard web examples/openai-sk
+	$(BIN)/stackyard web examples/openai-sk --browser
 
 test: lint types layers unit  ## everything that CI runs
 
@@ -60,6 +62,9 @@ picture: demo $(VENV)/dev.stamp  ## the README's picture, from a fresh report; n
 
 page: $(VENV)/run.stamp  ## docs/scenario.md, from the types that read a scenario
 	$(BIN)/python design/scenario_page.py docs/scenario.md
+
+words: $(VENV)/run.stamp  ## the catalogues of translations brought up to date with the source; tells what is missing
+	$(BIN)/python -m stackyard.words.messages
 
 lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

@@ -156,7 +156,7 @@ def estimate(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
     sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
@@ -305,7 +305,7 @@ def search(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
     found = api.search(
@@ -351,7 +351,7 @@ def memory(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
     if found is None:
@@ -381,6 +381,7 @@ def plan(
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
@@ -391,7 +392,9 @@ def plan(
         return
     require_folder(out)
     with show.progress() as progress:
-        result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
+        result = api.plan(
+            scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out, language=language
+        )
         written = result.write(out)
     show.result(result, written)
 
