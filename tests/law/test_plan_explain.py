@@ -106,7 +106,7 @@ def test_the_format_that_no_accelerator_has_is_named(problem_of: Problems) -> No
         f"{service}/a-model/fp4" for service in np.array(data["service"].values)[data["way_service"].argmax("service")]
     ]
     ways = [f"{way}" if ways.index(way) == i else f"{way}-{i}" for i, way in enumerate(ways)]
-    lost = {"lacks": "format", "why": ["A chip has no fp4 arithmetic on record (it has bf16, fp8)"]}
+    lost = {"lacks": "format", "why": [["A chip has no fp4 arithmetic on record (it has bf16, fp8)", {}]]}
     refused = {way: {str(chip): lost for chip in data["accelerator"].values} for way in ways}
     none = (0 * data["rate"]).assign_attrs(data["rate"].attrs)
     changed = data.assign(rate=none).assign_coords(way=ways)

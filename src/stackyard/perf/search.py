@@ -13,8 +13,10 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
+from stackyard.perf.refusal import LATE_EACH, LATE_FIRST, seconds
 from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Second, Token, Watt, show
+from stackyard.words import phrase
 
 _FINENESS = 8  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
@@ -186,8 +188,8 @@ def _none(found: Estimate, ttft: Second, tpot: Second) -> tuple[str, ...]:
         always = [reason for reason, mask in masks.items() if mask.all()]
         return tuple(always or [reason for reason, mask in masks.items() if mask.any()])
     why = []
-    for name, times, limit in (("first", found.ttft, ttft), ("each output", found.tpot, tpot)):
+    for late, times, limit in ((LATE_FIRST, found.ttft, ttft), (LATE_EACH, found.tpot, tpot)):
         least = float(np.min(np.asarray(times)[fits]))
         if least > limit:
-            why.append(f"time to {name} token is {show(least, 's')} at best, over {show(float(limit), 's')}")
-    return tuple(why or ["no layout meets both latencies at once"])
+            why.append(late.format(least=seconds(least), limit=seconds(float(limit))))
+    return tuple(why or [phrase("no layout meets both latencies at once")])

@@ -33,6 +33,7 @@ from stackyard.site.phases import residual
 from stackyard.site.power import fits_rack
 from stackyard.site.sources import power
 from stackyard.source import Fact
+from stackyard.words import month, phrase
 
 Array = NDArray[np.float64]
 Coefficients = dict[str, Any]
@@ -128,10 +129,10 @@ def build(
     }
     chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
-    tell("Rating each accelerator on each service")
+    tell(phrase("Rating each accelerator on each service"))
     points = build_ways.points(inputs.services, chips, systems, catalog, {} if rated is None else rated)
     kept = build_tails.kept(inputs.services, points, chips, systems, catalog, tell)
-    tell("Adding up HBM, packaging, sites and money")
+    tell(phrase("Adding up HBM, packaging, sites and money"))
     values: Coefficients = {}
     values |= _demand(here)
     values |= build_ways.terms(inputs.services, here.series)
@@ -406,16 +407,39 @@ def _remarks(services: Mapping[str, Service], points: Mapping[Any, Best], data: 
     remarks = build_ways.remarks(services, points, names)
     for key in data[A].values:
         if not bool(data["fits_stack"].sel({A: key}).any()):
-            remarks.append(f"No supply has the HBM that {names[str(key)]} takes, so none can be ordered.")
+            remarks.append(
+                phrase(
+                    "No supply has the HBM that {accelerator} takes, so none can be ordered.",
+                    accelerator=names[str(key)],
+                )
+            )
         halls = data["allowed"].sel({A: key})
         closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
         if closed:
-            remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
+            remarks.append(
+                phrase(
+                    "{accelerator} cannot stand at {sites}: rack power or cooling.",
+                    accelerator=names[str(key)],
+                    sites=", ".join(closed),
+                )
+            )
     for i, supply in enumerate(data[S].values):
         for j, chip in enumerate(data[A].values):
             shut = data["undrawable"].values[i, j] > 0
             if shut.any() and bool(data["fits_stack"].values[i, j]):
-                when = "never" if shut.all() else f"only from {data[T].values[int(np.argmin(shut))]} on"
-                remarks.append(f"{names[str(chip)]} takes {names[str(supply)]} {when}: the maker's qualification.")
+                who = {"accelerator": names[str(chip)], "supply": names[str(supply)]}
+                first = month(str(data[T].values[int(np.argmin(shut))]))
+                remarks.append(
+                    phrase("{accelerator} takes {supply} never: the maker's qualification.", **who)
+                    if shut.all()
+                    else phrase(
+                        "{accelerator} takes {supply} only from {month} on: the maker's qualification.",
+                        month=first,
+                        **who,
+                    )
+                )
     nowhere = [str(key) for key in data[C].values if not bool((data["cluster_most"].sel({C: key}) > 0).any())]
-    return remarks + [f"{names[key]} can run nowhere: no site has the power for its least cluster." for key in nowhere]
+    return remarks + [
+        phrase("{campaign} can run nowhere: no site has the power for its least cluster.", campaign=names[key])
+        for key in nowhere
+    ]

@@ -80,10 +80,14 @@ class Options:
         return self.rows[id_]
 
     def pay(self, row: dict[str, Any], month: Month, fee: Fact, left: float = 0.0) -> None:
-        """A fee paid in a month, in the first of the plan where it is before; `left` is its share left at the end."""
-        amount = usd(fee, self.krw)
-        row["fee"][max(month - self.months.start, 0)] += amount
-        row["left"] += left * amount
+        """A fee paid in a month, in the first of the plan where it is before; `left` is its share left at the end.
+
+        What falls due after the last month is not paid in this plan.
+        """
+        if month in self.months or month < self.months.start:
+            amount = usd(fee, self.krw)
+            row["fee"][max(month - self.months.start, 0)] += amount
+            row["left"] += left * amount
 
     def coefficients(self) -> dict[str, Any]:
         """The arrays of the Problem's SCHEMA."""

@@ -16,6 +16,7 @@ from stackyard.perf.search import Best, best
 from stackyard.plan.build_ways import Kept, ways
 from stackyard.plan.commitments import Precision, Tail
 from stackyard.plan.inputs import Service
+from stackyard.words import phrase, share
 
 WIDTHS = (1.0, 2.0, 4.0, 8.0)  # tensor widths among which tails choose
 
@@ -39,7 +40,7 @@ def kept(
             service = services[way.service]
             if service.tail is None or rated[key, way.id].estimate is None:
                 continue
-            tell(f"Simulating {service.name} on {chip.name}")
+            tell(phrase("Simulating {service} on {chip}", service=service.name, chip=chip.name))
             lengths, objective = (service.prompt.si, service.output.si), (service.ttft.si, service.tpot.si)
             among = candidates(catalog, way.model, chip, domain, lengths, objective, way.precision)
             found[key, way.id] = _kept(among, service, service.tail)
@@ -88,7 +89,12 @@ def remarks(services: Mapping[str, Service], found: Mapping[tuple[str, str], Kep
         service = next(services[way.service] for way in ways(services) if way.id == id_)
         if each.rate == 0 and service.tail is not None:
             told.append(
-                f"{names[chip]} cannot serve {service.name}: at no load do {service.tail.share.si:.0%} of its requests "
-                "keep the objective, by the layouts that were simulated."
+                phrase(
+                    "{chip} cannot serve {service}: at no load do {part} of its requests keep the objective, by the "
+                    "layouts that were simulated.",
+                    chip=names[chip],
+                    service=service.name,
+                    part=share(f"{service.tail.share.si:.0%}"),
+                )
             )
     return told

@@ -17,6 +17,7 @@ from stackyard.plan.commitments import Precision, Way
 from stackyard.plan.inputs import Service
 from stackyard.site import plant as plants
 from stackyard.site.power import system_power
+from stackyard.words import joined, pattern, phrase
 
 Array = NDArray[np.float64]
 
@@ -142,7 +143,12 @@ def remarks(
     """Which accelerator cannot run which model, and why."""
     by_id = {way.id: way for way in ways(services)}
     return [
-        f"{names[chip]} cannot serve {_told(by_id[id_], services, names)}: {'; '.join(dict.fromkeys(point.why))}."
+        phrase(
+            "{accelerator} cannot serve {service}: {why}.",
+            accelerator=names[chip],
+            service=_told(by_id[id_], services, names),
+            why=joined("; ", tuple(dict.fromkeys(point.why))),
+        )
         for (chip, id_), point in rated.items()
         if point.estimate is None
     ]
@@ -150,7 +156,9 @@ def remarks(
 
 def _told(way: Stands, services: Mapping[str, Service], names: Mapping[str, str]) -> str:
     service = services[way.service]
-    return f"{service.name} with {names[way.id]}" if service.alternatives else service.name
+    if not service.alternatives:
+        return service.name
+    return phrase("{service} with {model}", service=service.name, model=names[way.id])
 
 
 def refusals(
@@ -162,5 +170,8 @@ def refusals(
         if point.estimate is None:
             wrong = unsupported(chips[chip], precision_of(id_.rsplit("/", 1)[-1]))
             lacks = "format" if wrong else "latency" if point.late else "memory"
-            found.setdefault(id_, {})[chip] = {"lacks": lacks, "why": wrong or list(dict.fromkeys(point.why))}
+            found.setdefault(id_, {})[chip] = {
+                "lacks": lacks,
+                "why": [pattern(said) for said in wrong or dict.fromkeys(point.why)],
+            }
     return found

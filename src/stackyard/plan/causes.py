@@ -19,6 +19,7 @@ from stackyard.plan.grid import most_power
 from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, W, Y
+from stackyard.words import phrase
 
 SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
@@ -28,16 +29,18 @@ LEAD, LAUNCH, HALL, RATE, QUALIFIED = "lead time", "launch", "hall", "rate", "qu
 MISSING, EITHER, SEVERAL, COST = "missing", "either", "together", "cost"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
-    SERVED: "all demand is served",
-    LEAD: "nothing that is ordered can have arrived",
-    LAUNCH: "no accelerator that could serve it is on sale early enough",
-    QUALIFIED: "no maker is qualified yet for an accelerator that could serve it",
-    HALL: "no site with power takes the racks that could serve it: rack power or cooling",
-    RATE: "no accelerator of the scenario can run it",
-    MISSING: "more than one thing is missing that every accelerator for it needs",
-    EITHER: "either of two limits leaves it: more of one of them would do",
-    SEVERAL: "several limits hold at once",
-    COST: "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them",
+    SERVED: phrase("all demand is served"),
+    LEAD: phrase("nothing that is ordered can have arrived"),
+    LAUNCH: phrase("no accelerator that could serve it is on sale early enough"),
+    QUALIFIED: phrase("no maker is qualified yet for an accelerator that could serve it"),
+    HALL: phrase("no site with power takes the racks that could serve it: rack power or cooling"),
+    RATE: phrase("no accelerator of the scenario can run it"),
+    MISSING: phrase("more than one thing is missing that every accelerator for it needs"),
+    EITHER: phrase("either of two limits leaves it: more of one of them would do"),
+    SEVERAL: phrase("several limits hold at once"),
+    COST: phrase(
+        "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them"
+    ),
 }
 
 Flags: TypeAlias = NDArray[np.bool_]

@@ -38,7 +38,7 @@ def certificate(d: Values, x: Values, prices: Values, member: Array, objective: 
     for name in LIMITS:
         price = p[f"price_{name}"]
         yield Row(f"price_{name} below zero", PRICES[f"price_{name}"].dims, np.maximum(-price, 0.0), np.abs(price))
-    can, costs = _can(d), _costs(d, p["price_budget"] @ member)
+    can, costs = _can(d, x), _costs(d, p["price_budget"] @ member)
     held = []
     for name, (gives, *takes) in _exchanges(d, p, member).items():
         if name in WHOLE:
@@ -52,8 +52,8 @@ def certificate(d: Values, x: Values, prices: Values, member: Array, objective: 
     yield balance("prices add up to the objective", (), np.asarray(objective), *_worths(d, p), *map(np.asarray, held))
 
 
-def _can(d: Values) -> dict[str, Array]:
-    """Where a decision can be non-zero at all."""
+def _can(d: Values, x: Values) -> dict[str, Array]:
+    """Where a decision can be non-zero at all; nobody trains where the choices of the plan have no campaign."""
     months = np.arange(d["seconds"].size)
     arrives = months + d["lead_months"][:, None]
     bought = (d["orders_max"] > 0) & (arrives < months.size)
@@ -62,7 +62,8 @@ def _can(d: Values) -> dict[str, Array]:
     placed = ready[:, None, :] & (d["allowed"] > 0)[:, :, None]
     installed = placed | (d["fleet"][:, :, :1] > 0)
     offered, counted = (d["option_stacks"] > 0).any(axis=0), (d["option_minimum"] > 0).any(axis=0)
-    hosts = (d["cluster_most"] > 0)[..., None] & (d["campaign_open"] > 0)
+    runs = (d["campaign_open"] > 0) & ((x["active"] > 0) | (d["campaign_least"] <= 0)[:, None])
+    hosts = ((d["cluster_most"] > 0) & (x["host"] > 0))[..., None] & runs
     return dict.fromkeys(DECISIONS, np.asarray(True)) | {
         "deep": d["tier_price"] > 0,
         "take": offered,

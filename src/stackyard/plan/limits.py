@@ -16,6 +16,7 @@ import xarray as xr
 from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
 from stackyard.plan.problem import SITE, A, K, O, P, Problem, S, T, V, Y
 from stackyard.quantity import DAY
+from stackyard.words import phrase
 
 NOISE = 1e-6  # of what the month spends and serves: a smaller rent is the solver's, not a limit's
 
@@ -31,12 +32,12 @@ class Resource(NamedTuple):
 
 
 RESOURCES: dict[str, Resource] = {
-    "hbm": Resource("HBM", "stacks_delivered", "price_stack", S, "stack"),
-    "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
-    "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
-    "power": Resource("Power", "site_power", "price_power", SITE, "W"),
-    "sources": Resource("Power beside the grid", "source_most", "price_source", P, "W"),
-    "money": Resource("Money", "budget", "price_budget", None, "USD"),
+    "hbm": Resource(phrase("HBM"), "stacks_delivered", "price_stack", S, "stack"),
+    "packaging": Resource(phrase("Packaging"), "packaging_wafers", "price_packaging", K, "wafer"),
+    "orders": Resource(phrase("Accelerator supply"), "orders_max", "price_orders", A, "package"),
+    "power": Resource(phrase("Power"), "site_power", "price_power", SITE, "W"),
+    "sources": Resource(phrase("Power beside the grid"), "source_most", "price_source", P, "W"),
+    "money": Resource(phrase("Money"), "budget", "price_budget", None, "USD"),
 }
 
 

@@ -98,7 +98,7 @@ def plain(problem: Problem, plan: Plan, explanation: Explanation, digests: Mappi
         "net_present_cost_usd": plan.objective,
         "residual_value_usd": plan.residual_value,
         "labels": labels,
-        "years": [_finite(asdict(row)) for row in explanation.years],
+        "years": [_finite({**asdict(row), "sentence": row.sentence}) for row in explanation.years],
         "one_percent_more": [_finite(asdict(row)) for row in explanation.worths],
         "shortages": [_finite(asdict(row)) for row in explanation.shortages],
         "marginal_cost": [_finite(asdict(row)) for row in explanation.marginals],

@@ -6,9 +6,14 @@ import json
 from typing import Any
 
 from stackyard.plan.problem import A, Problem, V, W
+from stackyard.words import joined, phrase
 
 # What a reader calls the want of an accelerator that can run a service, by what they all lack.
-LACKS = {"format": "Number format", "latency": "Latency objective", "memory": "Memory of an accelerator"}
+LACKS = {
+    "format": phrase("Number format"),
+    "latency": phrase("Latency objective"),
+    "memory": phrase("Memory of an accelerator"),
+}
 TOLD = 3  # accelerators whose reasons are told one by one
 
 
@@ -28,17 +33,17 @@ def name(problem: Problem, services: list[str]) -> str:
         return ""
     (kind,) = lacks
     formats = ", ".join(dict.fromkeys(way.rsplit("/", 1)[-1] for way in found))
-    return f"{LACKS[kind]} ({formats})" if kind == "format" else LACKS.get(kind, "")
+    return joined(" ", [LACKS[kind], f"({formats})"]) if kind == "format" else LACKS.get(kind, "")
 
 
 def sentence(problem: Problem, services: list[str]) -> str:
     """'HGX H200: no fp4 arithmetic on record (it has bf16, fp8)' for the first accelerators, the others counted."""
     names: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
-    told = [
-        ("" if each["lacks"] == "format" else f"{names.get(chip, chip)}: ") + "; ".join(each["why"])
-        for chips in refusals(problem, services).values()
-        for chip, each in chips.items()
-    ]
+    told = []
+    for chips in refusals(problem, services).values():
+        for chip, each in chips.items():
+            why = joined("; ", [phrase(said, **values) for said, values in each["why"]])
+            told.append(why if each["lacks"] == "format" else joined(": ", [names.get(chip, chip), why]))
     told = list(dict.fromkeys(told))
-    more = f"; and {len(told) - TOLD} more" if len(told) > TOLD else ""
-    return "; ".join(told[:TOLD]) + more
+    more = phrase("and {n} more", n=len(told) - TOLD) if len(told) > TOLD else ""
+    return joined("; ", [*told[:TOLD], more])

@@ -20,6 +20,7 @@ from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY
+from stackyard.words import phrase, share
 
 LIFT = 100.0  # times as much of a limit: enough that it limits no more
 STEP = 0.01
@@ -62,7 +63,7 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr
 
     A limit without a price in any month is not lifted: more of it saves nothing.
     """
-    tell("What is served without each limit")
+    tell(phrase("What is served without each limit"))
     enough = {name: _lifted(problem.data, name) for name in RESOURCES}
     priced = [name for name in RESOURCES if bool((rent(problem, plan, name, enough[name]) > 0).any())]
     nothing = 0.0 * plan.decisions["served"]
@@ -141,7 +142,14 @@ def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress
                 continue
             saved, tokens, when = np.nan, np.nan, year
             if resolve is not None:
-                tell(f"What {STEP:.0%} more is worth: {resource.name}, {year}")
+                tell(
+                    phrase(
+                        "What {step} more is worth: {name}, {year}",
+                        step=share(f"{STEP:.0%}"),
+                        name=resource.name,
+                        year=year,
+                    )
+                )
                 other = resolve({resource.amount: d[resource.amount] + step})
                 saved = plan.objective - other.objective
                 tokens, when = _most(problem, plan, other, years, year)

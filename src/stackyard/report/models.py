@@ -10,7 +10,8 @@ from stackyard.plan.ways import by_year
 from stackyard.quantity import MEGA
 from stackyard.report.document import Cell, Column, Section, Table
 from stackyard.report.scale import say, share
-from stackyard.report.view import View, listed
+from stackyard.report.view import View
+from stackyard.words import joined, listed, phrase
 
 
 def models(view: View, problem: Problem, plan: Plan) -> tuple[Section, ...]:
@@ -23,7 +24,7 @@ def models(view: View, problem: Problem, plan: Plan) -> tuple[Section, ...]:
     found = by_year(*reported(problem, plan))
     shares, costs = found["share"].values, found["cost"].values
     tables = (_shares(view, ways, of, shares), _costs(view, ways, of, costs))
-    return (Section("models", "Which model serves what", _lead(view, several.tolist(), of), tables),)
+    return (Section("models", phrase("Which model serves what"), _lead(view, several.tolist(), of), tables),)
 
 
 def _lead(view: View, several: list[int], of: np.ndarray) -> str:
@@ -34,10 +35,19 @@ def _lead(view: View, several: list[int], of: np.ndarray) -> str:
         total = float(tokens[own].sum())
         used = [int(w) for w in own[np.argsort(-tokens[own])] if tokens[w] > 1e-6 * total]
         unused = [view.name(view.ids(W)[w]) for w in own if tokens[w] <= 1e-6 * total]
-        parts = [f"{view.name(view.ids(W)[w])} ({share(float(tokens[w]) / total)} of its tokens)" for w in used]
-        rest = f", never by {listed(unused)}" if unused else ""
-        told.append(f"{view.name(view.ids(V)[v])} is served by {listed(parts)}{rest}.")
-    return " ".join(told)
+        parts = [
+            phrase(
+                "{model} ({part} of its tokens)", model=view.name(view.ids(W)[w]), part=share(float(tokens[w]) / total)
+            )
+            for w in used
+        ]
+        said = {"service": view.name(view.ids(V)[v]), "models": listed(parts)}
+        told.append(
+            phrase("{service} is served by {models}, never by {others}.", others=listed(unused), **said)
+            if unused
+            else phrase("{service} is served by {models}.", **said)
+        )
+    return joined(" ", told)
 
 
 def _shares(view: View, ways: list[int], of: np.ndarray, shares: np.ndarray) -> Table:
@@ -54,21 +64,23 @@ def _shares(view: View, ways: list[int], of: np.ndarray, shares: np.ndarray) -> 
                 view.name(view.ids(V)[of[w]]),
                 view.name(view.ids(W)[w]),
                 share(worth),
-                f"{say(float(rate[best, w]), 'tokens/s')}, {view.name(view.ids(A)[best])}" if runs else "on none",
+                joined(", ", [say(float(rate[best, w]), "tokens/s"), view.name(view.ids(A)[best])])
+                if runs
+                else phrase("on none"),
                 float(fee[w, 0] * MEGA),
                 *(100 * float(each) if np.isfinite(each) else None for each in shares[w]),
             )
         )
     columns = (
-        Column("Service"),
-        Column("Model"),
-        Column("Token's worth"),
-        Column("Most on one accelerator"),
-        Column("Fee", "USD/M tokens", 2),
-        *(Column(year, "% of tokens", 1) for year in view.years),
+        Column(phrase("Service")),
+        Column(phrase("Model")),
+        Column(phrase("Token's worth")),
+        Column(phrase("Most on one accelerator")),
+        Column(phrase("Fee"), phrase("USD/M tokens"), 2),
+        *(Column(year, phrase("% of tokens"), 1) for year in view.years),
     )
-    note = "The fee is that of the first month. Most on one accelerator: planned rate, tail latency kept free."
-    return Table("Share of each model", columns, tuple(rows), note, view.grade)
+    note = phrase("The fee is that of the first month. Most on one accelerator: planned rate, tail latency kept free.")
+    return Table(phrase("Share of each model"), columns, tuple(rows), note, view.grade)
 
 
 def _costs(view: View, ways: list[int], of: np.ndarray, costs: np.ndarray) -> Table:
@@ -80,10 +92,14 @@ def _costs(view: View, ways: list[int], of: np.ndarray, costs: np.ndarray) -> Ta
         )
         for w in ways
     )
-    columns = (Column("Service"), Column("Model"), *(Column(year, "USD/M tokens", 3) for year in view.years))
-    note = (
+    columns = (
+        Column(phrase("Service")),
+        Column(phrase("Model")),
+        *(Column(year, phrase("USD/M tokens"), 3) for year in view.years),
+    )
+    note = phrase(
         "At the plan's own prices, on the accelerator in place on which it is cheapest: rent (what the accelerator "
         "earns at its best other use), power, fee, and what the token is worth less. The plan takes the cheapest, and "
         "another where that one has reached its largest share; a dash is a model that nothing in place can run."
     )
-    return Table("Why: what a million tokens costs by each model", columns, rows, note, view.grade)
+    return Table(phrase("Why: what a million tokens costs by each model"), columns, rows, note, view.grade)

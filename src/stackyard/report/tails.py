@@ -6,8 +6,9 @@ import numpy as np
 
 from stackyard.plan.problem import A, V
 from stackyard.report.document import Cell, Column, Section, Table
-from stackyard.report.scale import Scale, decimals, scale, share
-from stackyard.report.view import Array, View, listed
+from stackyard.report.scale import say, share
+from stackyard.report.view import Array, View
+from stackyard.words import listed, month, number, phrase
 
 
 def tails(view: View) -> tuple[Section, ...]:
@@ -18,7 +19,7 @@ def tails(view: View) -> tuple[Section, ...]:
         return ()
     each = [_Service(view, v, of) for v in served]
     used = _utilisation(view, [w for w in range(len(of)) if asked[w] > 0])
-    return (Section("tails", "Mean and tail", _lead(each), (_table(view, each), used)),)
+    return (Section("tails", phrase("Mean and tail"), _lead(each), (_table(view, each), used)),)
 
 
 class _Service:
@@ -48,52 +49,57 @@ class _Service:
 
 def _table(view: View, served: list[_Service]) -> Table:
     """Accelerators, stacks and power of each service by mean, by tail and as planned."""
-    sizes = np.array([each.needs for each in served])  # (service, way of planning, amount)
-    units = [_unit(sizes[..., k], unit) for k, unit in enumerate(("accelerators", "stacks", "W"))]
-    columns = [Column("Service"), Column("Requests that keep it"), Column("In")]
-    order = [(k, j) for k in range(3) for j in range(3)]
-    for k, j in order:
-        shown = [value for value in units[k].of(sizes[..., k]) if np.isfinite(value)]
-        title = f"{('Accelerators', 'Stacks', 'Power')[k]}, {('mean', 'tail', 'plan')[j]}"
-        columns.append(Column(title, units[k].unit, decimals(shown)))
     rows: list[tuple[Cell, ...]] = []
-    for i, each in enumerate(served):
-        cells = (float(sizes[i, j, k]) / units[k].factor for k, j in order)
-        told = share(each.share) if each.share else "not stated"
-        known = (value if np.isfinite(value) else None for value in cells)
-        rows.append((each.name, told, view.months[each.month], *known))
-    note = (
+    for each in served:
+        told = share(each.share) if each.share else phrase("not stated")
+        for k, unit in enumerate(("accelerators", "stacks", "W")):
+            cells = (say(float(value), unit) if np.isfinite(value) else None for value in each.needs[:, k])
+            rows.append((each.name, told, month(view.months[each.month]), *cells))
+    note = phrase(
         "For the tokens served at the day's peak of the month in which the service takes the most, on the accelerators "
         "that serve them then. Mean: mean latencies meet the objective. Tail: so many of the requests meet it, as "
         "simulated. Plan: as planned, the usable share taken off. Power is that of the site in its worst hour."
     )
-    title = "What each service takes at the most, by mean and by tail"
-    return Table(title, tuple(columns), tuple(rows), note, view.grade)
-
-
-def _unit(values: Array, unit: str) -> Scale:
-    return scale(values[np.isfinite(values)], unit)
+    columns = (
+        Column(phrase("Service")),
+        Column(phrase("Requests that keep it")),
+        Column(phrase("Month")),
+        Column(phrase("By the mean")),
+        Column(phrase("By the tail")),
+        Column(phrase("As planned")),
+    )
+    title = phrase("What each service takes at the most, by mean and by tail")
+    return Table(title, columns, tuple(rows), note, view.grade)
 
 
 def _utilisation(view: View, ways: list[int]) -> Table:
     """What the tail leaves of the mean's rate, for every accelerator that can run the service."""
     mean, tail = view.array("rate_mean"), view.array("rate_tail")
     of = view.array("way_service").argmax(axis=1)
-    columns = [Column("Accelerator")]
-    columns += [Column(view.name(view.ids(V)[of[w]]), "% of the mean's rate", 0) for w in ways]
+    columns = [Column(phrase("Accelerator"))]
+    columns += [Column(view.name(view.ids(V)[of[w]]), phrase("% of the mean's rate"), 0) for w in ways]
     rows: list[tuple[Cell, ...]] = []
     for a, id_ in enumerate(view.ids(A)):
         if mean[a, ways].any():
             cells = (100 * float(tail[a, w] / mean[a, w]) if mean[a, w] > 0 else None for w in ways)
             rows.append((view.name(id_), *cells))
-    note = "At 0 the objective is kept at no load by any layout that was simulated; a dash cannot run the model at all."
-    return Table("How far accelerators may be used", tuple(columns), tuple(rows), note, view.grade)
+    note = phrase(
+        "At 0 the objective is kept at no load by any layout that was simulated; a dash cannot run the model at all."
+    )
+    return Table(phrase("How far accelerators may be used"), tuple(columns), tuple(rows), note, view.grade)
 
 
 def _lead(served: list[_Service]) -> str:
     told = [
-        f"{each.needs[1, 0] / each.needs[0, 0]:.1f} times the accelerators for {each.name} ({share(each.share)})"
+        phrase(
+            "{times} times the accelerators for {service} ({part} of its requests)",
+            times=number(f"{each.needs[1, 0] / each.needs[0, 0]:.1f}"),
+            service=each.name,
+            part=share(each.share),
+        )
         for each in served
         if each.share
     ]
-    return f"Keeping the objective for the stated share of requests, not in the mean, takes {listed(told)}."
+    return phrase(
+        "Keeping the objective for the stated share of requests, not in the mean, takes {times}.", times=listed(told)
+    )

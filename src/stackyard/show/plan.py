@@ -99,9 +99,9 @@ def why_not(found: WhyNot) -> None:
         screen.print("Nothing changes: the plan has it already, or it costs the same without.")
         return
     word = "dearer" if found.dearer >= 0 else "cheaper"
-    screen.print(f"The plan with it is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
+    screen.print(f"That plan is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
     table = Table(box=None, pad_edge=False)
-    for name in ("", "the plan", "with it", "change"):
+    for name in ("", "the plan", "that plan", "change"):
         table.add_column(name, justify="right" if name else "left")
     for headline, before in found.before.items():
         after = found.after[headline]
@@ -165,8 +165,9 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
         hint = f"a month from {months[0]} to {months[-1]}; without --month all years are explained"
         raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", hint)])
     from stackyard.plan.causes import NOTHING, SERVED
-    from stackyard.plan.explain import NAMES, within
+    from stackyard.plan.explain import NAMES
     from stackyard.plan.limits import RESOURCES, prices_in
+    from stackyard.words import within
 
     screen = console()
     at = {"month": month}
