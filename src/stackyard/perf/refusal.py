@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,15 @@ def sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Tok
 def unrecorded(chip: Accelerator, layout: Layout) -> dict[str, Mask]:
     """Figures that the layout needs and the chip has not on record."""
     found: dict[str, Any] = {
-        missing.format(chip=chip.name): True for name, missing in _MISSING.items() if np.isnan(getattr(chip, name))
+        missing.format(chip=chip.name): True for name, missing in _MISSING.items() if math.isnan(getattr(chip, name))
     }
+    if not (math.isnan(chip.scale_up) or math.isnan(chip.scale_out)):
+        return found
     span = np.maximum(layout.tensor * layout.data * layout.pipeline, 1.0)
     alone = np.maximum(layout.tensor * layout.pipeline * layout.expert, 1.0) <= 1
-    if np.isnan(chip.scale_up):
+    if math.isnan(chip.scale_up):
         found[phrase("the scale-up bandwidth of {chip} is not on record", chip=chip.name)] = np.logical_not(alone)
-    if np.isnan(chip.scale_out):
+    if math.isnan(chip.scale_out):
         wide = np.greater(span, max(chip.scale_up_domain, 1)) & np.logical_not(alone)
         found[phrase("the scale-out bandwidth of {chip} is not on record", chip=chip.name)] = wide
     return found

@@ -8,7 +8,7 @@ in words.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +40,7 @@ from stackyard.plan.problem import SITE, A, O, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, show
-from stackyard.words import amount, either, joined, listed, month, phrase, to, within
+from stackyard.words import amount, either, joined, listed, month, phrase, to, together, within
 from stackyard.words import share as per_cent
 
 TOLD = 0.1  # part of what a year leaves unserved from which on a cause is told by itself
@@ -356,13 +356,6 @@ def _barred(problem: Problem, plan: Plan, months: NDArray[np.bool_]) -> str:
     )
 
 
-def together(names: Sequence[str]) -> str:
-    """'a and b and c'."""
-    if len(names) < 2:
-        return names[0]
-    return phrase("{first} and {last}", first=together(names[:-1]), last=names[-1])
-
-
 def _span(months: NDArray[np.str_]) -> str:
     return to(str(months[0]), str(months[-1]))
 
@@ -389,9 +382,7 @@ def _places(problem: Problem, plan: Plan, name: str, before: int | None, last: i
     names = together([str(labels.get(id_, id_)) for id_ in ids])
     priced = rented.values[order].sum(axis=0)
     if not there:
-        if len(order) > 1:
-            return phrase("{places}, each with none until later", places=names)
-        return phrase("{place}, which has none until later", place=names)
+        return phrase("{places}: none there yet", places=names)
     return _DUE[name].format(places=names, months=_span(rented[T].values[priced > 0.01 * priced.max()]))
 
 

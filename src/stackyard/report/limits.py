@@ -72,9 +72,7 @@ def _named(binding: Binding) -> str:
         other = next(key for key in binding.main if key != EITHER)
         rest = [key for key in binding.either if key != other]
         if other in binding.either and rest:
-            return phrase(
-                "{cause} (for a part of it, or {other})", cause=binding.name(other), other=within(NAMES[rest[0]])
-            )
+            return phrase("{cause} (or, for a part, {other})", cause=binding.name(other), other=within(NAMES[rest[0]]))
         return phrase("{first}, then {second}", first=first, second=within(second[0]))
     if SEVERAL not in binding.main:
         return phrase("{first} and {last}", first=first, last=within(second[0]))

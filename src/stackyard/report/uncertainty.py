@@ -136,7 +136,7 @@ def _binds(planned: list[Outcome], years: list[str]) -> Table:
 
 def _inputs(found: Fan) -> Table:
     rows: Rows = tuple(
-        (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT)))
+        (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT, method="inverted_cdf")))
         for i, name in enumerate(found.names)
     )
     heads = (Column("Input"), *(Column(f"{at:.0f}%", "", 3) for at in AT))

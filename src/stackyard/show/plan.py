@@ -99,9 +99,9 @@ def why_not(found: WhyNot) -> None:
         screen.print("Nothing changes: the plan has it already, or it costs the same without.")
         return
     word = "dearer" if found.dearer >= 0 else "cheaper"
-    screen.print(f"The plan with it is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
+    screen.print(f"That plan is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
     table = Table(box=None, pad_edge=False)
-    for name in ("", "the plan", "with it", "change"):
+    for name in ("", "the plan", "that plan", "change"):
         table.add_column(name, justify="right" if name else "left")
     for headline, before in found.before.items():
         after = found.after[headline]

@@ -52,7 +52,7 @@ def power(kind: Kind, constants: Mapping[str, Fact] | None = None) -> Power:
     """A kind of source from the table of constants.
 
     >>> [f"{power(kind).carbon * 3.6e6:.2f} kg/kWh" for kind in ("gas-turbine", "fuel-cell")]
-    ['0.53 kg/kWh', '0.37 kg/kWh']
+    ['0.50 kg/kWh', '0.37 kg/kWh']
     """
     known = facts() if constants is None else constants
     used: dict[str, Fact] = {}

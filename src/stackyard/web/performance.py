@@ -179,13 +179,21 @@ def _map(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
     return document(found, over, date=date.today().isoformat(), reproduce="")
 
 
+_BEST = {
+    "rate": phrase("rate"),
+    "cost": phrase("cost"),
+    "energy": phrase("energy"),
+    "latency": phrase("latency"),
+}
+
+
 def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
     from stackyard import api
 
     found = api.search(asked["model"], asked["chip"], precisions=[asked["precision"]], **shape)
     told = found.summary()
     best = {name: row for name, row in told["best"].items() if row}
-    listed = [(phrase("best by {name}", name=phrase(name)), row) for name, row in best.items()]
+    listed = [(phrase("best by {name}", name=_BEST.get(name, name)), row) for name, row in best.items()]
     listed += [("Pareto", row) for row in told["pareto"]]
 
     def cells(kind: str, row: Mapping[str, Any]) -> tuple[Cell, ...]:

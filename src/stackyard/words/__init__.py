@@ -23,6 +23,7 @@ from stackyard.words.phrase import (
     share,
     significant,
     to,
+    together,
     within,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "share",
     "significant",
     "to",
+    "together",
     "within",
 ]

@@ -115,6 +115,13 @@ def either(texts: Sequence[str]) -> str:
     return phrase("{first} or {last}", first=either(texts[:-1]), last=texts[-1])
 
 
+def together(texts: Sequence[str]) -> str:
+    """'a and b and c'."""
+    if len(texts) < 2:
+        return texts[0] if texts else phrase("none")
+    return phrase("{first} and {last}", first=together(texts[:-1]), last=texts[-1])
+
+
 class Capital(Said):
     """A text at the beginning of a sentence."""
 
