@@ -26,13 +26,13 @@ layers: $(VENV)/dev.stamp
 unit: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(VENV)/dev.stamp
-	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
-
 PEERS := aiconfigurator genz-llm llm-analysis
 
-peers: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## the peers' answers beside ours; see bench/peers/README.md
-	$(BIN)/python bench/peers/compare.py
+bench: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## every bench and the peers, into docs/benchmarks.md
+	$(BIN)/python bench/run.py
+
+peers: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## the peers alone; see bench/peers/README.md
+	$(BIN)/python bench/run.py peers
 
 bench/peers/.venvs/%/stamp: bench/peers/%.txt
 	$(PYTHON) -m venv bench/peers/.venvs/$*

@@ -33,7 +33,7 @@ from stackyard.files import atomically, write_all
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
-from stackyard.validation import is_training, validate, validate_power, validate_training, write_validation
+from stackyard.validation import aims, is_training, peers, validate, validate_power, validate_training, write_validation
 from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
 
 if TYPE_CHECKING:
@@ -417,6 +417,7 @@ def _write(path: Path, content: bytes) -> None:
 
 __all__ = [
     "Result",
+    "aims",
     "audit",
     "capacity",
     "capacity_row",
@@ -434,6 +435,7 @@ __all__ = [
     "nearest_fact",
     "nearest_fit",
     "nearest_training",
+    "peers",
     "plan",
     "problem",
     "promise",

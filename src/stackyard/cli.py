@@ -437,6 +437,8 @@ def validate(
         return
     found = api.validate(table, predict=target)
     training = api.validate_training() if table is None else None
+    power = api.validate_power() if table is None else []
+    aimed, peers = (api.aims(found, training), api.peers()) if table is None else ([], ())
     written = [target] if target else []
     if out is not None:
         written += api.write_validation(found, out, whole=table is None)
@@ -445,10 +447,12 @@ def validate(
         told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
         told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
         told["training"] = dataclasses.asdict(training) if training else {}
-        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
+        told |= {"power": [vars(line) for line in power], "peers": [vars(line) for line in peers]}
+        told["aims"] = [dataclasses.asdict(line) | {"met": line.met} for line in aimed]
+        told["account"] = [vars(line) | {"rows": line.rows} for line in found.account()]
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, api.validate_power() if table is None else [], written)
+        show.validation(found, training, power, written, aimed, peers)
 
 
 for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS):

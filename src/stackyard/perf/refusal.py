@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,15 @@ def unrecorded(chip: Accelerator, layout: Layout) -> dict[str, Mask]:
     found: dict[str, Any] = {
         f"the {word} of {chip.name} is not on record": True
         for name, word in names.items()
-        if np.isnan(getattr(chip, name))
+        if math.isnan(getattr(chip, name))
     }
+    if not (math.isnan(chip.scale_up) or math.isnan(chip.scale_out)):
+        return found
     span = np.maximum(layout.tensor * layout.data * layout.pipeline, 1.0)
     alone = np.maximum(layout.tensor * layout.pipeline * layout.expert, 1.0) <= 1
-    if np.isnan(chip.scale_up):
+    if math.isnan(chip.scale_up):
         found[f"the scale-up bandwidth of {chip.name} is not on record"] = np.logical_not(alone)
-    if np.isnan(chip.scale_out):
+    if math.isnan(chip.scale_out):
         wide = np.greater(span, max(chip.scale_up_domain, 1)) & np.logical_not(alone)
         found[f"the scale-out bandwidth of {chip.name} is not on record"] = wide
     return found
