@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from stackyard import catalog
 from stackyard.plan import amounts
 from stackyard.plan.amounts import Door, Series, Unit
-from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tail, Tier, Way
 from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
@@ -106,6 +106,7 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("horizon", Horizon),
     ("money", Money),
     ("services", Service),
+    ("tail of a service", Tail),
     ("tiers of a service", Tier),
     ("alternatives of a service", Way),
     ("supplies", Supply),

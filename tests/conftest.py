@@ -128,6 +128,8 @@ def with_ways(
     for name in ("way_fee", "way_loss"):
         values[name] = (extra * draw.uniform(0, 0.3, of.size))[:, None] * months
     values["way_service"] = np.eye(n[V])[of]
+    values["tail_share"] = 0.99 * (of == 0)  # the first service states a tail
+    values["rate_mean"], values["rate_tail"] = 1.5 * values["rate"], values["rate"] * (of == 0)
     values["way_most"] = np.append(np.ones(n[V]), draw.choice([0.3, 1.0], other.size))
     return values, int(of.size)
 

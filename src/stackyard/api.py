@@ -63,7 +63,7 @@ ABSENT = (
     phrase(
         "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others."
     ),
-    phrase("Tail latency: rates are means at full load, reduced by a stated usable share, not simulated."),
+    phrase("Tail latency where a service states no tail: rates are means at full load, less a stated usable share."),
     phrase(
         "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity."
     ),

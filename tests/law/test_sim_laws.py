@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stackyard import catalog
@@ -112,16 +112,17 @@ SMALL = Asked(KNOWN.model("llama-3.1-8b"), KNOWN.accelerator("h100"), Layout(ten
     options=st.sets(
         st.sampled_from(["tiers", "drafts", "fail", "scale", "split", "swap", "shed", "reserve", "closed", "ahead"])
     ),
-    tight=st.booleans(),
+    spare=st.sampled_from([0, 1, 4, 2000]),
 )
-def test_what_comes_in_goes_out(seed, policy, router, replicas, options, tight) -> None:
+@example(217156, "mixed", "power-of-two", 2, {"scale", "closed", "tiers", "swap", "reserve"}, 4)
+@example(416519, "prefill-first", "round-robin", 1, {"closed", "swap"}, 4)  # a half-read prompt comes in alone
+@example(646037, "prefill-first", "prefix-affinity", 1, {"reserve", "closed", "shed", "drafts"}, 0)
+@example(183261, "mixed", "power-of-two", 1, {"tiers", "scale", "swap", "shed", "fail", "drafts"}, 0)
+def test_what_comes_in_goes_out(seed, policy, router, replicas, options, spare) -> None:
     """Every request leaves once with all its tokens, and every block is given back, whatever is switched on."""
-    assume(
-        not {"tiers", "swap", "reserve"} <= options
-    )  # may stall where memory is tight, which is refused; see serve.run
     requests = traffic.conversations(20.0, 120, 3.0, Lengths(60, 1.0), Lengths(30, 1.0), seed, system=64, think=0.2)
     longest = int((requests.prompt + requests.output).max())
-    blocks = longest // 16 + (4 if tight else 2000)
+    blocks = -(-(longest - 1) // 16) + spare
     of = Deployment(
         policy=Policy(
             policy=policy,
@@ -260,6 +261,26 @@ def test_workers_and_batches_do_not_change_the_answer() -> None:
     one = np.sort(serve.run(fixed, whole).left, order="id")
     many = np.sort(np.concatenate([left for _, left in serve.stream(fixed, iter(parts), whole.duration)]), order="id")
     np.testing.assert_array_equal(one["last"], many["last"])
+
+
+@pytest.mark.parametrize("router", ["least-outstanding", "prefix-affinity", "kv-aware"])
+@pytest.mark.parametrize("split", [None, Split(3, 4, 1e6, 1e-3)])
+def test_the_tree_of_members_finds_whom_looking_at_each_finds(router, split) -> None:
+    """Failures that never come make the router look at every engine; the answer is the same."""
+    requests = traffic.conversations(60.0, 400, 3.0, Lengths(60, 1.0), Lengths(30, 1.0), 5, system=64, think=0.2)
+    of = Deployment(
+        policy=Policy(tokens=256, sequences=8),
+        tables=(linear(1e-3, 1e-5, 1e-4),),
+        replicas=7,
+        router=router,
+        blocks=400,
+        split=split,
+        overhead=(0.0, 0.0),
+    )
+    one, other = (serve.run(each, requests).left for each in (of, replace(of, failures=Failures(1e12, 1.0))))
+    np.testing.assert_array_equal(one["engine"], other["engine"])
+    np.testing.assert_array_equal(one["last"], other["last"])
+    assert len(np.unique(one["engine"])) > 2
 
 
 def test_models_on_one_host_take_turns() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stackyard.sim.policy import Deployment, Policy
+from stackyard.sim.serve import SWAP_RATE
 from stackyard.sim.steps import Table
 
 
@@ -24,6 +25,7 @@ class Asked:
     first: float = math.nan
     last: float = math.nan
     chunk: int = 0
+    kept: int = 0  # tokens whose cache was swapped out
 
 
 def corners(rng: np.random.Generator) -> Table:
@@ -55,6 +57,7 @@ class Server:
     waiting: list[Asked] = field(default_factory=list)
     free: int = 0
     preemptions: int = 0
+    extra: float = 0.0  # seconds of swapping in the next step
 
     def lack(self, r: Asked, tokens: int) -> int:
         return max(-(-tokens // self.policy.block) - r.blocks, 0)
@@ -68,7 +71,11 @@ class Server:
     def preempt(self) -> None:
         r = self.running.pop()
         self.free += r.blocks
-        r.blocks, r.done, r.target, r.chunk = 0, 0, r.prompt + r.made, 0
+        r.target = r.prompt + r.made
+        if self.policy.swap and r.done:
+            r.kept, r.target = r.done, max(r.done, r.prompt)
+            self.extra += r.done / SWAP_RATE
+        r.blocks, r.done, r.chunk = 0, 0, 0
         self.preemptions += 1
         self.waiting.insert(0, r)
 
@@ -97,23 +104,37 @@ class Server:
             r = self.waiting[0]
             if p.ahead and r.queued > seen and self.running:
                 break
-            tokens = min(r.target, budget - used)
-            floor = p.watermark * self.total if self.running else 0.0
-            if self.lack(r, tokens) + floor > self.free:
+            come = r.kept + (r.kept >= r.target) if r.kept else min(r.target, budget - used)
+            if self.floor(r, self.lack(r, self.held(r, come))) > self.free:
                 break
             self.waiting.pop(0)
             self.running.append(r)
-            self.grow(r, tokens)
-            r.chunk = tokens
-            used += tokens
+            self.grow(r, come)
+            if r.kept:
+                r.done, r.kept = r.kept, 0
+                self.extra += r.done / SWAP_RATE
+            else:
+                r.chunk = come
+                used += come
         return used
+
+    def held(self, r: Asked, come: int) -> int:
+        """Tokens for which there must be room: where output is reserved, the whole prompt of a request."""
+        return come if r.kept or not self.running or not self.policy.reserve else r.target
+
+    def floor(self, r: Asked, need: int) -> float:
+        """Blocks that must be free: those needed, and what is kept free beside them unless nothing runs."""
+        share, block = self.policy.reserve, self.policy.block
+        left = sum(each.prompt + each.output - max(each.done, each.target) for each in self.running)
+        low = self.policy.watermark * self.total + share * left / block
+        return need + low + share * (r.output - r.made) / block if self.running and low > 0 else need
 
     def plan(self, now: float, seen: float) -> tuple[int, list[Asked]]:
         p = self.policy
         if p.policy == "mixed":
             preempted = self.reserve()
+            used = self.prompts(p.tokens - len(self.decoding()), now, seen, not preempted)
             steppers = self.decoding()
-            used = self.prompts(p.tokens - len(steppers), now, seen, not preempted)
         elif p.policy == "decode-first" and self.running and len(self.decoding()) == len(self.running):
             self.reserve()
             used, steppers = 0, self.decoding()
@@ -122,10 +143,22 @@ class Server:
             if not used:
                 self.reserve()
                 steppers = self.decoding()
-        while not used and not steppers and len(self.running) > 1:
-            self.preempt()
-            used = self.prompts(p.tokens, now, seen, False)
+        if not used and not steppers:
+            return self.stuck(now, seen)
         return used, steppers
+
+    def stuck(self, now: float, seen: float) -> tuple[int, list[Asked]]:
+        """Nothing goes on: what waits may come in if nothing runs, then prompts are read on, then the last give way."""
+        tokens = self.policy.tokens
+        used = self.prompts(tokens, now, seen, True) if not self.running else 0
+        used = used or self.prompts(tokens, now, seen, False)
+        while not used and not self.decoding() and len(self.running) > 1:
+            self.preempt()
+            used = self.prompts(tokens, now, seen, False)
+        if used:
+            return used, []
+        self.reserve()
+        return 0, self.decoding()
 
 
 def serve(of: Deployment, arrival: np.ndarray, prompt: np.ndarray, output: np.ndarray) -> tuple[list[Asked], int]:
@@ -146,7 +179,8 @@ def serve(of: Deployment, arrival: np.ndarray, prompt: np.ndarray, output: np.nd
             continue
         context = sum(r.done + 1 for r in steppers) / max(len(steppers), 1)
         start, seen, busy = now, now, True
-        now = start + seconds(server.table, used, len(steppers), context)
+        now = start + seconds(server.table, used, len(steppers), context) + server.extra
+        server.extra = 0.0
         for r in list(server.running):
             if r.chunk:
                 r.done, r.chunk = r.done + r.chunk, 0

@@ -32,6 +32,8 @@ def case(seed: int) -> tuple[Deployment, Requests]:
         block=block,
         watermark=float(rng.choice([0.0, 0.1])),
         ahead=bool(rng.integers(2)),
+        swap=bool(rng.integers(2)),
+        reserve=float(rng.choice([0.0, 0.0, 0.6, 1.0])),
     )
     arrival = np.sort(rng.uniform(0, float(rng.choice([0.01, 0.5, 5.0])), many))
     of = Deployment(
@@ -43,7 +45,7 @@ def case(seed: int) -> tuple[Deployment, Requests]:
     return of, Requests(arrival, prompt.astype(np.int64), output.astype(np.int64))
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(250))
 def test_every_request_as_the_slow_server_says(seed: int) -> None:
     of, requests = case(seed)
     told, preemptions = slowly(of, requests.arrival, requests.prompt, requests.output)

@@ -92,6 +92,9 @@ def test_presets_cite_every_setting() -> None:
         assert all(row["source"] in known["sources"] for part in parts for row in part.values()), name
     chip = api.catalog().accelerator("h100")
     assert preset("vllm", chip).tokens == 8192
+    a100 = api.catalog().accelerator("a100-80gb")
+    assert (preset("vllm", a100).tokens, preset("vllm", a100).sequences) == (2048, 256)
+    assert (preset("sglang", a100).tokens, preset("sglang", api.catalog().accelerator("b200")).tokens) == (8192, 16384)
     assert preset("trtllm", chip).reserve == 1.0
     assert preset("sglang", chip).policy == "prefill-first"
 

@@ -19,7 +19,7 @@ from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.perf.search import Best
-from stackyard.plan import build_choices, build_site, build_ways
+from stackyard.plan import build_choices, build_site, build_tails, build_ways
 from stackyard.plan.amounts import Months, usd
 from stackyard.plan.build_choices import Options, Place, places
 from stackyard.plan.build_site import sources
@@ -131,11 +131,12 @@ def build(
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
     tell(phrase("Rating each accelerator on each service"))
     points = build_ways.points(inputs.services, chips, systems, catalog, {} if rated is None else rated)
+    kept = build_tails.kept(inputs.services, points, chips, systems, catalog, tell)
     tell(phrase("Adding up HBM, packaging, sites and money"))
     values: Coefficients = {}
     values |= _demand(here)
     values |= build_ways.terms(inputs.services, here.series)
-    values |= build_ways.rates(inputs.services, chips, systems, points)
+    values |= build_ways.rates(inputs.services, chips, systems, points, kept)
     options = Options(here.months, list(inputs.supplies), axes[SITE], axes[P], here.krw)
     values |= _supply(here, chips, options)
     values |= _accelerators(here, chips, systems)
@@ -154,9 +155,8 @@ def build(
     data.attrs["refused"] = json.dumps(build_ways.refusals(chips, points), ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
-    return Built(
-        Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(inputs.services, points, data))
-    )
+    remarks = (*_remarks(inputs.services, points, data), *build_tails.remarks(inputs.services, kept, data))
+    return Built(Problem(data), points, tuple(_used(here, chips, points)), remarks)
 
 
 def _labels(scenario: Scenario) -> dict[str, str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
+from stackyard.perf.estimate import Estimate
 from stackyard.perf.precision import precision_of, unsupported
 from stackyard.perf.search import Best, best
 from stackyard.plan.commitments import Precision, Way
@@ -32,6 +33,13 @@ class Stands(NamedTuple):
     @property
     def id(self) -> str:
         return f"{self.service}/{self.model}/{self.precision}"
+
+
+class Kept(NamedTuple):
+    """Tokens a second of one accelerator that keep a service's tail, and the layout that reaches them."""
+
+    rate: float
+    point: Estimate
 
 
 def ways(services: Mapping[str, Service]) -> list[Stands]:
@@ -85,10 +93,11 @@ def rates(
     chips: Mapping[str, Accelerator],
     systems: Mapping[str, System],
     rated: Mapping[tuple[str, str], Best],
+    tails: Mapping[tuple[str, str], Kept],
 ) -> dict[str, Any]:
     """Tokens per second and IT watts of one accelerator at its operating point, its share of the system in."""
     each = ways(services)
-    rate, busy = np.zeros((len(chips), len(each))), np.zeros((len(chips), len(each)))
+    rate, busy, mean, tail = (np.zeros((len(chips), len(each))) for _ in range(4))
     idle = np.zeros(len(chips))
     for i, (key, chip) in enumerate(chips.items()):
         shared = with_host(chip, systems[key])
@@ -96,9 +105,15 @@ def rates(
         for j, way in enumerate(each):
             point = rated[key, way.id].estimate
             if point is not None:
-                rate[i, j] = rated[key, way.id].token_rate * services[way.service].usable.si
+                mean[i, j] = full = rated[key, way.id].token_rate
+                if (key, way.id) in tails:
+                    full, point = tails[key, way.id]
+                    tail[i, j] = full
+                rate[i, j] = full * services[way.service].usable.si
                 busy[i, j] = max(point.watts, chip.idle) * shared
-    return {"rate": rate, "power_busy": busy, "power_idle": idle}
+    found = {"rate": rate, "rate_mean": mean, "rate_tail": tail, "power_busy": busy, "power_idle": idle}
+    shares = [services[way.service].tail for way in each]
+    return found | {"tail_share": [0.0 if one is None else one.share.si for one in shares]}
 
 
 def terms(services: Mapping[str, Service], series: Any) -> dict[str, Any]:

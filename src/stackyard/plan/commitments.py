@@ -57,6 +57,17 @@ class Way(Door):
     """Largest share of the service's served tokens that it may serve."""
 
 
+class Tail(Door):
+    """How a service keeps its objective: for so many of its requests, as the serving simulator finds."""
+
+    share: Annotated[Fact, Unit("")] = preset("99%")
+    """Share of the requests that keep both `ttft` and `tpot`."""
+    gaps: Annotated[Fact, Unit("")] = preset(1.0)
+    """How bursty requests come: the CV of the time between two; 1 is a Poisson stream."""
+    spread: Annotated[Fact, Unit("")] = preset(1.0)
+    """CV of prompt and of output lengths (log-normal)."""
+
+
 class Tier(Door):
     """A part of a service that it is dearer to leave unserved: what is left is left of the cheaper part first."""
 

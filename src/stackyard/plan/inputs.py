@@ -12,7 +12,7 @@ from stackyard.catalog import Catalog
 from stackyard.errors import InputErrors
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
-from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Rejection, Tier, Way
+from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Rejection, Tail, Tier, Way
 from stackyard.plan.doubt import Doubt
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import Months, Wafers
@@ -109,6 +109,9 @@ class Service(Door):
     """Peak of the day over its mean: accelerators are sized for the peak."""
     usable: Annotated[Fact, Unit("")] = preset(1.0)
     """Share of the full-load rate that is planned with; the rest is kept for tail latency."""
+    tail: Tail | None = None
+    """Where stated, the objective holds for a share of the requests instead of the mean, and the serving simulator says
+    how far each accelerator may be used; `usable` is a further share."""
     unserved_price: Annotated[Series, Unit("USD/token")]
     """What a token that is not served costs you. The plan weighs it against building more."""
     tiers: tuple[Tier, ...] = ()

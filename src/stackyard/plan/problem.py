@@ -40,7 +40,10 @@ SCHEMA: dict[str, Column] = {
     "way_fee": Column((W, T), "USD/token", "paid for a token that is served this way: a licence"),
     "way_loss": Column((W, T), "USD/token", "what a token served this way is worth less than one of the own model"),
     "way_most": Column((W,), "", "largest share of the service's served tokens that may go this way"),
-    "rate": Column((A, W), "token/s/package", "tokens of one accelerator at full load; 0 = it cannot run the model"),
+    "rate": Column((A, W), "token/s/package", "tokens of one accelerator as planned; 0 = it cannot run the model"),
+    "rate_mean": Column((A, W), "token/s/package", "the same where mean latencies meet the objective"),
+    "rate_tail": Column((A, W), "token/s/package", "the same where the stated share of the requests meets it"),
+    "tail_share": Column((W,), "", "that share of the requests; 0 where none is stated"),
     # memory and packages
     "stacks_delivered": Column((S, T), "stack", "HBM stacks that reach the alliance in the month"),
     "stacks_start": Column((S,), "stack", "HBM stacks in stock before the first month"),

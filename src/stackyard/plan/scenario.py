@@ -24,7 +24,7 @@ from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
 from stackyard.plan import commitment_checks
 from stackyard.plan.amounts import Door
-from stackyard.plan.commitments import Campaign, Contract, Hall, Tier, Way
+from stackyard.plan.commitments import Campaign, Contract, Hall, Tail, Tier, Way
 from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
 from stackyard.plan.inputs import (
     Chip,
@@ -217,6 +217,7 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "sources": Source,
     "contract": Contract,
     "tiers": Tier,
+    "tail": Tail,
     "alternatives": Way,
     "halls": Hall,
     "campaigns": Campaign,
@@ -229,6 +230,7 @@ _SECTIONS: Mapping[str, type[Door]] = {
 
 # Beyond these the program's numbers differ too much in size to be solved.
 LEAST_TOKENS, MOST_TOKENS = 1.0, 1e20  # a day
+MOST_CV = 20.0  # of traffic: measured streams stay below 10
 MOST_PRICE = 1.0  # USD of a token that is not served
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 _NAMED = (
@@ -308,6 +310,15 @@ def _check_money(money: Money, inputs: Inputs, add: Any) -> None:
             add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
 
 
+def _check_tail(place: Path_, tail: Tail, add: Any) -> None:
+    if not 0 < tail.share.si < 1:
+        add((*place, "share"), "is not between 0 and 1", "for example 99%")
+    if not 0 < tail.gaps.si <= MOST_CV:
+        add((*place, "gaps"), f"is not above 0 and at most {MOST_CV:g}", "1 is a Poisson stream")
+    if not 0 <= tail.spread.si <= MOST_CV:
+        add((*place, "spread"), f"is not between 0 and {MOST_CV:g}", "1 is a spread as wide as the mean")
+
+
 def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None:
     with np.errstate(over="ignore"):
         demand = service.demand.by_month(inputs.horizon.months)
@@ -327,6 +338,8 @@ def _check_service(key: str, service: Service, inputs: Inputs, add: Any) -> None
         add(("services", key, "unserved_price"), f"comes to {np.nanmax(price):.3g} USD for each token", hint)
     if not 0 < service.usable.si <= 1:
         add(("services", key, "usable"), "is not between 0 and 1", "for example 50%")
+    if service.tail is not None:
+        _check_tail(("services", key, "tail"), service.tail, add)
     if service.peak_to_mean.si < 1:
         add(("services", key, "peak_to_mean"), "is below 1", "the peak of a day is never below its mean")
     for field in ("prompt", "output", "ttft", "tpot"):

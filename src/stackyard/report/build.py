@@ -17,6 +17,7 @@ from stackyard.report.monthly import monthly
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.sections import built, demand, footprint, memory, money, spend
 from stackyard.report.sites import power
+from stackyard.report.tails import tails
 from stackyard.report.view import View
 from stackyard.source import Fact, weakest
 from stackyard.words import day, joined, month, number, phrase
@@ -69,6 +70,7 @@ def build(
         chain(view, year),
         built(view),
         *models(view, problem, plan),
+        *tails(view),
         *choices(view, plan),
         money(view),
         footprint(view),

@@ -111,11 +111,6 @@ def deployment(of: Service, longest: int) -> Deployment:
         raise fault("simulate", str(error), "see: stackyard simulate --help") from None
 
 
-def _autoscale(of: Service, sequences: float) -> Autoscale:
-    """More replicas above half of the requests that a step can take, fewer below a fifth."""
-    return Autoscale(of.least, 0.5 * sequences, 0.2 * sequences, of.start_up)
-
-
 def _asked(of: Service, model: Model, policy: Policy, precision: Any, engine: str, longest: int) -> Asked:
     """One model's engine; without a stated width the narrowest that leaves cache for four of the longest requests."""
     domain = max(of.chip.scale_up_domain, 1)
@@ -295,35 +290,3 @@ def sweep(
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(at, rates.tolist()))
-
-
-def service_capacity(
-    model: Model,
-    chip: Accelerator,
-    layout: Layout,
-    prompt: float,
-    output: float,
-    ttft: float,
-    tpot: float,
-    precision: str = "bf16",
-    engine: str = "vllm",
-    percentile: float = 99.0,
-    cv: float = 1.0,
-    spread: float = 1.0,
-    requests: int = 2000,
-) -> Capacity:
-    """Requests a second at which one replica of a service keeps its objective; what a planner divides a demand by.
-
-    An average-rate plan divides by the rate of perf.estimate instead; rate.value over that is the share of it that may
-    be used. From disk where it was asked before. Lengths are log-normal with a CV of `spread` around prompt and output
-    tokens; arrivals are gamma with `cv`.
-    """
-    of = Service(
-        (model,), chip, None, int(layout.tensor), int(layout.pipeline), int(layout.expert), precision, engine, 1
-    )
-    lengths = Lengths(prompt, spread, model.max_context // 2), Lengths(output, spread, model.max_context // 2)
-
-    def made(seed: int) -> Requests:
-        return traffic.synthetic(1.0, requests, *lengths, seed, "gamma", cv)
-
-    return capacity(of, made, Objective(ttft, tpot, percentile=percentile), replications=2)

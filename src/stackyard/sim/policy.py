@@ -111,6 +111,7 @@ class Deployment:
     blocks: int = 0  # cache blocks of an engine; 0: what its memory leaves
     tables: tuple[Table, ...] = ()  # measured steps in place of the performance model's
     overhead: tuple[float, float] | None = None  # before queueing; more in a step with prompts; None: fitted
+    pool: int = 0  # engines that are simulated of all data groups of the replicas; 0: every one
 
     def __post_init__(self) -> None:
         if self.router not in ROUTERS:
@@ -123,7 +124,7 @@ class Deployment:
 
     @property
     def groups(self) -> int:
-        """Replicas, each data group of a layout counted as one."""
+        """Engines: replicas, each data group of a layout counted as one."""
         if self.split:
             return self.split.prefill + self.split.decode
-        return self.replicas * (int(self.engines[0].layout.data) if self.engines else 1)
+        return self.pool or self.replicas * (int(self.engines[0].layout.data) if self.engines else 1)

@@ -74,7 +74,7 @@ def preset(name: str, chip: Accelerator | None = None) -> Policy:
     settings = {key: row["value"] for key, row in known[name]["settings"].items()}
     if chip is not None:
         for rule in known[name].get("by_memory", ()):
-            if chip.memory >= rule["from_gb"] * GIGA:
+            if chip.memory >= rule["from_gb"] * GIGA and rule.get("except", " ") not in chip.id:
                 settings |= {key: row["value"] for key, row in rule["settings"].items()}
     return replace(Policy(name=name), **settings)
 

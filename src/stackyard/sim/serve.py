@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.errors import SolveError
 from stackyard.perf.memory import activation_bytes, sequence_bytes, weight_bytes
 from stackyard.sim import steps
 from stackyard.sim.kernel import state
@@ -107,6 +106,8 @@ def _rules(of: Deployment, one: Any, requests: Requests, width: float, host: tup
     one["watermark"], one["reserve"] = p.watermark, p.reserve
     one["node_blocks"] = max(requests.hash_tokens // int(p.block), 1)
     one["classes"], one["levels"] = state.CLASSES, state.TIERS
+    if of.autoscale is None and of.failures is None:  # then every member is usable
+        one["ranked"] = 2 << max(of.groups - 1, 0).bit_length()
     one["prefix"], one["node_ids"] = p.prefix_cache and requests.nodes > 0, max(requests.nodes, 1)
     one["swap_rate"], one["affinity"], one["width"] = SWAP_RATE, of.affinity, width
     (one["step"], one["sequence"]), one["prompt_step"] = host, overhead(of)[1]
@@ -135,25 +136,31 @@ def _engines(of: Deployment, models: int) -> dict[str, NDArray[Any]]:
     host["engine"], host["end"] = -1, np.inf
     member: list[int] = []
     pool = np.zeros(2 * models, state.POOL)
+    sizes = [of.blocks or int(cache_blocks(of.engines[m], of.policy)) // models for m in range(models)]
     for h in range(many):
         host[h]["first"], host[h]["count"] = h * models, models
         for m in range(models):
             one = engine[h * models + m]
             one["host"], one["model"], one["up"] = h, m, 1
             one["role"] = 0 if of.split is None else (1 if h < of.split.prefill else 2)
-            blocks = of.blocks or int(cache_blocks(of.engines[m], of.policy)) // models
-            one["total"] = one["free"] = blocks
-            one["token_bytes"] = token_bytes(of.engines[m]) if of.engines else 1.0
+            one["total"] = one["free"] = sizes[m]
+    if of.engines:
+        engine["token_bytes"] = np.tile([token_bytes(asked) for asked in of.engines], many)
+    else:
+        engine["token_bytes"] = 1.0
     for p in range(2 * models):
         own = [i for i, one in enumerate(engine) if one["model"] == p // 2 and (one["role"] == 2) == bool(p % 2)]
         active = min(of.autoscale.least, len(own)) if of.autoscale else len(own)
         pool[p] = len(member), len(own), active, 0
+        engine["pool"][own], engine["place"][own] = p, np.arange(len(own))
         member += own
     tree = np.zeros(2 * leaves, np.int64)
     tree[leaves:] = np.arange(leaves)
     for i in range(leaves - 1, 0, -1):
         tree[i] = tree[2 * i]
-    return {"engines": engine, "hosts": host, "pools": pool, "members": np.array(member), "leaves": tree}
+    ranks = np.tile(tree, 2 * models)
+    arrays = {"engines": engine, "hosts": host, "pools": pool, "members": np.array(member)}
+    return arrays | {"leaves": tree, "ranks": ranks}
 
 
 def _tiers(of: Deployment, engines: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -261,19 +268,11 @@ def feed(w: World, requests: NDArray[Any], final: bool) -> NDArray[Any]:
 
 
 def run(of: Deployment, requests: Requests, seed: int = 0) -> Outcome:
-    """Serves the requests and returns what happened; SolveError where the engine stalls.
-
-    It may where memory is tight and lower tiers for prefixes, swapping and reserved output come together: requests that
-    wait hold prefixes that the swapped one at the head of the queue needs the room of.
-    """
+    """Serves the requests and returns what happened."""
     requests = requests.in_blocks(int(of.policy.block))
     w = world(of, requests, seed, requests.duration)
     left = feed(w, requests.lines(), True)
-    if len(left) < len(requests):
-        raise SolveError(
-            f"The simulated engine stalls: {len(requests) - len(left)} of {len(requests)} requests never leave. "
-            "Leave out swapping or the lower tiers, or give it more memory."
-        )
+    assert len(left) == len(requests), f"{len(requests) - len(left)} requests never leave"
     seconds = float(left["last"].max()) if len(left) else 0.0
     paid = seconds * of.groups
     if of.autoscale:  # up to the last tick, and as it stands from there

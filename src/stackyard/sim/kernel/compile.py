@@ -1,5 +1,8 @@
 """Compilation: the one place that meets numba. The decorated source runs unchanged where numba is switched off.
 
+numba makes machine code of every function that is called, and optimises each again in all that call it: four tenths of
+the time. Here a called function is only a part, linked raw into the entry, which alone is optimised and translated.
+
 numba hands an array of a tuple to each called function by value and counts references at each call: with the thirty
 arrays of a run, compiling took four minutes and a step a hundred times too long. So a run's arrays are reached
 through one record that holds their addresses, and `element` reads a record of an array in place.
@@ -18,7 +21,7 @@ from typing import Any, TypeVar
 
 import numba as _numba
 import numpy as np
-from numba.core import types
+from numba.core import codegen, compiler, compiler_machinery, typed_passes, types
 from numba.core.caching import CacheImpl
 from numba.extending import intrinsic
 
@@ -27,6 +30,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 HOME = Path(__file__).parent
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 _Locator: Any = CacheImpl._locator_classes[0]
+_Library: Any = codegen.JITCodeLibrary
+_Lowering: Any = typed_passes.NativeLowering
+_Compiler: Any = compiler
+_Machinery: Any = compiler_machinery
 
 
 class SourceLocator(_Locator):  # type: ignore[misc]
@@ -77,6 +84,71 @@ if SourceLocator not in CacheImpl._locator_classes:
     CacheImpl._locator_classes.insert(0, SourceLocator)
 
 
+class _Linked(_Library):  # type: ignore[misc]
+    """Code that takes in the parts it calls, and theirs, each once."""
+
+    def add_linking_library(self, library: Any) -> None:
+        known = library._linking_libraries if isinstance(library, _Part) else []
+        for each in (library, *known):  # callers first: what nobody has asked for yet is left out
+            if each not in self._linking_libraries:
+                super().add_linking_library(each)
+
+
+class _Part(_Linked):
+    """Code of a called function: neither optimised nor translated, for that is done where it is linked."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+
+@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _WholeLowering(_Lowering):  # type: ignore[misc]
+    _name = "stackyard_whole"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _library(_Linked, state)
+        return bool(super().run_pass(state))
+
+
+@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(_Lowering):  # type: ignore[misc]
+    _name = "stackyard_part"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _library(_Part, state)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        state.flags.no_compile = False
+        made, own = state["cr"], list[Any]()
+        name = own.append  # a builtin function of its own, by which callers find the code
+        state.targetctx.insert_user_function(name, made.fndesc, [state.library])
+        state["cr"] = _Compiler._LowerResult(made.fndesc, made.call_helper, cfunc=name, env=made.env)
+        return True
+
+
+def _library(kind: type[Any], state: Any) -> Any:
+    made = kind(state.targetctx.codegen(), state.func_id.func_qualname)
+    made.enable_object_caching()
+    return made
+
+
+def _pipeline(lowering: type[Any]) -> type[Any]:
+    """numba's own passes, with another last one."""
+
+    class Pipeline(_Compiler.CompilerBase):  # type: ignore[misc]
+        def define_pipelines(self) -> list[Any]:
+            passes = _Compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [(lowering if p is _Lowering else p, why) for p, why in passes.passes]
+            passes.finalize()
+            return [passes]
+
+    return Pipeline
+
+
+_PART, _WHOLE = _pipeline(_PartLowering), _pipeline(_WholeLowering)
 _TYPES = {"int": types.int64, "float": types.float64, "bool": types.boolean}
 
 
@@ -84,7 +156,8 @@ def compiled(function: F) -> F:
     """The function compiled, once, into those that call it: numbers are of the annotated types, constants included."""
     if INTERPRETED:
         return function
-    made = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    how = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    made = numba.njit(**how, pipeline_class=_PART)(function)
     told = [
         _TYPES.get(str(function.__annotations__[name])) for name in function.__code__.co_varnames[: _arity(function)]
     ]
@@ -106,7 +179,8 @@ def entry(function: F) -> F:
     """The function compiled at its first call, its machine code kept on disk; the lock of Python is released."""
     if INTERPRETED:
         return function
-    made: F = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    how = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    made: F = numba.njit(**how, cache=True, pipeline_class=_WHOLE)(function)
     return made
 
 

@@ -37,7 +37,7 @@ def emit(w: Record, e: int, s: int, status: int) -> None:
     left["made"], left["cached"], left["preempted"] = slot["made"], slot["cached"], slot["preempted"]
     left["engine"], left["klass"], left["model"], left["status"] = e, slot["klass"], slot["model"], status
     left["arrival"], left["first"], left["last"] = slot["arrival"], slot["first"], slot["last"]
-    engines(w, e)["outstanding"] -= 1
+    queue.count(w, e, -1)
     if slot["session"] >= 0:
         session = sessions(w, slot["session"])
         following = session["first"]

@@ -127,7 +127,7 @@ def enqueue(w: Record, p: int, s: int) -> int:
     """Routes a request within a pool and counts it there; returns the engine."""
     e = route.route(w, p, s)
     slots(w, s)["engine"] = e
-    engines(w, e)["outstanding"] += 1
+    queue.count(w, e, 1)
     return e
 
 
@@ -142,7 +142,7 @@ def transferred(w: Record, now: float) -> None:
     e = slots(w, s)["engine"]
     if kind == SENT:
         blocks.release(w, e, s)
-        engines(w, e)["outstanding"] -= 1
+        queue.count(w, e, -1)
         wake(w, e, now)
         slots(w, s)["kept"], slots(w, s)["done"] = slots(w, s)["done"], 0
         e = enqueue(w, 2 * slots(w, s)["model"] + 1, s)
@@ -159,7 +159,7 @@ def move(w: Record, e: int, s: int, now: float) -> None:
     slot = slots(w, s)
     slot["target"], slot["done"], slot["kept"], slot["chunk"] = slot["prompt"] + slot["made"], 0, 0, 0
     slot["preempted"] += 1
-    engines(w, e)["outstanding"] -= 1
+    queue.count(w, e, -1)
     p = 2 * slot["model"] + (1 if engines(w, e)["role"] == 2 else 0)
     other = enqueue(w, p, s)
     queue.append(w, other, s)

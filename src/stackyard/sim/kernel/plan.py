@@ -48,16 +48,13 @@ def reserve(w: Record, e: int) -> bool:
 
     Returns whether any was preempted.
     """
-    preempted, ahead = False, w["drafts"] + 1
-    block, nodes = w["block"], w["node_blocks"]
+    preempted = False
     while True:
         need = 0
         for i in range(engines(w, e)["running"]):
             s = runs(w, e, i)["slot"]
-            done = slots(w, s)["done"]
-            if done >= slots(w, s)["target"]:
-                lack = (done + ahead + block - 1) // block - slots(w, s)["hits"] * nodes - slots(w, s)["private"]
-                need += max(lack, 0)
+            if slots(w, s)["done"] >= slots(w, s)["target"]:
+                need += blocks.wanted(w, s, slots(w, s)["done"] + ahead(w, s))
         if need <= blocks.spare(w, e):
             break
         preempt(w, e)
@@ -66,8 +63,14 @@ def reserve(w: Record, e: int) -> bool:
         for i in range(engines(w, e)["running"]):
             s = runs(w, e, i)["slot"]
             if slots(w, s)["done"] >= slots(w, s)["target"]:
-                blocks.grow(w, e, s, slots(w, s)["done"] + ahead)
+                blocks.grow(w, e, s, slots(w, s)["done"] + ahead(w, s))
     return preempted
+
+
+@compiled
+def ahead(w: Record, s: int) -> int:
+    """Tokens that a decoding request can gain in a step: its drafts and one more, never past its last."""
+    return min(w["drafts"] + 1, slots(w, s)["output"] - slots(w, s)["made"])
 
 
 @compiled
@@ -109,9 +112,8 @@ def admit(w: Record, e: int, s: int, budget: int, now: float) -> int:
         floor = 0.0
     own = w["reserve"] * (slot["output"] - slot["made"]) / w["block"] if floor > 0 else 0.0
     if slot["kept"] > 0:
-        if blocks.wanted(w, s, slot["kept"]) + floor + own > blocks.spare(w, e):
-            return -1
-        return come_along(w, e, s)
+        engines(w, e)["lack"] = blocks.wanted(w, s, along(w, s)) + floor + own - blocks.spare(w, e)
+        return -1 if engines(w, e)["lack"] > 0 else come_along(w, e, s)
     nodes = slot["hits"] if slot["hits"] > 0 else blocks.matched(w, e, s)
     node_tokens = w["node_blocks"] * w["block"]
     left = slot["target"] - nodes * node_tokens
@@ -126,7 +128,8 @@ def admit(w: Record, e: int, s: int, budget: int, now: float) -> int:
     need = (nodes * node_tokens + whole + w["block"] - 1) // w["block"] - nodes * w["node_blocks"]
     fresh = slot["hits"] == 0
     revived = blocks.revival(w, e, s, nodes) if fresh else 0
-    if need + revived + floor + own > blocks.spare(w, e):
+    engines(w, e)["lack"] = need + revived + floor + own - blocks.spare(w, e)
+    if engines(w, e)["lack"] > 0:
         return -1
     queue.pop(w, e, s)
     if fresh and nodes > 0:
@@ -157,12 +160,19 @@ def enter(w: Record, e: int, s: int) -> None:
 
 
 @compiled
+def along(w: Record, s: int) -> int:
+    """Tokens for which a request whose cache comes along needs room: with its prompt read it decodes in this step."""
+    kept = slots(w, s)["kept"]
+    return kept + ahead(w, s) if kept >= slots(w, s)["target"] else kept
+
+
+@compiled
 def come_along(w: Record, e: int, s: int) -> int:
     """Admits a request whose cache was swapped out or sent: no token of it is computed again."""
     queue.pop(w, e, s)
     enter(w, e, s)
     kept = slots(w, s)["kept"]
-    blocks.grow(w, e, s, kept)
+    blocks.grow(w, e, s, along(w, s))
     if slots(w, s)["preempted"] > 0 and w["swap"] != RECOMPUTE:
         engines(w, e)["extra"] += kept * engines(w, e)["token_bytes"] / w["swap_rate"]
     slots(w, s)["done"], slots(w, s)["kept"] = kept, 0
@@ -215,15 +225,11 @@ def decoding(w: Record, e: int) -> int:
 def choose(w: Record, e: int, now: float) -> bool:
     """Forms the next step by the policy: who decodes and which prompt tokens it takes; False where it is idle."""
     policy, engine = w["policy"], engines(w, e)
-    engine["tokens"], engine["decoding"], engine["upset"] = 0, 0, 0
+    engine["tokens"], engine["decoding"], engine["upset"], engine["lack"] = 0, 0, 0, 0.0
     if policy == MIXED:
         preempted = reserve(w, e)
-        n = decoding(w, e)
-        used = fill(w, e, max(w["tokens"] - n * (w["drafts"] + 1), 0), now, not preempted)
-        if n == 0 and used == 0 and decoding(w, e) > 0:  # all that runs came along with its cache
-            reserve(w, e)
-            n = decoding(w, e)
-        engine["decoding"] = n
+        fill(w, e, max(w["tokens"] - decoding(w, e) * (w["drafts"] + 1), 0), now, not preempted)
+        engine["decoding"] = decoding(w, e)
     elif policy == DECODE_FIRST and decoding(w, e) > 0 and engine["prefilling"] == 0:
         reserve(w, e)
         engine["decoding"] = decoding(w, e)
@@ -239,13 +245,22 @@ def choose(w: Record, e: int, now: float) -> bool:
 
 @compiled
 def stuck(w: Record, e: int, now: float) -> bool:
-    """Nothing can go on: prefixes held for waiting requests are let go, then the last half-read prompt gives way."""
-    if let_go(w, e):
+    """Nothing can go on: prefixes held for waiting requests are let go, then the last half-read prompt gives way.
+
+    What comes in with its cache takes no tokens in as it comes: read to its end it decodes, else it is read on.
+    """
+    engine = engines(w, e)
+    if let_go(w, e) or engine["running"] == 0:
         fill(w, e, w["tokens"], now, True)
-    while engines(w, e)["tokens"] == 0 and engines(w, e)["running"] > 1:
+    if engine["tokens"] == 0 and engine["prefilling"] > 0:
+        fill(w, e, w["tokens"], now, False)
+    while engine["tokens"] == 0 and decoding(w, e) == 0 and engine["running"] > 1:
         preempt(w, e)
         fill(w, e, w["tokens"], now, False)
-    return bool(engines(w, e)["tokens"] > 0)
+    if engine["tokens"] == 0 and decoding(w, e) > 0:
+        reserve(w, e)
+        engine["decoding"] = decoding(w, e)
+    return bool(engine["tokens"] > 0 or engine["decoding"] > 0)
 
 
 @compiled
@@ -301,6 +316,9 @@ def jump(w: Record, e: int, n: int, kv: int, most: int) -> int:
     if w["ahead"] == 1 and engines(w, e)["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
         return 1
     steps = max(min(most, int(table.room(w, kv / n))), 1)
+    lack = engines(w, e)["lack"]
+    if lack > 0 and w["reserve"] > 0:  # each token that comes is one less to keep room for
+        steps = max(min(steps, int(lack * w["block"] / (w["reserve"] * n))), 1)
     while steps > 1 and n * (steps // w["block"] + 1) > blocks.spare(w, e):
         need = 0
         for i in range(engines(w, e)["running"]):

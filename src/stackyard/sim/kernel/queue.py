@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from stackyard.sim.kernel.compile import compiled
-from stackyard.sim.kernel.state import CLASSES, Record, engines, heap, hosts, leaves, queues, slots
+from stackyard.sim.kernel.state import (
+    CLASSES,
+    Record,
+    engines,
+    heap,
+    hosts,
+    leaves,
+    members,
+    pools,
+    queues,
+    ranks,
+    slots,
+)
 
 
 @compiled
@@ -124,3 +136,25 @@ def play(w: Record, h: int) -> None:
         left, right = leaves(w, 2 * i)["host"], leaves(w, 2 * i + 1)["host"]
         leaves(w, i)["host"] = right if hosts(w, right)["end"] < hosts(w, left)["end"] else left
         i //= 2
+
+
+@compiled
+def count(w: Record, e: int, by: int) -> None:
+    """Adds to an engine's requests, and carries that up the winner tree of its pool."""
+    engines(w, e)["outstanding"] += by
+    if w["ranked"] == 0:
+        return
+    p = engines(w, e)["pool"]
+    i = (w["ranked"] // 2 + engines(w, e)["place"]) // 2
+    while i > 0:
+        left, right = ranks(w, p, 2 * i)["member"], ranks(w, p, 2 * i + 1)["member"]
+        ranks(w, p, i)["member"] = right if load(w, p, right) < load(w, p, left) else left
+        i //= 2
+
+
+@compiled
+def load(w: Record, p: int, member: int) -> int:
+    """Requests of a pool's member; more than any has where there is no such member."""
+    if member >= pools(w, p)["members"]:
+        return 1 << 62
+    return engines(w, members(w, pools(w, p)["first"] + member)["engine"])["outstanding"]

@@ -14,6 +14,7 @@ from stackyard.sim.kernel.state import (
     engines,
     members,
     pools,
+    ranks,
     slots,
 )
 
@@ -37,7 +38,9 @@ def turn(w: Record, p: int, start: int) -> int:
 
 @compiled
 def least(w: Record, p: int) -> int:
-    """The usable engine with the fewest requests; the first of equals."""
+    """The usable engine with the fewest requests; the first of equals. By the pool's tree where all are usable."""
+    if w["ranked"] > 0:
+        return members(w, pools(w, p)["first"] + ranks(w, p, 1)["member"])["engine"]
     best = turn(w, p, 0)
     for j in range(pools(w, p)["active"]):
         e = members(w, pools(w, p)["first"] + j)["engine"]

@@ -36,19 +36,21 @@ def _record(whole: str = "", real: str = "", short: str = "") -> np.dtype[Any]:
 # made: tokens generated; done: tokens in the cache; target: tokens that the cache needs before the next is generated;
 # kept: tokens whose cache comes along (swapped or sent); hits: tree nodes held; private: blocks held; chunk: prompt
 # tokens of the running step; queued: when it came to its engine
-SLOT = _record(
-    "id prompt output made done target kept klass model engine hits private hash_at hash_n cached preempted next chunk "
-    "session",
-    "arrival first last deadline queued",
+# Each step reads the first line of memory of every running slot, and with many engines that is what takes the time.
+_HOT = _record("done target chunk made output hits private", "last")
+_COLD = _record(
+    "id prompt kept klass model engine hash_at hash_n cached preempted next session", "arrival first deadline queued"
 )
+SLOT = np.dtype(_HOT.descr + _COLD.descr, align=True)
 # role: 0 takes requests, 1 takes requests and hands them over after the prompt, 2 decodes what is handed over. free
 # blocks hold nothing; idle_nodes are cached but unreferenced blocks, which can be evicted; upset: a request was
-# preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead
+# preempted for this step, so the next may differ; seen: what came later is not in the next step, scheduled ahead; lack:
+# blocks that the head of the queue was short of; pool, place: the pool that it is a member of, and which
 ENGINE = _record(
     "host model role up running waiting outstanding prefilling total free idle_nodes tokens decoding upset steps "
-    "preemptions",
-    "ready link_free tier_free extra seen token_bytes busy compute bytes prefill_tokens decode_tokens cached_tokens "
-    "lookup_tokens block_seconds sequence_seconds",
+    "preemptions pool place",
+    "ready link_free tier_free extra seen lack token_bytes busy compute bytes prefill_tokens decode_tokens "
+    "cached_tokens lookup_tokens block_seconds sequence_seconds",
 )
 # a plan that runs: `steps` steps of step + slope i seconds each, from start to end; moved: bytes of one
 HOST = _record("engine steps turn first count", "start step slope end compute moved")
@@ -66,6 +68,7 @@ COST = _record(real="seconds compute bytes")  # of the tables
 GRID = _record(real="seconds")  # of measured steps
 DRAW = _record(real="value")  # uniform numbers, used by place
 LEAF = _record("host")  # winner tree over the hosts' next events
+RANK = _record("member")  # winner tree over a pool's members by requests, a row for each pool
 HEAP = _record("slot kind", "time")
 OUTAGE = _record("engine back", "time")
 GAP = _record("count")
@@ -93,6 +96,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "grids": GRID,
     "draws": DRAW,
     "leaves": LEAF,
+    "ranks": RANK,
     "heap": HEAP,
     "outages": OUTAGE,
     "gaps": GAP,
@@ -100,11 +104,12 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "lines": LINE,
     "outs": REQUEST,
 }
-# sizes: many_X records of X; points: of an axis row; tokens_n ...: points in use of each axis
+# sizes: many_X records of X; ranked: records of a pool's tree, 0 where members are looked at one by one; points: of an
+# axis row; tokens_n ...: points in use of each axis
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
     + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
-    " node_ids classes levels points tokens_n sequences_n context_n chunk_n prior_n grid_n"
+    " node_ids classes levels ranked points tokens_n sequences_n context_n chunk_n prior_n grid_n"
     " live vacant pending broken left peak",
     "watermark reserve accept draft step sequence swap_rate link_rate link_latency tick high low start_up width"
     " affinity prompt_step now look_at paid",
@@ -120,7 +125,7 @@ flats, decodes, prefills, grids = map(_at, ("flats", "decodes", "prefills", "gri
 speeds, draws, leaves, heap, outages, gaps = map(_at, ("speeds", "draws", "leaves", "heap", "outages", "gaps"))
 moments, lines, outs, sessions = map(_at, ("moments", "lines", "outs", "sessions"))
 queues, nodes, tiers = _at("queues", "classes"), _at("nodes", "node_ids"), _at("tiers", "levels")
-runs, axes = _at("runs", "sequences"), _at("axes", "points")
+runs, axes, ranks = _at("runs", "sequences"), _at("axes", "points"), _at("ranks", "ranked")
 
 
 def gap_values() -> NDArray[np.float64]:
