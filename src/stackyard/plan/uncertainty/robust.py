@@ -23,7 +23,7 @@ import numpy as np
 
 from stackyard.errors import SolveError
 from stackyard.plan.formulate import Formulation, formulate
-from stackyard.plan.highs import reached, run, solver
+from stackyard.plan.highs import method, reached, run, solver
 from stackyard.plan.problem import Problem
 from stackyard.plan.program import Array, Places, Program
 from stackyard.plan.solve import Solved, beyond_reach, without_the_rest
@@ -144,7 +144,7 @@ def cost_with(branch: Branched, orders: Array, fitout: Array) -> float:
 
 
 def _minimum(program: Program) -> float:
-    highs = solver(program, solver="ipm")
+    highs = solver(program, **method(program))
     run(highs)
     try:
         return reached(highs).objective
@@ -216,7 +216,7 @@ def extensive(branches: list[Branched], chances: Array, tail: float, aversion: f
         at=matrix.indices,
         values=matrix.data,
     )
-    highs = solver(program, solver="ipm")
+    highs = solver(program, **method(program))
     run(highs)
     x = reached(highs).values
     step = np.maximum(x[orders : orders + count].reshape(shape), 0.0)
