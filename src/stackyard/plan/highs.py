@@ -58,8 +58,8 @@ def put(highs: Any, **options: Any) -> None:
 def method(program: Program) -> dict[str, Any]:
     """The options by which a program of this size is solved first, as measured in design/solvers.md.
 
-    Interior point, with crossover to a vertex whose basis the re-solves start from. Above LARGE columns, where crossover
-    has not been seen to end, it is run only if the interior point is not optimal without it.
+    Interior point, with crossover to a vertex whose basis the re-solves start from. Above LARGE columns crossover has
+    not been seen to end: there it is run only if the interior point is not optimal without it.
     """
     return {"solver": "ipx", "run_crossover": "on" if program.cost.size <= LARGE else "choose"}
 
