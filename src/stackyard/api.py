@@ -9,7 +9,7 @@ True
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from stackyard.reach import Reach
     from stackyard.report.document import Report
     from stackyard.site.asked import Asked
+    from stackyard.sweep.file import Asked as SweepAsked
+    from stackyard.sweep.table import Swept
 
 Progress = Callable[[str], None]
 
@@ -245,6 +247,20 @@ def plan(
     return Result(read, built, solved.plan, explanation, report)
 
 
+def sweep(source: Path | str | Mapping[str, Any], **how: Any) -> Swept:
+    """Many jobs of one verb over axes and samples of its inputs, anywhere; one table: see `sweep.run.sweep`."""
+    from stackyard.sweep.run import sweep as swept
+
+    return swept(source, **how)
+
+
+def sweep_asked(source: Path | str | Mapping[str, Any]) -> SweepAsked:
+    """A sweep file read and counted, nothing run; raises InputErrors with every fault."""
+    from stackyard.sweep.file import read
+
+    return read(source)
+
+
 def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
     """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is."""
     from stackyard.plan.record import load as read
@@ -313,6 +329,8 @@ __all__ = [
     "site",
     "supply",
     "supply_checks",
+    "sweep",
+    "sweep_asked",
     "train",
     "training_choices",
     "validate",

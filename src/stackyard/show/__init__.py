@@ -8,12 +8,15 @@ from stackyard.show.screen import console, progress, reader_left
 from stackyard.show.serving import capacity, serving, simulation
 from stackyard.show.site import site
 from stackyard.show.supply import checks, supply
+from stackyard.show.sweep import asked, counting, swept
 from stackyard.show.training import training, validated_training
 
 __all__ = [
+    "asked",
     "capacity",
     "checks",
     "console",
+    "counting",
     "document",
     "estimate",
     "explanation",
@@ -32,6 +35,7 @@ __all__ = [
     "simulation",
     "site",
     "supply",
+    "swept",
     "training",
     "validated_training",
     "validation",

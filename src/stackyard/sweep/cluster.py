@@ -11,6 +11,7 @@ from stackyard.sweep.job import Chunk, Outcome, work
 from stackyard.sweep.places import Deal, Lost
 
 AHEAD = 2  # chunks for each thread: one that is done and one that waits, so that none stands idle
+PATIENCE = 10.0  # seconds to wait for the scheduler
 LOOK = 1.0  # seconds between looks at how many workers there are
 
 
@@ -31,7 +32,7 @@ class Cluster:
             raise InputErrors([Fault("command line", 0, "--on", "distributed is not installed", hint)]) from None
         self.address = address
         try:
-            self._client: Any = Client(address, set_as_default=False, timeout="10 s")  # type: ignore[no-untyped-call]
+            self._client: Any = Client(address, set_as_default=False, timeout=PATIENCE)  # type: ignore[no-untyped-call]
         except (OSError, TimeoutError, ValueError) as error:
             told = f"no Dask scheduler answers at {address} ({type(error).__name__})"
             hint = "start one: dask scheduler; and workers: dask worker ADDRESS --nthreads 1"
@@ -99,7 +100,7 @@ class Cluster:
             told = f"the cluster at {self.address} went away"
             raise SolveError(f"{told}; what is done is kept: the same command goes on from there.")
         told = f"the workers at {self.address} cannot do it: {type(error).__name__}: {error}"
-        raise SolveError(f"{told}\nThey need the same Stackyard and Python as here.")
+        raise SolveError(f"{told}\nThey and their scheduler need the same Stackyard and Python as here.")
 
 
 def _allowed(dask_scheduler: Any) -> int:

@@ -29,7 +29,7 @@ AT: Path_ = ("samples", "of")
 class Samples(Door):
     """Inputs that are drawn at random, each with its distribution."""
 
-    count: int = Field(ge=1, le=10_000_000)
+    count: int = Field(default=64, ge=1, le=10_000_000)
     """Samples at every combination of the axes; with sobol a power of two spreads best."""
     method: Literal["sobol", "random"] = "sobol"
     """Points of a scrambled Sobol sequence, or independent ones."""
@@ -90,7 +90,7 @@ def drawn_axis(reader: Reading, taking: Taking, asked: Samples) -> Axis | None:
         tuple(one for each, value in zip(inputs, row, strict=True) for one in each.taken(taking, value))
         for row in zip(*columns, strict=True)
     )
-    return Axis("samples", tuple(key for each in inputs for key in each.drawn.keys), taken, told)
+    return Axis("sample", tuple(key for each in inputs for key in each.drawn.keys), taken, told)
 
 
 def _input(reader: Reading, taking: Taking, name: str, raw: Any) -> _Input | None:

@@ -179,8 +179,11 @@ class Taking(Protocol):
     def key(self, stated: str) -> str:
         """The input that a key stands for."""
 
+    def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:
+        """The values of the inputs that are the same in all jobs, and which of them cannot be."""
+
     def value(self, key: str, stated: Any) -> Any:
-        """The input's value."""
+        """The value of an input that differs."""
 
     def drawn(self, key: str, number: float, lead: str, unit: str) -> Any:
         """A number that was drawn, as the input's value."""
@@ -202,6 +205,15 @@ class ByFields:
         if self.fields and stated not in self.fields:
             raise Refusal("is not an input of this verb", nearest(stated, self.fields))
         return stated
+
+    def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:
+        values, refused = {}, {}
+        for key, value in stated.items():
+            try:
+                values[key] = self.value(key, value)
+            except (ValueError, InputErrors) as error:
+                refused[key] = refusal(error)
+        return values, refused
 
     def value(self, key: str, stated: Any) -> Any:
         return self.fields[key](stated) if self.fields else stated

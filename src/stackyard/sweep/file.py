@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from stackyard.errors import Fault, Faults, nearest
+from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import UNKNOWN_KEY, Located, Path_, faults_of, read_yaml
 from stackyard.plan.amounts import Door
 from stackyard.sweep.draws import Samples
@@ -56,6 +57,14 @@ class Asked:
     def __len__(self) -> int:
         return sum(len(part.grid) for part in self.parts)
 
+    def summary(self) -> dict[str, Any]:
+        """What it comes to, for JSON."""
+        parts = [
+            {"part": part.name, "verb": part.setting.verb, "jobs": len(part.grid), "axes": part.grid.sizes}
+            for part in self.parts
+        ]
+        return {"name": self.name, "jobs": len(self), "parts": parts}
+
 
 def read(source: Path | str | Mapping[str, Any], verbs: Mapping[str, Verb] | None = None) -> Asked:
     """A sweep file, or the same as plain data, read and checked; raises InputErrors with every fault.
@@ -71,11 +80,7 @@ def read(source: Path | str | Mapping[str, Any], verbs: Mapping[str, Verb] | Non
     if not isinstance(located.data, dict):
         faults.add(located.file, 1, "", "is not a group of keys", "see docs/sweeps.md")
         faults.raise_any()
-    try:
-        document = Document.model_validate(located.data)
-    except ValidationError as error:
-        faults.extend(_with_next_steps(faults_of(error, located)))
-        faults.raise_any()
+    document = _validated(located, faults)
     known = {**KNOWN, **(verbs or {})}
     parts = [_part(located, folder, place, block, known, faults) for place, block in _blocks(document, located, faults)]
     faults.raise_any()
@@ -94,6 +99,31 @@ def _located(source: Path | str | Mapping[str, Any]) -> tuple[Located, Path]:
     if isinstance(source, Mapping):
         return Located("sweep", dict(source), {(): 0}), Path()
     return read_yaml(Path(source)), Path(source).parent
+
+
+def _validated(located: Located, faults: Faults) -> Document:
+    """The file's groups of keys. What is wrong is told and left out, so that the rest is looked at too."""
+    data = copy.deepcopy(located.data)
+    for _ in range(8):  # a key below one that was left out may be wrong as well
+        try:
+            return Document.model_validate(data)
+        except ValidationError as error:
+            faults.extend(_with_next_steps(faults_of(error, located)))
+            for problem in error.errors(include_url=False):
+                path = tuple(part for part in problem["loc"] if not str(part).startswith("[key]"))
+                _leave_out(data, path[:-1] if problem["type"] == "missing" else path)
+    raise InputErrors(faults)
+
+
+def _leave_out(data: Any, path: tuple[str | int, ...]) -> None:
+    """Takes away what stands at a path, or the last group above it that is there."""
+    for step in path[:-1]:
+        if not isinstance(data, dict) or not isinstance(data.get(step), dict):
+            path = (step,)
+            break
+        data = data[step]
+    if isinstance(data, dict):
+        data.pop(path[-1], None)
 
 
 def _with_next_steps(faults: Faults) -> list[Fault]:

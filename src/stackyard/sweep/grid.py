@@ -44,6 +44,11 @@ class Grid:
     def shape(self) -> tuple[int, ...]:
         return tuple(len(axis.values) for axis in self.axes)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Values of each axis, by its name; those that are drawn are 'sample'."""
+        return {axis.name: size for axis, size in zip(self.axes, self.shape, strict=True)}
+
     def __len__(self) -> int:
         return math.prod(self.shape)
 

@@ -119,16 +119,15 @@ def _source(function: Callable[..., Any]) -> str:
 
 @lru_cache(maxsize=1)
 def stamp() -> str:
-    """Digest of the program: its version, code and data, the catalogue, and the libraries that do its arithmetic.
+    """Digest of the program: its version, its code and data, the catalogue's in, and the libraries that do its arithmetic.
 
     A result is used again only under the same stamp, and a worker with another one is refused.
     """
     from importlib.metadata import PackageNotFoundError, version
 
     from stackyard import __version__
-    from stackyard.catalog import load
 
-    total = hashlib.sha256(f"{__version__}\x1f{load().digest}".encode())
+    total = hashlib.sha256(__version__.encode())
     for library in ("numpy", "scipy", "highspy", "numba", "xarray"):
         try:
             total.update(f"\x1f{library} {version(library)}".encode())

@@ -39,6 +39,7 @@ class Keys:
     data: dict[str, Any]
     files: Mapping[str, bytes]
     units: dict[str, str] = field(default_factory=dict)  # dotted path of such a table -> its unit
+    held: dict[str, Any] = field(default_factory=dict)  # changes that all jobs have
     tried: Counter[str] = field(default_factory=Counter)  # values by key that were held against the scenario
 
     def key(self, stated: str) -> str:
@@ -94,20 +95,38 @@ class Keys:
             hint = nearest(str(step), known) or more
             raise Refusal(f"'{stated}' leads nowhere: {where} has no '{step}'", hint)
 
+    def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:
+        """The changes that all jobs have, held against the scenario together."""
+        self.held = {key: self._with_unit(key, value) for key, value in stated.items()}
+        refused: dict[str, Refusal] = {}
+        try:
+            _read(self.data, self.held, self.scenario.folder)
+        except InputErrors as errors:
+            for fault in errors.faults:
+                key = next((key for key in stated if fault.key.startswith(key)), next(iter(stated), ""))
+                told = fault.message if fault.key == key else f"{fault.key}: {fault.message}"
+                refused.setdefault(key, Refusal(told, fault.hint))
+        return self.held, refused
+
     def value(self, key: str, stated: Any) -> Any:
-        """A value as it would stand in the file; a bare number in a table's row takes the table's unit."""
-        table = dotted(place(self.data, key)[:-2])
-        if table in self.units and isinstance(stated, int | float) and not isinstance(stated, bool):
-            stated = f"{stated!r} {self.units[table]}".strip()
+        """A value as it would stand in the file, held against the scenario with the changes that all jobs have."""
+        taken = self._with_unit(key, stated)
         self.tried[key] += 1
         if self.tried[key] > TRIED:
-            return stated
+            return taken
         try:
-            _read(self.data, {key: stated}, self.scenario.folder)
+            _read(self.data, {**self.held, key: taken}, self.scenario.folder)
         except InputErrors as errors:
             fault = errors.faults[0]
             told = fault.message if fault.key == key else f"{fault.key}: {fault.message}"
             raise Refusal(told, fault.hint) from None
+        return taken
+
+    def _with_unit(self, key: str, stated: Any) -> Any:
+        """A bare number in a table's row with the table's unit; anything else as it is."""
+        table = dotted(place(self.data, key)[:-2])
+        if table in self.units and isinstance(stated, int | float) and not isinstance(stated, bool):
+            return f"{stated!r} {self.units[table]}".strip()
         return stated
 
     def drawn(self, key: str, number: float, lead: str, unit: str) -> Any:

@@ -57,8 +57,9 @@ class Reader:
         """The jobs; None, and faults, where something is wrong."""
         if not self._opened(block, verb):
             return None
-        stated = {key: value for key, value in block.inputs.items() if not (verb.taking and key in verb.needs)}
-        fixed = [self.take(str(key), value, ("inputs", key)) for key, value in stated.items()]
+        fixed = self._fixed(
+            {key: value for key, value in block.inputs.items() if not (verb.taking and key in verb.needs)}
+        )
         axes = [self._axis(name, raw) for name, raw in block.axes.items()]
         if block.samples is not None:
             axes.append(drawn_axis(self, self._taking, block.samples))
@@ -69,7 +70,7 @@ class Reader:
             self.add((), "has neither axes nor samples", "axes: {key: [value, value]}")
         if not self.sound:
             return None
-        return Grid(dict(each for each in fixed if each is not None), tuple(axis for axis in axes if axis is not None))
+        return Grid(fixed, tuple(axis for axis in axes if axis is not None))
 
     def _opened(self, block: Block, verb: Verb) -> bool:
         """Reads the files of a verb that has some; False, and faults, where that fails."""
@@ -89,13 +90,14 @@ class Reader:
 
     # --- keys and values ---
 
-    def take(self, key: str, value: Any, path: Path_) -> tuple[str, Any] | None:
-        """An input and its value, claimed for one place; None, and a fault, where it cannot be."""
-        name = self.key(key, path)
-        if name is None:
-            return None
-        found = self.value(name, value, path)
-        return None if found is None else (name, found[0])
+    def _fixed(self, stated: Mapping[Any, Any]) -> dict[str, Any]:
+        """The inputs that are the same in all jobs, with their values."""
+        names = {key: self.key(str(key), ("inputs", key)) for key in stated}
+        values, refused = self._taking.fixed({name: stated[key] for key, name in names.items() if name is not None})
+        for key, name in names.items():
+            if name in refused:
+                self.add(("inputs", key), str(refused[name]), refused[name].hint)
+        return values
 
     def key(self, stated: str, path: Path_) -> str | None:
         """The input that a key stands for, claimed for this place."""
@@ -151,7 +153,7 @@ class Reader:
                 continue
             found = [self.value(str(key), one, at) for key, one in zip(names, each, strict=True)]
             rows.append(tuple(one[0] for one in found if one is not None))
-        if not self.sound:
+        if len(rows) < len(values) or any(len(row) < len(keys) for row in rows):
             return None
         self._distinct(rows, path)
         told = grid.shown(name, [row[0] for row in rows])

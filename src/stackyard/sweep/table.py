@@ -154,10 +154,6 @@ def gathered(
     return _plain(whole.select([*order, FAILED])), tuple(failures), shapes
 
 
-def _dim(axis: str) -> str:
-    return "sample" if axis == "samples" else axis
-
-
 def _plain(table: pa.Table) -> pa.Table:
     """One chunk a column, so that equal tables are equal bytes; a column of which nothing is known holds numbers."""
     import pyarrow as pa
