@@ -63,7 +63,7 @@ def swept(found: Swept, written: Sequence[Path]) -> None:
     if found.name:
         screen.print(found.name, style="bold", markup=False)
     before = f" ({found.known:,} known before)" if found.known else ""
-    lost = f"; {found.lost} workers lost" if found.lost else ""
+    lost = f"; {found.lost} worker{'s' * (found.lost > 1)} lost" if found.lost else ""
     screen.print(f"{found.table.num_rows:,} jobs{before}, {len(found.failures):,} failed{lost}. Table {found.digest}.")
     screen.print(_glance(found))
     if found.failures:

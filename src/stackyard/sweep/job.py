@@ -119,7 +119,7 @@ def _source(function: Callable[..., Any]) -> str:
 
 @lru_cache(maxsize=1)
 def stamp() -> str:
-    """Digest of the program: its version, its code and data, the catalogue's in, and the libraries that do its arithmetic.
+    """Digest of the program: its version, code and data (the catalogue's in), and the libraries of its arithmetic.
 
     A result is used again only under the same stamp, and a worker with another one is refused.
     """

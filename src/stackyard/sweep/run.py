@@ -45,7 +45,7 @@ class Progress:
         """All of it in words."""
         told = f"{self.known + self.done:,} of {self.total:,} jobs"
         told += f", {self.failed:,} failed" if self.failed else ""
-        told += f", {self.lost} workers lost" if self.lost else ""
+        told += f", {self.lost} worker{'s' * (self.lost > 1)} lost" if self.lost else ""
         if self.known + self.done == self.total:
             return told
         if not self.workers:
