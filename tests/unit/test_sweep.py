@@ -57,7 +57,7 @@ def plans(key: str, *values: Any, scenario: Path = FIRST) -> dict[str, Any]:
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_every_combination_is_one_job_and_the_last_axis_is_the_fastest(sizes: list[int]) -> None:
     made = Grid({"fixed": 1}, tuple(axis(f"a{i}", list(range(size))) for i, size in enumerate(sizes)))
-    places = [tuple(made.places(index)) for index in range(len(made))]
+    places = [tuple(made.inputs(index).values())[1:] for index in range(len(made))]
     assert len(made) == math.prod(sizes) and places == sorted(set(places))
     columns = made.columns()
     for index in range(len(made)):
@@ -300,6 +300,7 @@ parts:
         ({"verb": "plan", "axes": {"a": [1]}}, "scenario is missing"),
         (plans("supplies.memry.price", 1), "supplies has no 'memry' | did you mean 'memory'?"),
         (plans("supplies.memory.prise", "1 USD/stack"), "unknown key | did you mean 'price'?"),
+        (plans("money.discont_rate", "8%"), "unknown key | did you mean 'discount_rate'?"),
         (plans("sites.frankfurt.phases[7].month", "2027-01"), "has no '7' | a place from [0] to [1]"),
         (plans("sites.frankfurt.cooling", "air", "steam"), "cooling[1]: 'steam' is none of the allowed values"),
         (plans("horizon.end", "2026-06"), "sites.frankfurt.phases[1].month: 2027-01 is after the horizon"),
@@ -416,6 +417,15 @@ def test_what_the_index_does_not_name_was_never_done(tmp_path: Path) -> None:
     index = sqlite3.connect(tmp_path / "index.sqlite")
     assert index.execute("SELECT COUNT(*) FROM jobs").fetchone() == (3,)
     index.close()
+
+
+def test_rows_whose_file_was_lost_are_done_again(tmp_path: Path) -> None:
+    asked = estimates(axes={"batch": [8, 16], "tensor": [4]})
+    first = api.sweep(asked, on="here", store=tmp_path)
+    (file,) = (tmp_path / "rows").iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    again = api.sweep(asked, on="here", store=tmp_path)
+    assert (again.done, again.known) == (2, 0) and again.table.equals(first.table)
 
 
 # --- progress ---

@@ -22,8 +22,6 @@ class Cluster:
     worker held; so a chunk that was given up comes back to be tried with nothing else under way.
     """
 
-    target = 0.5
-
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client
@@ -39,6 +37,11 @@ class Cluster:
             raise InputErrors([Fault("command line", 0, "--on", told, hint)]) from None
         self._looked, self._threads = 0.0, 0
         self._flying: dict[Any, Chunk] = {}
+
+    @property
+    def target(self) -> float:
+        """A task costs Dask some milliseconds."""
+        return max(0.5, 0.03 * self._threads)
 
     @property
     def workers(self) -> int:

@@ -52,24 +52,24 @@ class Grid:
     def __len__(self) -> int:
         return math.prod(self.shape)
 
-    def places(self, index: int) -> list[int]:
-        """Which value of each axis a job has.
-
-        >>> axis = Axis("x", ("x",), ((1,), (2,), (3,)), {})
-        >>> Grid({}, (axis, axis)).places(5)
-        [1, 2]
-        """
-        found = []
-        for size in reversed(self.shape):
-            index, at = divmod(index, size)
-            found.append(at)
-        return found[::-1]
+    @cached_property
+    def _digits(self) -> list[tuple[int, list[dict[str, Any]]]]:
+        """Of each axis: after how many jobs it changes, and the inputs that each of its values sets."""
+        return [
+            (math.prod(self.shape[i + 1 :]), [dict(zip(axis.keys, value, strict=True)) for value in axis.values])
+            for i, axis in enumerate(self.axes)
+        ]
 
     def inputs(self, index: int) -> dict[str, Any]:
-        """The inputs of a job."""
+        """The inputs of a job.
+
+        >>> axis = Axis("x", ("x",), ((1,), (2,), (3,)), {})
+        >>> Grid({"y": 0}, (axis,)).inputs(2)
+        {'y': 0, 'x': 3}
+        """
         found = dict(self.fixed)
-        for axis, at in zip(self.axes, self.places(index), strict=True):
-            found.update(zip(axis.keys, axis.values[at], strict=True))
+        for each, values in self._digits:
+            found.update(values[index // each % len(values)])
         return found
 
     def names(self, setting: str) -> list[str]:

@@ -36,7 +36,9 @@ class Lost:
 class Place(Protocol):
     """A place to run sweeps: it takes chunks until none is left and none is under way."""
 
-    target: float  # seconds that a chunk should take, so that handing it over costs little
+    @property
+    def target(self) -> float:
+        """Seconds that a chunk should take, so that handing all of them out costs this program little of its time."""
 
     @property
     def workers(self) -> int:
@@ -91,10 +93,9 @@ class Processes:
     """Processes of this machine. Each is a pool of its own, so that a death is known to be of its chunk and costs no
     other; the dead are replaced, and all of them end when this program does, however it ends."""
 
-    target = 0.2
-
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self.target = max(0.2, 0.01 * workers)  # a chunk costs about a millisecond here
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if "forkserver" in methods:

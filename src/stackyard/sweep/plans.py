@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from stackyard.catalog import load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
 from stackyard.files import Located, Path_, dotted, read_csv
@@ -70,8 +72,9 @@ class Keys:
         """A table's column as points, so that each of its rows has a key."""
         raw: Any = at(self.data, path)
         table = read_csv(self.scenario.folder / str(raw["csv"]), ("month", str(raw["column"])), str(raw["csv"]))
-        series = _series(self.scenario.inputs, path)
-        unit = series.table.unit if series is not None and series.table is not None else str(raw.get("unit", ""))
+        series = _at(self.scenario.inputs, path)
+        known = isinstance(series, Series) and series.table is not None
+        unit = series.table.unit if known else str(raw.get("unit", ""))
         kept = {key: raw[key] for key in _PROVENANCE if key in raw}
         points: dict[str, Any] = {}
         for _, row in table.rows:
@@ -89,11 +92,19 @@ class Keys:
             inside = inside or (isinstance(owner, list) and isinstance(step, int) and step < len(owner))
             if inside or (size == len(path) - 1 and not last and isinstance(owner, dict)):
                 continue
+            if isinstance(owner, dict) and self._left_out(path[:size], str(step)):
+                owner[step] = {}
+                continue
             known = list(map(str, owner)) if isinstance(owner, dict) else []
             where = dotted(path[:size]) or "the scenario"
             more = f"a place from [0] to [{len(owner) - 1}]" if isinstance(owner, list) else ""
             hint = nearest(str(step), known) or more
             raise Refusal(f"'{stated}' leads nowhere: {where} has no '{step}'", hint)
+
+    def _left_out(self, path: Path_, step: str) -> bool:
+        """Whether a step is a group of keys that the file might have had there."""
+        found = _at(self.scenario.inputs, path)
+        return isinstance(found, BaseModel) and step in type(found).model_fields
 
     def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:
         """The changes that all jobs have, held against the scenario together."""
@@ -146,8 +157,8 @@ class Keys:
         return Shared(self.data, self.files)
 
 
-def _series(inputs: Any, path: Path_) -> Series | None:
-    """The series at a key path of what was read."""
+def _at(inputs: Any, path: Path_) -> Any:
+    """What was read at a key path; None where nothing was."""
     found: Any = inputs
     for step in path:
         if isinstance(found, Mapping):
@@ -156,7 +167,7 @@ def _series(inputs: Any, path: Path_) -> Series | None:
             found = found[step]
         else:
             found = getattr(found, str(step), None)
-    return found if isinstance(found, Series) else None
+    return found
 
 
 def _read(data: Any, changes: Inputs, folder: Path) -> Scenario:

@@ -266,4 +266,4 @@ def sweep(
         kept.flush()
         table, failures, shapes = gathered(asked, run.names, kept)
     seconds = time.monotonic() - start
-    return Swept(asked.name, table, failures, run.done, run.known, seconds, run.lost, shapes)
+    return Swept(asked.name, table, failures, run.done, run.known, seconds, run.busy, run.lost, shapes)

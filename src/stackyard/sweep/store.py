@@ -55,6 +55,8 @@ class Store:
             (folder / ROWS).mkdir(parents=True, exist_ok=True)
             self._index = sqlite3.connect(folder / INDEX, timeout=0.2, isolation_level=None)
             self._index.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._index.execute("PRAGMA journal_mode = WAL")
+            self._index.execute("PRAGMA synchronous = NORMAL")  # a commit waits for no disk; a power cut may lose some
             self._index.execute("BEGIN IMMEDIATE")
             self._index.execute(_TABLE)
             self._index.execute("COMMIT")
@@ -80,11 +82,19 @@ class Store:
         self._index.close()
 
     def _sweep_up(self) -> None:
-        """Removes files that no row of the index names: their jobs were cut off and are done again."""
-        named = {number for (number,) in self._index.execute("SELECT DISTINCT file FROM jobs")}
+        """Removes files that no row of the index names, and forgets rows whose file is not whole: both are done again."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        named = {number for (number,) in self._index.execute("SELECT DISTINCT file FROM jobs WHERE file > 0")}
         for path in (self.folder / ROWS).iterdir():
             if not path.stem.isdecimal() or int(path.stem) not in named:
                 path.unlink()
+        for file in named:
+            try:
+                pq.read_metadata(self.path(file))
+            except (OSError, pa.ArrowInvalid):
+                self._index.execute("DELETE FROM jobs WHERE file = ?", (file,))
 
     def path(self, file: int) -> Path:
         """Where the rows of a number stand."""

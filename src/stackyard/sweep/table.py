@@ -42,7 +42,8 @@ class Swept:
     failures: tuple[Failure, ...]
     done: int
     known: int
-    seconds: float
+    seconds: float  # from the first look at the file to the table
+    busy: float = 0.0  # of the jobs that were done now, added up
     lost: int = 0  # workers that died
     shapes: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
 
@@ -100,6 +101,7 @@ class Swept:
             "failed": [vars(each) for each in self.failures],
             "workers_lost": self.lost,
             "seconds": self.seconds,
+            "seconds_of_jobs": self.busy,
             "columns": self.table.column_names,
             "digest": self.digest,
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,16 @@ ESTIMATE: Fields = {
 
 def _part(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
     """The accelerator with the memory that is asked about, and the other inputs."""
+    rest = {key: value for key, value in inputs.items() if key not in _MEMORY and key != "chip"}
+    return _variant(inputs["chip"], *(inputs.get(key) for key in _MEMORY)), rest
+
+
+@lru_cache(maxsize=512)
+def _variant(chip: str, *memory: Any) -> Any:
+    """An accelerator with another memory: many jobs share one."""
     from stackyard.accelerators import what_if
 
-    rest = {key: value for key, value in inputs.items() if key not in _MEMORY and key != "chip"}
-    return what_if(inputs["chip"], **{key: inputs[key] for key in _MEMORY if key in inputs}), rest
+    return what_if(chip, **dict(zip(_MEMORY, memory, strict=True)))
 
 
 def estimated(inputs: Inputs) -> Row:
