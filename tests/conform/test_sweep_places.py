@@ -17,10 +17,11 @@ import pytest
 
 import stackyard
 from stackyard import api
-from stackyard.errors import InputErrors
+from stackyard.errors import InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Setting, Shared, work
-from stackyard.sweep.run import Progress
+from stackyard.sweep.run import DEADLY, Progress
 from stackyard.sweep.table import Swept
+from stackyard.sweep.verbs import Verb
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -137,7 +138,7 @@ def test_poisoned_jobs_are_told_with_their_reason_and_the_others_are_done(tmp_pa
     assert reasons == {
         "raises": ("ValueError: no value at 1", 1),
         "unsolved": ("there is no plan", 1),
-        "dies": ("its process died, in 2 tries", 2),
+        "dies": (DEADLY, 2),
         "short of memory": ("MemoryError", 2),
     }
     assert len(found.failures) == 8 and found.lost == 4
@@ -180,7 +181,7 @@ def test_a_job_that_kills_dask_workers_is_given_up_and_the_others_are_done(clust
     fine = {"verb": "try", "axes": {"x": list(range(20))}, "inputs": {"seconds": 0.01}}
     found, *_ = swept({"parts": {"poisoned": poisoned, "fine": fine}}, tmp_path, cluster, retries=0)
     assert [each.inputs["how"] for each in found.failures] == ["dies"]
-    assert "every worker that tried it died" in found.failures[0].reason
+    assert found.failures[0].reason == DEADLY
     assert found.to_pandas()["square"].notna().sum() == 21
 
 
@@ -234,6 +235,19 @@ def test_a_sweep_goes_on_after_its_driver_was_killed(tmp_path: Path) -> None:
     assert found.known > 0 and found.known + found.done == 60 and found.done < 60
     assert not (store / "rows" / "000999.parquet").exists()
     assert there == list(swept(slow, tmp_path / "whole", "here")[1:])
+
+
+def test_a_verb_that_workers_cannot_import_is_told(tmp_path: Path) -> None:
+    mine = Verb(lambda data, folder: sweep_verbs.job)
+    with pytest.raises(SolveError, match="a function of a module that they can import"):
+        api.sweep(jobs(1), on="processes:1", verbs={"try": mine})
+
+
+def test_a_sweep_tells_that_it_waits_while_nothing_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stackyard.sweep.places.TICK", 0.05)
+    seen: list[Progress] = []
+    swept(jobs(1, seconds=0.5), tmp_path, "processes:1", progress=seen.append)
+    assert len([at for at in seen if not at.done]) > 3 and seen[0].left is None
 
 
 def test_two_sweeps_do_not_write_in_one_folder(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Outcome, work
-from stackyard.sweep.places import Deal, Lost
+from stackyard.sweep.places import TICK, Deal, Done, Lost
 
 AHEAD = 2  # chunks for each thread: one that is done and one that waits, so that none stands idle
 PATIENCE = 10.0  # seconds to wait for the scheduler
+POLL = 0.005  # seconds between looks for results: a hundredth of what a chunk takes
 LOOK = 1.0  # seconds between looks at how many workers there are
 
 
@@ -51,7 +52,7 @@ class Cluster:
             self._looked = time.monotonic()
         return self._threads
 
-    def run(self, deal: Deal) -> Iterator[tuple[Chunk, list[Outcome] | Lost]]:
+    def run(self, deal: Deal) -> Iterator[Done | None]:
         from distributed import as_completed
 
         finished: Any = as_completed([], loop=self._client.loop, with_results=True, raise_errors=False)  # type: ignore[no-untyped-call]
@@ -71,7 +72,10 @@ class Cluster:
                     return
                 self._send(held, finished)
                 held = None
-            for future, result in finished.next_batch(block=True):
+            batch = _finished(finished)
+            if not batch:
+                yield None
+            for future, result in batch:
                 chunk = self._flying.pop(future)
                 yield chunk, self._found(chunk, future, result)
 
@@ -96,7 +100,7 @@ class Cluster:
         error = result[1] if isinstance(result, tuple) and len(result) == 3 else result
         if isinstance(error, KilledWorker):
             deaths = self._client.run_on_scheduler(_allowed) + 1
-            return Lost("every worker that tried it died", deaths, certain=chunk.alone)
+            return Lost(deaths, certain=chunk.alone)
         if isinstance(error, InputErrors):
             raise error
         if future.status in ("cancelled", "lost"):
@@ -104,6 +108,17 @@ class Cluster:
             raise SolveError(f"{told}; what is done is kept: the same command goes on from there.")
         told = f"the workers at {self.address} cannot do it: {type(error).__name__}: {error}"
         raise SolveError(f"{told}\nThey and their scheduler need the same Stackyard and Python as here.")
+
+
+def _finished(finished: Any) -> list[tuple[Any, Any]]:
+    """Futures that are finished, with their results; none where a second passed without any."""
+    end = time.monotonic() + TICK
+    while time.monotonic() < end:
+        batch: list[tuple[Any, Any]] = finished.next_batch(block=False)
+        if batch:
+            return batch
+        time.sleep(POLL)
+    return []
 
 
 def _allowed(dask_scheduler: Any) -> int:

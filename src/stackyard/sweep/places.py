@@ -14,10 +14,11 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from queue import SimpleQueue
+from pickle import PicklingError
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from stackyard.errors import Fault, InputErrors
+from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Outcome, work
 
 PRELOADED = ["stackyard.sweep.file", "stackyard.plan.build", "stackyard.plan.solve"]  # once for all local processes
@@ -28,9 +29,12 @@ Deal = Callable[[], Chunk | None]  # the next chunk; None where there is none no
 class Lost:
     """Workers died over a chunk: how many, and whether it is `certain` that they died of it."""
 
-    why: str
     deaths: int = 1
     certain: bool = True
+
+
+Done = tuple[Chunk, list[Outcome] | Lost]
+TICK = 1.0  # seconds after which a place says that nothing has finished
 
 
 class Place(Protocol):
@@ -44,8 +48,8 @@ class Place(Protocol):
     def workers(self) -> int:
         """How many jobs are done at once."""
 
-    def run(self, deal: Deal) -> Iterator[tuple[Chunk, list[Outcome] | Lost]]:
-        """Chunks with what became of them, as they finish."""
+    def run(self, deal: Deal) -> Iterator[Done | None]:
+        """Chunks with what became of them, as they finish; None where nothing finished for a second."""
 
     def close(self) -> None:
         """Ends what is under way."""
@@ -81,7 +85,7 @@ class Here:
     target = 0.1
     workers = 1
 
-    def run(self, deal: Deal) -> Iterator[tuple[Chunk, list[Outcome] | Lost]]:
+    def run(self, deal: Deal) -> Iterator[Done | None]:
         while (chunk := deal()) is not None:
             yield chunk, work(chunk)
 
@@ -106,7 +110,7 @@ class Processes:
     def _worker(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(1, mp_context=self._context, initializer=_end_with_parent)
 
-    def run(self, deal: Deal) -> Iterator[tuple[Chunk, list[Outcome] | Lost]]:
+    def run(self, deal: Deal) -> Iterator[Done | None]:
         done: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
         while True:
             while self._idle and (chunk := deal()) is not None:
@@ -116,15 +120,24 @@ class Processes:
                 future.add_done_callback(done.put)
             if not self._flying:
                 return
-            future = done.get()
+            try:
+                future = done.get(timeout=TICK)
+            except Empty:
+                yield None
+                continue
             worker, chunk = self._flying.pop(future)
             try:
                 found: list[Outcome] | Lost = future.result()
                 self._idle.append(worker)
             except BrokenProcessPool:
-                found = Lost("its process died")
+                found = Lost()
                 worker.shutdown(wait=False)
                 self._idle.append(None)
+            except (ImportError, AttributeError, PicklingError) as error:
+                told = f"the processes cannot do it: {type(error).__name__}: {error}"
+                raise SolveError(
+                    f"{told}\nA verb of your own is a function of a module that they can import."
+                ) from None
             yield chunk, found
 
     def close(self) -> None:

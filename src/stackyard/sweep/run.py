@@ -23,6 +23,7 @@ from stackyard.sweep.table import Swept, gathered
 from stackyard.sweep.verbs import Verb
 
 RETRIES = 2
+DEADLY = "its worker died whenever it was tried"
 NORMAL_90 = 1.2816  # standard normal quantile of 90%: of both ends of an 80% interval
 _GROWTH = 4  # most by which a chunk is larger than what its part has finished
 _PARTS = 4  # chunks that each worker should still get of what is left
@@ -169,11 +170,13 @@ class Run:
     def go(self) -> None:
         """Runs all that is to be done."""
         self.tell(self.progress())
-        for chunk, found in self.place.run(self.deal):
-            if isinstance(found, Lost):
-                self._lose(chunk, found)
-            else:
-                self._keep(chunk, found)
+        for finished in self.place.run(self.deal):
+            if finished is not None:
+                chunk, found = finished
+                if isinstance(found, Lost):
+                    self._lose(chunk, found)
+                else:
+                    self._keep(chunk, found)
             self.store.due()
             self.tell(self.progress())
 
@@ -204,8 +207,7 @@ class Run:
             tries = self.tries.get((chunk.part, job), 0) + blamed
             self.tries[chunk.part, job] = tries
             if blamed and tries > self.retries:
-                reason = f"{lost.why}, in {tries} tries" if tries > 1 else lost.why
-                self._finish(chunk.part, job, Outcome(job, 0.0, None, reason), tries)
+                self._finish(chunk.part, job, Outcome(job, 0.0, None, DEADLY), tries)
             else:
                 self.suspects.append((chunk.part, job))
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,8 @@ class Store:
             self._index.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._index.execute("PRAGMA journal_mode = WAL")
             self._index.execute("PRAGMA synchronous = NORMAL")  # a commit waits for no disk; a power cut may lose some
-            self._index.execute("BEGIN IMMEDIATE")
-            self._index.execute(_TABLE)
-            self._index.execute("COMMIT")
+            with self._writing():
+                self._index.execute(_TABLE)
             self._next = 1 + (self._index.execute("SELECT MAX(file) FROM jobs").fetchone()[0] or 0)
             self._sweep_up()
         except sqlite3.OperationalError as error:
@@ -81,8 +81,19 @@ class Store:
         self.flush()
         self._index.close()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction: all that is written inside it, or nothing."""
+        self._index.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._index.execute("ROLLBACK")
+            raise
+        self._index.execute("COMMIT")
+
     def _sweep_up(self) -> None:
-        """Removes files that no row of the index names, and forgets rows whose file is not whole: both are done again."""
+        """Removes files that no row of the index names, and forgets rows whose file is not whole: to be done again."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -136,9 +147,8 @@ class Store:
                 self._next += 1
             entries += [(each[0], file, at, *each[2:]) for at, each in enumerate(waiting)]
         if entries:
-            self._index.execute("BEGIN IMMEDIATE")
-            self._index.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)", entries)
-            self._index.execute("COMMIT")
+            with self._writing():
+                self._index.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)", entries)
         self._waiting.clear()
         self._count, self._flushed = 0, time.monotonic()
 
