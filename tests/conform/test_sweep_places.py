@@ -60,10 +60,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for process in reversed(started):
             process.terminate()
         for process in reversed(started):
-            process.wait(20)
+            process.wait(120)
 
 
-def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
+def until(holds: Callable[[], Any], seconds: float = 300.0) -> None:
     """Waits until something holds, which it must before long."""
     end = time.monotonic() + seconds
     while not holds():
@@ -291,5 +291,5 @@ def test_the_main_thread_is_not_needed(tmp_path: Path) -> None:
     found: list[Swept] = []
     thread = threading.Thread(target=lambda: found.append(swept(jobs(5), tmp_path, "processes:1")[0]))
     thread.start()
-    thread.join(60)
+    thread.join(300)
     assert found[0].done == 5
