@@ -225,10 +225,12 @@ def test_a_sweep_goes_on_after_its_driver_was_killed(tmp_path: Path) -> None:
     script = tmp_path / "driver.py"
     script.write_text(DRIVER.format(tests=str(HERE), source=slow, store=str(store)))
     driver = subprocess.Popen([sys.executable, str(script)], env=ENVIRONMENT)
-    until(lambda: list((store / "rows").glob("[0-9]*.parquet")))
-    workers = children(driver.pid)
-    driver.kill()
-    driver.wait()
+    try:
+        until(lambda: list((store / "rows").glob("[0-9]*.parquet")))
+        workers = children(driver.pid)
+    finally:
+        driver.kill()
+        driver.wait()
     until(lambda: not any(alive(pid) for pid in workers))  # none is left behind
     (store / "rows" / "000999.parquet").write_bytes(b"cut off")
     found, *there = swept(slow, store, "here")
