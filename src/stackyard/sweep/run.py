@@ -158,12 +158,12 @@ class Run:
         return Chunk(part.setting, self.settings[hand.part], inputs, hand.part, alone)
 
     def _size(self, hand: _Hand) -> int:
-        """Jobs that take the place's target together, no more than evidence and an even end allow."""
+        """Jobs that take the place's target together; no more than evidence and an even end, to a tenth of it, allow."""
         if not hand.pace.count:
             return 1
         fitting = self.place.target / max(hand.pace.mean, 1e-9)
         even = math.ceil(len(hand.jobs) / (_PARTS * max(self.place.workers, 1)))
-        return int(max(1, min(fitting, _GROWTH * hand.pace.count, max(even, 1), len(hand.jobs))))
+        return int(max(1, min(fitting, _GROWTH * hand.pace.count, max(even, fitting / 10), len(hand.jobs))))
 
     # --- results ---
 
