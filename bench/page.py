@@ -62,7 +62,7 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         title = f"{name} {found['peers'][name]['version']}" if name in found["peers"] else name
         rates = f"{pair['peer']:,.0f} | {pair['ours']:,.0f} | {pair['ratio']:,.0f}"
         lines.append(f"| {title} | {rates} | {pair['rounds']} |")
-    yield "\n".join(lines)
+    yield "\n".join(lines) if len(lines) > 2 else "No pairs have been run yet."
     yield "### Accuracy"
     yield (
         "Rows that both answer, one prediction each. Mean absolute error, median in brackets; `fitted` is what the "
@@ -87,22 +87,21 @@ def totals(found: dict[str, Any]) -> Iterator[str]:
             theirs = line["peer"]
             told = [f"{theirs['mean']:.1%} ({theirs['median']:.1%})"]
             for who in ("fitted", "left_out"):
-                mark = "**" if line[who]["mean"] > theirs["mean"] else ""
-                known = line[who]["mean"] == line[who]["mean"]
-                told.append(f"{mark}{line[who]['mean']:.1%}{mark} ({line[who]['median']:.1%})" if known else "–")
+                ours = line[who]
+                mark = "**" if ours and ours["mean"] > theirs["mean"] else ""
+                told.append(f"{mark}{ours['mean']:.1%}{mark} ({ours['median']:.1%})" if ours else "–")
             nearer = [line[f"{who}_nearer"] for who in ("fitted", "left_out")]
-            told.append(", ".join(f"{share:.0%}" for share in nearer) if told[-1] != "–" else f"{nearer[0]:.0%}")
+            told.append(", ".join("–" if share is None else f"{share:.0%}" for share in nearer))
             yield f"| {name} | {_NAMES[line['key'][0]]} | {line['rows']:,} | {' | '.join(told)} |"
 
 
 def cells(accuracy: list[dict[str, Any]]) -> Iterator[str]:
     for line in (line for line in accuracy if len(line["key"]) > 1):
-        told = [
-            f"{line[who][name]:+.1%}" if name == "bias" else f"{line[who][name]:.1%}"
-            for who in ("peer", "fitted", "left_out")
-            for name in ("bias", "median", "mean")
-        ]
-        yield f"| {' '.join(line['key'])} | {line['rows']} | {' | '.join(told).replace('nan%', '–')} |"
+        told = []
+        for error in (line[who] for who in ("peer", "fitted", "left_out")):
+            each = [f"{error['bias']:+.1%}", f"{error['median']:.1%}", f"{error['mean']:.1%}"] if error else ["–"] * 3
+            told += each
+        yield f"| {' '.join(line['key'])} | {line['rows']} | {' | '.join(told)} |"
 
 
 def own(run: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 LINE = re.compile(r"(?P<axis>\w+) (?P<size>\d+)  (?P<columns>[\d,]+) columns.*built in (?P<built>[\d.]+) s CPU")
-SOLVED = re.compile(r"ipm, crossover\s+(?P<seconds>[\d.]+) s CPU")
+SOLVED = re.compile(r"solved\s+(?P<seconds>[\d.]+) s CPU")
 
 
 def main(source: Path, target: Path) -> None:

@@ -65,9 +65,11 @@ def errors(measured: Vector, *predicted: Vector) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": len(measured)}
     for who, error in zip(WHO, off, strict=True):
         size = np.abs(error)
-        found[who] = {"bias": error.mean(), "median": float(np.median(size)), "mean": size.mean()}
+        found[who] = None  # where the last fit did not know every row
+        if np.isfinite(error).all():
+            found[who] = {"bias": error.mean(), "median": float(np.median(size)), "mean": size.mean()}
     for who, error in zip(WHO[1:], off[1:], strict=True):
-        found[f"{who}_nearer"] = float(np.mean(np.abs(error) < np.abs(off[0])))
+        found[f"{who}_nearer"] = None if found[who] is None else float(np.mean(np.abs(error) < np.abs(off[0])))
     return found
 
 
@@ -95,6 +97,12 @@ def compared(peer: str, some: Sequence[Row], found: Found, ours: Vector, held: V
     }
 
 
+def three(error: dict[str, float] | None) -> str:
+    if error is None:
+        return f"{'-':>7} {'-':>7} {'-':>7}"
+    return f"{error['bias']:+7.1%} {error['median']:7.1%} {error['mean']:7.1%}"
+
+
 def told(results: dict[str, Any]) -> Iterator[str]:
     """The figures as tables of text."""
     for peer, one in results["peers"].items():
@@ -102,7 +110,7 @@ def told(results: dict[str, Any]) -> Iterator[str]:
         yield f"\n{'':<48}{columns}"
         yield "  ".join((f"{'':<40}  rows", *("   bias  median    mean",) * 3))
         for line in one["accuracy"]:
-            cells = [f"{e['bias']:+7.1%} {e['median']:7.1%} {e['mean']:7.1%}" for e in (line[who] for who in WHO)]
+            cells = [three(line[who]) for who in WHO]
             label = "all " * (len(line["key"]) == 1) + " ".join(line["key"])
             yield "  ".join((f"{label:<40} {line['rows']:5d}", *cells))
         for reason, count in one["not_expressed"].items():
@@ -120,7 +128,7 @@ def write_package_table(results: dict[str, Any]) -> None:
         writer.writerow(("peer", "version", "metric", "rows", "peer_error", "fitted", "left_out", "date"))
         for peer, one in results["peers"].items():
             for line in (line for line in one["accuracy"] if len(line["key"]) == 1):
-                means = (f"{line[who]['mean']:.4f}" for who in WHO)
+                means = (f"{line[who]['mean']:.4f}" if line[who] else "" for who in WHO)
                 writer.writerow((peer, one["version"], *line["key"], line["rows"], *means, results["date"]))
 
 
@@ -145,7 +153,7 @@ def main(arguments: Sequence[str]) -> None:
         "date": date.today().isoformat(),
         "rows": len(some),
         "peers": {peer: compared(peer, some, saved(chosen.answers, peer, some), ours, held) for peer in asked},
-        "speed": before["speed"] if chosen.no_speed and "speed" in before else speed(here),
+        "speed": before.get("speed", speed([])) if chosen.no_speed else speed(here),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")

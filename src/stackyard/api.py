@@ -9,12 +9,13 @@ True
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackyard.accelerators import memory, search, what_if, workload, write_map
 from stackyard.api_serving import (
     capacity,
     capacity_row,
@@ -26,11 +27,10 @@ from stackyard.api_serving import (
     validate_serving,
     write_simulation,
 )
-from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
 from stackyard.files import atomically, write_all
-from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
+from stackyard.serving import disaggregate, estimate, nearest_fit
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
 from stackyard.validation import aims, is_training, peers, validate, validate_power, validate_training, write_validation
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from stackyard.alliance.workspace import Workspace
     from stackyard.catalog.audit import Finding
     from stackyard.hbm.calibration import Check
-    from stackyard.perf.frontier import Frontier, Workload
-    from stackyard.perf.whatif import Variant
-    from stackyard.perf.worth import MemoryWorth
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
@@ -52,6 +49,8 @@ if TYPE_CHECKING:
     from stackyard.reach import Reach
     from stackyard.report.document import Report
     from stackyard.site.asked import Asked
+    from stackyard.sweep.file import Asked as SweepAsked
+    from stackyard.sweep.table import Swept
 
 Progress = Callable[[str], None]
 
@@ -122,136 +121,6 @@ def audit() -> list[Finding]:
 
     found = audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
     return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")
-
-
-def what_if(
-    chip: str,
-    *,
-    model: str | None = None,
-    hbm: str | None = None,
-    height: int | None = None,
-    stacks: int | None = None,
-    capacity: str | None = None,
-    bandwidth: str | None = None,
-    energy: str | None = None,
-) -> Variant:
-    """An accelerator (or the one of a system) with the memory that is asked about; its own where nothing is.
-
-    `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
-    accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
-    ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
-    exist, with the nearest; also for a `model` that is to run on it.
-
-    >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
-    'H200 SXM 141GB with 8 x HBM4 12-high'
-    >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
-    7.2
-    """
-    from stackyard.perf.asked import both, variant
-
-    if model is not None:
-        both(catalog(), model, chip)
-    return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
-
-
-def search(
-    model: str,
-    chip: str | Variant,
-    *,
-    prompt: float = 1000,
-    output: float = 1000,
-    ttft: str | None = None,
-    tpot: str | None = None,
-    precisions: Sequence[str] = (),
-    within: str = "",
-    draft: int = 0,
-    acceptance: str | None = None,
-    draft_model: str | None = None,
-    prefix_hits: str | None = None,
-) -> Frontier:
-    """All layouts, batches and precisions of a model on an accelerator or system that meet a latency objective.
-
-    On a system, named as the chip or as `within`, the replica stays inside it; on an accelerator inside eight stages of
-    its scale-up domain. All precisions are tried where none is named; the objective, guessed tokens and cache hits are
-    those of `estimate`. Where nothing qualifies, the result has the nearest and says why. Raises InputErrors for
-    unknown ids, units or precisions.
-
-    >>> found = search("llama-3.1-70b", "h200", tpot="30 ms", precisions=["fp8"])
-    >>> bool(found.points.tpot[found.best["latency"]] < 0.03)
-    True
-    """
-    from stackyard.perf.asked import serving, system
-    from stackyard.perf.frontier import candidates, frontier
-    from stackyard.perf.precision import PRESETS
-
-    variant = what_if(chip) if isinstance(chip, str) else chip
-    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
-    way = serving(catalog(), asked.model, variant.chip, draft, acceptance, draft_model, prefix_hits)
-    asked = replace(asked, serving=way)
-    domain = max(variant.chip.scale_up_domain, 1)
-    rack = system(catalog(), within or (chip if isinstance(chip, str) else ""))
-    most = 8 * domain if rack is None else rack.accelerators
-    try:
-        names = [name.lower() for name in precisions] or list(PRESETS)
-        among = candidates(asked.model, min(domain, most), most)
-        return frontier(asked, variant, among, _prices(variant.chip), names)
-    except ValueError as error:
-        raise refused("search", str(error), "see: stackyard search --help") from None
-
-
-def memory(
-    model: str,
-    chip: str | Variant,
-    *,
-    prompt: float = 1000,
-    output: float = 1000,
-    precision: str = "bf16",
-    ttft: str | None = None,
-    tpot: str | None = None,
-) -> MemoryWorth | None:
-    """What one more GB, TB/s or stack is worth to a service, regime by regime; the objective is that of `estimate`.
-
-    None where the service does not fit within the objective: `estimate` says why. Raises InputErrors for unknown ids,
-    units or precisions.
-
-    >>> found = memory("llama-3.1-70b", "h200", precision="fp8")
-    >>> found is not None and found.regimes[0].worths[1].elasticity > 0
-    True
-    """
-    from stackyard.perf.worth import worth
-
-    variant = what_if(chip) if isinstance(chip, str) else chip
-    asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
-    try:
-        return worth(asked, variant, precision.lower())
-    except ValueError as error:
-        raise refused("memory", str(error), "see: stackyard memory --help") from None
-
-
-def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path:
-    """Writes the capacity-bandwidth map of a service, and what memory is worth to it, as a page that opens offline."""
-    from stackyard.perf.memory_map import memory_map
-    from stackyard.report.formats import FORMATS
-    from stackyard.report.memory import document
-
-    known, precision = catalog(), found.best.precision
-    least = found.variant.chip.memory / 4.0  # far smaller ones and those without HBM would only crowd the picture
-    others = [chip for chip in known.accelerators.values() if chip.hbm and chip.memory >= least]
-    over = memory_map(found.workload, found.variant, precision, others, known.hbm.values())
-    report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
-    with atomically(Path(path)) as beside:
-        _write(beside, FORMATS["html"](report))
-    return Path(path)
-
-
-def workload(
-    model: str, *, prompt: float = 1000, output: float = 1000, ttft: str | None = None, tpot: str | None = None
-) -> Workload:
-    """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
-    from stackyard.perf.frontier import Workload
-
-    first, each = objective(ttft, tpot, OBJECTIVE)
-    return Workload(catalog().model(model), float(prompt), float(output), first, each)
 
 
 def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
@@ -395,6 +264,20 @@ def plan(
     return Result(read, built, solved.plan, explanation, in_language(report, language))
 
 
+def sweep(source: Path | str | Mapping[str, Any], **how: Any) -> Swept:
+    """Many jobs of one verb over axes and samples of its inputs, anywhere; one table: see `sweep.run.sweep`."""
+    from stackyard.sweep.run import sweep as swept
+
+    return swept(source, **how)
+
+
+def sweep_asked(source: Path | str | Mapping[str, Any]) -> SweepAsked:
+    """A sweep file read and counted, nothing run; raises InputErrors with every fault."""
+    from stackyard.sweep.file import read
+
+    return read(source)
+
+
 def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
     """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is."""
     from stackyard.plan.record import load as read
@@ -465,6 +348,8 @@ __all__ = [
     "site",
     "supply",
     "supply_checks",
+    "sweep",
+    "sweep_asked",
     "train",
     "training_choices",
     "validate",

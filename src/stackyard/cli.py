@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard import cli_plans, cli_serving, cli_supply
+from stackyard import cli_plans, cli_serving, cli_supply, cli_sweep
 from stackyard.cli_ledger import account_app, ledger_app, web
 from stackyard.cli_serving import print_json
 from stackyard.errors import Fault, InputErrors, SolveError
@@ -458,7 +458,7 @@ def validate(
         show.validation(found, training, power, written, aimed, peers)
 
 
-for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS):
+for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS, cli_sweep.sweep):
     app.command()(verb)
 
 

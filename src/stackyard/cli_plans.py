@@ -50,15 +50,18 @@ def fan(
 
 def robust(
     scenario: Annotated[Path, typer.Argument(help="A scenario file or folder with branches of what is not known.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the report; a run that was killed goes on there.")
+    ] = Path("out"),
 ) -> None:
     """Find the orders and fit-out of the first months that serve all branches of the future best, with their tail."""
     from stackyard import api, show
     from stackyard.files import require_folder
 
     require_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
     with show.progress() as progress:
-        _, document = api.robust(scenario, progress)
+        _, document = api.robust(scenario, progress, store=out / "robust.jsonl")
         written = document.write(out)
     show.document(document.report, written)
 

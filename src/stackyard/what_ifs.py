@@ -193,8 +193,13 @@ def fan(
     return found, Document(report, values, "fan")
 
 
-def robust(path: Path | str, progress: Progress | None = None) -> tuple[Robust, Document]:
-    """The robust first step over the branches of a scenario; InputErrors where it has none."""
+def robust(
+    path: Path | str, progress: Progress | None = None, *, store: Path | str | None = None
+) -> tuple[Robust, Document]:
+    """The robust first step over the branches of a scenario; InputErrors where it has none.
+
+    `store` is a file that a run which was killed goes on from.
+    """
     import numpy as np
 
     from stackyard.plan.uncertainty.robust import robust as stepped
@@ -214,8 +219,16 @@ def robust(path: Path | str, progress: Progress | None = None) -> tuple[Robust, 
     problems = {name: sampler.problem(share) for name, share in shares.items()}
     chances = np.array([branch.chance.si for branch in doubt.branches.values()])
     tail, aversion = doubt.tail.si, doubt.aversion.si
-    months = doubt.first_step
-    found = stepped(problems, chances, solved, months=months, tail=tail, aversion=aversion, progress=progress)
+    found = stepped(
+        problems,
+        chances,
+        solved,
+        months=doubt.first_step,
+        tail=tail,
+        aversion=aversion,
+        store=None if store is None else Path(store),
+        progress=progress,
+    )
     report = robust_report(found, problem, date=date.today().isoformat(), reproduce=f"stackyard robust {path}")
     costs = {name: getattr(found, f"cost_{name}").tolist() for name in ("careful", "neutral", "mean_plan", "knowing")}
     values = {

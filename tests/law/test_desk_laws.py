@@ -22,7 +22,7 @@ from stackyard.alliance.workspace import Workspace, open_workspace
 from stackyard.errors import Stopped
 from stackyard.plan.check import audit
 from stackyard.plan.solve import solve_warm
-from stackyard.report.document import Figure, Waterfall
+from stackyard.report.document import Figure, Table, Waterfall
 from stackyard.words.spoken import Words
 
 FIRST = yaml.safe_load((Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8"))
@@ -125,6 +125,8 @@ def test_steps_of_changed_promises_add_up_to_the_change_and_are_a_picture(folder
     before, changes = workspace.changes(seen)
     blocks = plan_changes(seen, Words("en"), before, changes)
     drawn = [block.data for block in blocks if isinstance(block, Figure)]
+    told = [row[0] for block in blocks if isinstance(block, Table) for row in block.rows]
+    assert "Share of demand served in 2027" in told and "Power of the yard" in told
     assert drawn and all(isinstance(data, Waterfall) for data in drawn)
     for data in drawn:
         assert isinstance(data, Waterfall)

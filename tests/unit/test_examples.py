@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stackyard import api
+from stackyard import api, catalog
 from stackyard.plan.causes import NOTHING
 from stackyard.plan.check import audit
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.plan import reported
+from stackyard.plan.scenario import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -19,6 +20,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture(scope="module", params=["first-plan.yaml", "openai-sk"])
 def result(request: pytest.FixtureRequest) -> api.Result:
     return api.plan(EXAMPLES / request.param)
+
+
+@pytest.mark.parametrize("changes", ["hbm4-slips.yaml", "other-models.yaml"])
+def test_the_changes_of_the_example_read(changes: str) -> None:
+    known = catalog.load()
+    base, other = (load(EXAMPLES / "openai-sk" / name, known) for name in ("scenario.yaml", changes))
+    assert other.digest != base.digest and other.months == base.months
 
 
 def test_the_audit_finds_nothing(result: api.Result) -> None:

@@ -10,11 +10,13 @@ import pytest
 import xarray as xr
 
 from stackyard.errors import SolveError
+from stackyard.plan import highs
+from stackyard.plan.check import audit
 from stackyard.plan.formulate import formulate, scale, scales
 from stackyard.plan.highs import run
 from stackyard.plan.plan import in_year
 from stackyard.plan.problem import Problem
-from stackyard.plan.solve import Solved, solve
+from stackyard.plan.solve import Solved, solve, solve_warm
 
 Problems = Callable[[int], Problem]
 Plans = Callable[[int], Solved]
@@ -69,6 +71,24 @@ def test_any_coefficient_can_be_changed_and_solved_again(problem_of: Problems, s
         changed = xr.full_like(problem_of(0).data[name], value)
         fresh = solve(Problem(problem_of(0).data.assign({name: changed})))
         assert solved_of(0).resolve({name: changed}).objective == pytest.approx(fresh.objective, rel=1e-7)
+
+
+def test_a_large_program_is_planned_without_a_vertex(
+    problem_of: Problems, solved_of: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every program is large here: same cost, prices that prove it, and re-solves that start from nothing."""
+    monkeypatch.setattr(highs, "LARGE", 0)
+    for seed in range(4):
+        solved = solve_warm(problem_of(seed))
+        assert audit(problem_of(seed), solved.plan) == []
+        assert solved.plan.objective == pytest.approx(solved_of(seed).plan.objective, rel=1e-7)
+        more = {"demand": problem_of(seed).data["demand"] * 1.2}
+        assert solved.resolve(more).objective == pytest.approx(solved_of(seed).resolve(more).objective, rel=1e-7)
+
+
+def test_an_option_that_the_solver_lacks_is_refused(problem_of: Problems) -> None:
+    with pytest.raises(ValueError, match="has no solver 'oracle'"):
+        highs.solver(formulate(problem_of(0)).program, solver="oracle")
 
 
 def test_scales_are_powers_of_two_and_undo_exactly(problem_of: Problems) -> None:

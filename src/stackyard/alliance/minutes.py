@@ -247,11 +247,11 @@ def plan_changes(
 ) -> tuple[Block, ...]:
     """The plan's figures before and now, what limits each year, and what each changed promise did."""
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, year, unit) in named(seen.figures).items():
+    for key, (name, _, unit) in named(seen.figures).items():
         now, old = seen.figures[key], before.get(key)
         then = words.amount(old, unit) if old is not None else "–"
         by = words.change(noticed(now - old, now, unit), unit) if old is not None else "–"
-        rows.append((words(name, year=year), then, words.amount(now, unit), by))
+        rows.append((words(name), then, words.amount(now, unit), by))
     blocks: list[Block] = []
     same = before and all(
         noticed(seen.figures[key] - before[key], before[key], unit) == 0.0

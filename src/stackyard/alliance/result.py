@@ -26,19 +26,20 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "spending": (phrase("Spending"), "USD"),
     "present_cost": (phrase("Net present cost"), "USD"),
 }
-IN_A_YEAR = phrase("Share of demand served in {year}")
 
 
 def named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-    """Of each figure that is there, what it is called, the year that its name has, and its unit.
+    """Of each figure that is there, what it is called, the year that it is of, and its unit.
 
     >>> named(["served_2027", "spending"])
-    {'spending': ('Spending', '', 'USD'), 'served_2027': ('Share of demand served in {year}', '2027', '')}
+    {'spending': ('Spending', '', 'USD'), 'served_2027': ('Share of demand served in 2027', '2027', '')}
     """
     there = set(keys)
     years = sorted(key.removeprefix("served_") for key in there if key.startswith("served_2"))
     fixed = {key: (name, "", unit) for key, (name, unit) in FIGURES.items() if key in there}
-    return fixed | {f"served_{year}": (IN_A_YEAR, year, "") for year in years}
+    return fixed | {
+        f"served_{year}": (phrase("Share of demand served in {year}", year=year), year, "") for year in years
+    }
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def waterfalls(
         names = (words("At the last meeting"), *(_short(step) for step, _ in steps), words("Now"))
         shown = to.of(values)
         told = "; ".join(f"{step} {plain(value)}" for step, value in zip(names, shown, strict=True))
-        figure = words(name, year=year)
+        figure = words(name)
         title = words("{figure}: what each changed promise did", figure=figure)
         data = Waterfall(names, shown, figure, to.unit, rise_is_good=bool(year))
         found.append(Figure(f"waterfall-{key.replace('_', '-')}", title, data, f"{title} ({to.unit}): {told}."))

@@ -20,6 +20,7 @@ from stackyard.source import Fact, Grade, weakest
 
 SAMPLES, SEED = 4000, 7
 PRICED = 12  # dies of the stack that prices on record are of
+INFERRED_WITH = "hbm3e"  # the generation whose yields and shipments the defects were inferred from
 LOW, HIGH = 10.0, 90.0  # percentiles of an interval
 YieldModel = Literal["poisson", "murphy", "negative-binomial"]
 
@@ -99,8 +100,9 @@ def chain(
 
     `maker` is an id of the catalogue, or 'industry'. `volume` is what the maker has made since its yield was reported,
     over what it had made then: defects fall along the experience curve (`learned_defects`); 1 keeps the yield
-    reported. Intervals take every constant as triangular over its range, independent of the others, in samples that
-    are the same each time; facts without a range are certain. Raises ValueError for a generation without a die area or
+    reported. Intervals take every constant as triangular over its range, independent of the others but for defects and
+    the die area that they were inferred with (`_together`), in samples that are the same each time; facts without a
+    range are certain. Raises ValueError for a generation without a die area or
     a height that it does not have.
 
     >>> from stackyard.catalog import load
@@ -117,7 +119,7 @@ def chain(
     facts = _facts(generation, height, maker)
     random = np.random.default_rng(SEED)
     central = amounts({name: fact.si for name, fact in facts.items()}, height, wafers, model, volume)
-    drawn = {name: draw(fact, random) for name, fact in facts.items()}
+    drawn = _together({name: draw(fact, random) for name, fact in facts.items()}, generation.id, facts["die_area"].si)
     sampled = amounts(drawn, height, wafers, model, volume)
     steps, samples = [], {}
     for name, unit, how, used in STEPS:
@@ -130,6 +132,14 @@ def chain(
         )
         steps.append(Step(name, unit, float(central[name]), float(low), float(high), how, added))
     return Chain(generation, height, maker, wafers, tuple(steps), samples)
+
+
+def _together(drawn: dict[str, Numeric], generation: str, area: float) -> dict[str, Numeric]:
+    """Samples in which the defects go with the die area that they were inferred with: the record tells a yield, so that
+    what is known is defects x area, and a die that is larger than its fact has fewer defects for each cm2."""
+    if generation != INFERRED_WITH:
+        return drawn
+    return drawn | {"defects": np.multiply(drawn["defects"], np.divide(area, drawn["die_area"]))}
 
 
 def amounts(v: Values, height: int, wafers: Numeric, model: str, volume: float) -> dict[str, Numeric]:

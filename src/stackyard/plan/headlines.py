@@ -30,6 +30,7 @@ def headlines(problem: Problem, plan: Plan) -> dict[Headline, float]:
         Headline("Spending", "USD"): float(spent.sum()),
         Headline("Price of tokens not served", "USD"): float(f["cost_unserved"].sum()),
         Headline("Price of training done late", "USD"): float(f["cost_late"].sum()),
+        Headline("Price of tokens worth less", "USD"): float(f["cost_quality"].sum()),
         Headline("Tokens served", "tokens"): float((served * days).sum()),
         Headline("Tokens not served", "tokens"): float((x["unserved"].sum(V) * days).sum()),
         Headline("HBM stacks drawn", "stacks"): float(x["draw"].sum()),

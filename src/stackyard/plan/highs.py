@@ -16,6 +16,8 @@ import numpy as np
 from stackyard.errors import SolveError, Stopped
 from stackyard.plan.program import Array, Program
 
+LARGE = 150_000  # columns
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -47,9 +49,22 @@ def solver(program: Program, **options: Any) -> Any:
 
 
 def put(highs: Any, **options: Any) -> None:
-    """Sets options of HiGHS by name."""
+    """Sets options of HiGHS by name; ValueError for one that it does not take, such as a method that it was built
+    without."""
+    import highspy
+
     for name, value in options.items():
-        highs.setOptionValue(name, value)
+        if highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
+            raise ValueError(f"HiGHS {highs.version()} has no {name} {value!r}")
+
+
+def method(program: Program) -> dict[str, Any]:
+    """The options by which a program of this size is solved first, as measured in design/solvers.md.
+
+    Interior point, with crossover to a vertex whose basis the re-solves start from. Above LARGE columns crossover has
+    not been seen to end: there it is run only if the interior point is not optimal without it.
+    """
+    return {"solver": "ipx", "run_crossover": "on" if program.cost.size <= LARGE else "choose"}
 
 
 def hand_over(highs: Any, program: Program) -> None:

@@ -185,15 +185,6 @@ def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:
     return found
 
 
-def with_nothing_to_choose(data: xr.Dataset) -> xr.Dataset:
-    """The same coefficients, and of everything that is left out there is none: tiers, contracts, choices, training."""
-    rare = {dim: np.zeros(0, dtype=str) for dim in (R, O, N, G, C, P) if dim not in data.dims}
-    data = data.assign_coords(rare)
-    missing = {name: column for name, column in SCHEMA.items() if name not in data}
-    none = {n: array(n, np.zeros([data.sizes[dim] for dim in column.dims])) for n, column in missing.items()}
-    return data.assign(none)
-
-
 def array(name: str, values: object, schema: dict[str, Column] | None = None) -> xr.Variable:
     """A variable of the schema with its axes and unit attached: `Dataset({name: array(name, values)})`."""
     column = (schema or SCHEMA)[name]

@@ -32,7 +32,7 @@ Progress = Callable[[str], None]
 class Worth:
     """What STEP more of a limit in one year is worth, where and when it has a price in that year.
 
-    `step` is in `unit`: the sum over the year, for power the mean watts of its months. `predicted` is price x step,
+    `step` is in `unit`: the sum over the year, for power the most watts in a month. `predicted` is price x step,
     `saved` what a re-solve found (nan when none was made), both in USD of today; `tokens` are more served, in tokens
     per day, mean of the year in which they are most, `tokens_year`.
     """
@@ -153,7 +153,7 @@ def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress
                 other = resolve({resource.amount: d[resource.amount] + step})
                 saved = plan.objective - other.objective
                 tokens, when = _most(problem, plan, other, years, year)
-            size = float(step.sum()) / (float((step.sum(resource.axis) > 0).sum()) if resource.unit == "W" else 1.0)
+            size = float(step.sum(resource.axis).max() if resource.unit == "W" else step.sum())
             found.append(Worth(name, year, size, resource.unit, predicted, saved, tokens, when))
     return tuple(found)
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, heed, put, reached, run, solver
+from stackyard.plan.highs import Reached, hand_over, heed, method, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
@@ -25,8 +25,23 @@ from stackyard.words import number, phrase
 Progress = Callable[[str], None]
 Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
 
-METHOD = "ipm"  # with crossover to a basis; simplex takes four times as long: see design/solvers.md
 GAP = 1e-3  # of the cost: how much cheaper another plan with other choices may be
+
+
+@dataclass(frozen=True)
+class Warm:
+    """HiGHS after it solved a program: from a basis simplex goes on; a large program has none that is valid, and its
+    re-solves are interior point from scratch."""
+
+    highs: Any
+    program: Program
+    basis: Any
+
+    @classmethod
+    def after(cls, highs: Any, program: Program) -> Warm:
+        basis = highs.getBasis()
+        put(highs, time_limit=np.inf, **({"solver": "simplex"} if basis.valid else {}))
+        return cls(highs, program, basis)
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Solved:
 
     plan: Plan
     formulation: Formulation
-    _again: list[Any] = field(default_factory=list, repr=False)
+    _again: list[Warm] = field(default_factory=list, repr=False)
 
     @property
     def choices(self) -> dict[str, Array]:
@@ -59,12 +74,12 @@ class Solved:
         heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
-        highs, shape, basis = self._warm()
-        hand_over(highs, program)
-        if program.same_shape(shape):
-            highs.setBasis(basis)
-        highs.run()
-        found = reached(highs)
+        warm = self._warm()
+        hand_over(warm.highs, program)
+        if warm.basis.valid and program.same_shape(warm.program):
+            warm.highs.setBasis(warm.basis)
+        warm.highs.run()
+        found = reached(warm.highs)
         return planned(replace(formulation, problem=problem), found, time.perf_counter() - start)
 
     def _narrowed(self, problem: Problem, only_upper: bool = False) -> tuple[Formulation, Program]:
@@ -74,16 +89,15 @@ class Solved:
         program = formulation.program.fixed({n: v for n, v in kept.items() if n in ("chosen", "lots")})
         return formulation, program.fixed({n: v for n, v in kept.items() if n in ("host", "active")}, only_upper)
 
-    def _warm(self) -> Any:
-        """HiGHS, the program whose basis it was given, and that basis; found on the first call."""
+    def _warm(self) -> Warm:
+        """What re-solves start from; found on the first call."""
         if not self._again:
             _, program = self._narrowed(self.formulation.problem)
-            highs = solver(program, solver=METHOD)
+            highs = solver(program, **method(program))
             run(highs)
             reached(highs)
-            self._again.extend((highs, program, highs.getBasis()))
-            put(highs, solver="simplex")
-        return self._again
+            self._again.append(Warm.after(highs, program))
+        return self._again[0]
 
 
 def without_the_rest(problem: Problem, plan: Plan) -> Problem:
@@ -139,14 +153,13 @@ def solve_warm(
         )
         made = _without_idle_runs(problem, formulation.decisions(choice.values))
         program = program.fixed({name: _solver_values(made, name, formulation) for name in WHOLE})
-    highs = solver(program, solver=METHOD, time_limit=np.inf if time_limit is None else time_limit)
+    highs = solver(program, time_limit=np.inf if time_limit is None else time_limit, **method(program))
     run(highs)
     plan = planned(formulation, reached(highs), time.perf_counter() - start, choice)
     tell(phrase("solved in {seconds} s", seconds=number(f"{plan.seconds:.1f}")))
     if choices or choice is not None:
         return Solved(plan, formulation)
-    put(highs, time_limit=np.inf, solver="simplex")
-    return Solved(plan, formulation, [highs, program, highs.getBasis()])
+    return Solved(plan, formulation, [Warm.after(highs, program)])
 
 
 def _without_idle_runs(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:

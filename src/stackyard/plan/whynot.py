@@ -12,7 +12,7 @@ import xarray as xr
 from stackyard.errors import SolveError
 from stackyard.plan.formulate import Formulation, formulate
 from stackyard.plan.headlines import Headline, headlines
-from stackyard.plan.highs import hand_over, reached, run, solver
+from stackyard.plan.highs import hand_over, method, reached, run, solver
 from stackyard.plan.plan import Plan
 from stackyard.plan.problem import SITE, A, O, Problem, T, Y
 from stackyard.plan.solve import Solved, planned, solve_warm
@@ -100,7 +100,7 @@ def _with_least(solved: Solved, columns: np.ndarray, least: np.ndarray) -> Plan 
     formulation: Formulation = solved.formulation
     program = formulation.program.fixed(solved.choices)
     program.least[columns[columns >= 0]] = least[columns >= 0]
-    highs = solver(program, solver="ipm")
+    highs = solver(program, **method(program))
     run(highs)
     try:
         return planned(formulation, reached(highs), 0.0)

@@ -125,7 +125,11 @@ def _binds(planned: list[Outcome], years: list[str]) -> Table:
     for y, year in enumerate(years):
         told = [f"{NAMES[name] if name else 'none'} {share(part)}" for name, part in shares_of(planned, y).items()]
         rows.append((year, "; ".join(told)))
-    note = "The limit with the greatest rent (its price times what there is of it) in the year; share of the samples."
+    note = (
+        "The limit with the greatest rent (its price times what there is of it) in the year; share of the samples. The "
+        "causes in the report of a plan are found by planning again without each limit, up to 13 plans for one: here "
+        "that would be done for every sample."
+    )
     return Table(
         "What binds: the dearest limit, in how many of the samples",
         (Column("Year"), Column("Limit")),

@@ -8,13 +8,16 @@ from stackyard.show.screen import console, progress, reader_left
 from stackyard.show.serving import capacity, serving, simulation
 from stackyard.show.site import site
 from stackyard.show.supply import checks, supply
+from stackyard.show.sweep import asked, counting, swept
 from stackyard.show.training import training, validated_training
 from stackyard.show.validation import validation
 
 __all__ = [
+    "asked",
     "capacity",
     "checks",
     "console",
+    "counting",
     "document",
     "estimate",
     "explanation",
@@ -33,6 +36,7 @@ __all__ = [
     "simulation",
     "site",
     "supply",
+    "swept",
     "training",
     "validated_training",
     "validation",

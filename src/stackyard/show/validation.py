@@ -146,7 +146,7 @@ def _peers(screen: Console, lines: Sequence[PeerLine]) -> None:
     for name in ("metric", "rows", "peer", "ours", "ours without its model"):
         table.add_column(name, justify="left" if name == "metric" else "right", overflow="fold")
     for line in lines:
-        errors = (f"{share:.1%}" for share in (line.peer_error, line.fitted, line.left_out))
+        errors = (f"{e:.1%}" if e == e else "-" for e in (line.peer_error, line.fitted, line.left_out))
         table.add_row(f"{line.peer} {line.version}", line.metric, f"{line.rows:,}", *errors)
     screen.print(table)
     screen.print()

@@ -105,10 +105,10 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
     """The figures of both plans, and what is served, month by month; `anew`: with the choices made again for it."""
     before, after = tried.before, tried.after
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, year, unit) in named(before.figures.keys() & after.figures.keys()).items():
+    for key, (name, _, unit) in named(before.figures.keys() & after.figures.keys()).items():
         old, new = before.figures[key], after.figures[key]
         by = words.change(noticed(new - old, old, unit), unit)
-        rows.append((words(name, year=year), words.amount(old, unit), words.amount(new, unit), by))
+        rows.append((words(name), words.amount(old, unit), words.amount(new, unit), by))
     heads = (words("Figure"), words("As it is"), words("With the change"), words("Difference"))
     columns = tuple(map(Column, heads))
     blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]

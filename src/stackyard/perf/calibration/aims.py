@@ -61,7 +61,7 @@ class PeerLine:
     rows: int
     peer_error: float
     fitted: float
-    left_out: float
+    left_out: float  # nan where the last fit did not know every row
     date: str
 
 
@@ -105,6 +105,6 @@ def peers() -> tuple[PeerLine, ...]:
 
 
 def _line(cells: Mapping[str, str]) -> PeerLine:
-    peer, fitted, held = (float(cells[name]) for name in ("peer_error", "fitted", "left_out"))
+    peer, fitted, held = (float(cells[name] or "nan") for name in ("peer_error", "fitted", "left_out"))
     named = cells["peer"], cells["version"], cells["metric"]
     return PeerLine(*named, int(cells["rows"]), peer, fitted, held, cells["date"])

@@ -7,8 +7,9 @@ from what its file holds.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from stackyard.plan.scenario import Scenario
 from stackyard.plan.solve import Solved
 from stackyard.plan.uncertainty.outcome import Outcome, attempt, solved_with
 from stackyard.plan.uncertainty.sample import Sampler, independent
+from stackyard.plan.uncertainty.store import digest_of, keep, resumed
 
 BANDS = (("90% of cases", 5.0, 95.0), ("half of cases", 25.0, 75.0))
 CHUNK = 8  # samples handed to a worker at once
@@ -62,37 +64,16 @@ def fan(
     sampler = Sampler.of(scenario, catalog)
     shares = sampler.correlated(independent(count, len(sampler.names), doubt.seed))
     head = {"scenario": scenario.digest, "catalogue": catalog.digest, "seed": doubt.seed, "inputs": sampler.names}
-    head["plan"] = solved.plan.problem_digest
-    known = {each.index: each for each in _stored(store, head)} if store is not None else {}
+    head |= {"plan": solved.plan.problem_digest, "choices": digest_of(solved.choices)}
+    known = {each.index: each for each in map(Outcome.read, resumed(store, head))}
     todo = [i for i in range(count) if i not in known]
     tell(f"{count} samples of {len(sampler.names)} inputs; {len(known)} known already")
-    if store is not None and not known:
-        store.write_text(json.dumps(head) + "\n", encoding="utf-8")
     for found in _outcomes(sampler, solved, shares, todo, workers):
         known.update({each.index: each for each in found})
-        if store is not None:
-            with store.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(each.plain()) + "\n" for each in found)
+        keep(store, [each.plain() for each in found])
         tell(f"{len(known)} of {count} samples planned")
     ordered = tuple(known[i] for i in range(count))
     return Fan(scenario, tuple(sampler.names), shares, sampler.values(shares), ordered)
-
-
-def _stored(store: Path, head: dict[str, Any]) -> Iterator[Outcome]:
-    """What a file holds of the same fan; a last line that was cut off is left out."""
-    if not store.exists():
-        return
-    first, *lines = store.read_text(encoding="utf-8").split("\n")
-    try:
-        if json.loads(first) != head:
-            return
-    except ValueError:
-        return
-    for line in lines:
-        try:
-            yield Outcome.read(json.loads(line))
-        except (ValueError, TypeError):
-            continue
 
 
 def _outcomes(
@@ -114,10 +95,19 @@ _STATE: dict[str, Any] = {}  # of a worker process: its sampler and its solved p
 
 
 def _begin(scenario: Scenario, digest: str, problem: Any, choices: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     catalog = load()
     assert catalog.digest == digest, "workers know the built-in catalogue only"
     _STATE["sampler"] = Sampler.of(scenario, catalog)
     _STATE["solved"] = solved_with(problem, choices)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends too, instead of waiting for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(chunk: list[tuple[int, Array]]) -> list[Outcome]:

@@ -16,18 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stackyard.errors import SolveError
 from stackyard.plan.formulate import Formulation, formulate
-from stackyard.plan.highs import reached, run, solver
+from stackyard.plan.highs import method, reached, run, solver
 from stackyard.plan.problem import Problem
 from stackyard.plan.program import Array, Places, Program
 from stackyard.plan.solve import Solved, beyond_reach, without_the_rest
+from stackyard.plan.uncertainty.store import digest_of, keep, resumed
 
 Progress = Callable[[str], None]
+ONE = np.array([1.0])  # the chance of a branch that is alone
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def cost_with(branch: Branched, orders: Array, fitout: Array) -> float:
 
 
 def _minimum(program: Program) -> float:
-    highs = solver(program, solver="ipm")
+    highs = solver(program, **method(program))
     run(highs)
     try:
         return reached(highs).objective
@@ -213,7 +216,7 @@ def extensive(branches: list[Branched], chances: Array, tail: float, aversion: f
         at=matrix.indices,
         values=matrix.data,
     )
-    highs = solver(program, solver="ipm")
+    highs = solver(program, **method(program))
     run(highs)
     x = reached(highs).values
     step = np.maximum(x[orders : orders + count].reshape(shape), 0.0)
@@ -231,37 +234,57 @@ def robust(
     months: int,
     tail: float,
     aversion: float,
+    store: Path | None = None,
     progress: Progress | None = None,
 ) -> Robust:
-    """The robust first step of a tree of branches with their chances, around a plan."""
+    """The robust first step of a tree of branches with their chances, around a plan.
+
+    Each program that is solved is added to the file `store`; a run that was killed goes on from it.
+    """
     tell = progress or (lambda text: None)
     branches = [branched(problem, solved, months) for problem in problems.values()]
     units = solved.formulation.units
-    tell(f"{len(branches)} branches in one program: the best first step for their mean")
-    neutral, cost_neutral = extensive(branches, chances, tail, 0.0)
-    tell("The best first step with the tail")
-    careful, cost_careful = extensive(branches, chances, tail, aversion)
-    tell("The first step for the mean future, and knowing the branch beforehand")
-    mean = branched(average(list(problems.values()), chances), solved, months)
-    own, _ = extensive([mean], np.array([1.0]), tail, 0.0)
+    head = {"branches": {name: problem.digest for name, problem in problems.items()}, "chances": chances.tolist()}
+    head |= {"months": months, "tail": tail, "aversion": aversion, "choices": digest_of(solved.choices)}
+    known = {str(row["program"]): row for row in resumed(store, head)}
+    tell(f"{len(branches)} branches in one program; {len(known)} programs known already")
+
+    def best(name: str, of: list[Branched], weights: Array, averse: float = 0.0) -> tuple[FirstStep, Array]:
+        """The best first step of some branches and what each costs after it, solved for or known."""
+        if name not in known:
+            tell(f"The best first step: {name}")
+            found, costs = extensive(of, weights, tail, averse)
+            known[name] = {"program": name, "orders": found.orders.tolist(), "fitout": found.fitout.tolist()}
+            known[name]["costs"] = costs.tolist()
+            keep(store, [known[name]])
+        row = known[name]
+        return FirstStep(np.array(row["orders"]), np.array(row["fitout"])), np.array(row["costs"])
+
+    neutral, cost_neutral = best("for their mean", branches, chances)
+    careful, cost_careful = best("with the tail", branches, chances, aversion)
+    own, _ = best("for the mean future", [branched(average(list(problems.values()), chances), solved, months)], ONE)
     cost_mean = np.array([cost_with(branch, own.orders, own.fitout) for branch in branches])
-    knowing = np.array([extensive([branch], np.array([1.0]), tail, 0.0)[1][0] for branch in branches])
+    pairs = list(zip(problems, branches, strict=True))
+    knowing = np.array([best(f"knowing that it is {name}", [branch], ONE)[1][0] for name, branch in pairs])
     first = next(iter(problems.values()))
-    si = [FirstStep(s.orders * units["package"], s.fitout * units["W"]) for s in (careful, neutral, own)]
     labels = tuple(str(month) for month in first.data["month"].values[:months])
+
+    def in_si(step: FirstStep) -> FirstStep:
+        return FirstStep(step.orders * units["package"], step.fitout * units["W"])
+
     return Robust(
-        tuple(problems),
-        chances,
-        si[0],
-        si[1],
-        si[2],
-        cost_careful,
-        cost_neutral,
-        cost_mean,
-        knowing,
-        tail,
-        aversion,
-        labels,
+        names=tuple(problems),
+        chances=chances,
+        careful=in_si(careful),
+        neutral=in_si(neutral),
+        mean_plan=in_si(own),
+        cost_careful=cost_careful,
+        cost_neutral=cost_neutral,
+        cost_mean_plan=cost_mean,
+        cost_knowing=knowing,
+        tail=tail,
+        aversion=aversion,
+        months=labels,
     )
 
 

@@ -58,20 +58,12 @@ class Sampler:
         return build(scenario, self.catalog, rated=self._rated).problem
 
     def correlated(self, independent: Array) -> Array:
-        """Shares of probability with the stated correlations, from independent ones.
-
-        Normal scores z = L e with L L' the correlation matrix (a Gaussian copula); where it is singular, the root is
-        taken by its eigenvectors.
-        """
-        from scipy.stats import norm
-
+        """Shares of probability with the stated correlations, from independent ones."""
         doubt = self.scenario.inputs.uncertainty
         pairs = pairs_of(doubt) if doubt is not None else {}
         if not pairs:
             return independent
-        values, vectors = np.linalg.eigh(correlation(self.names, pairs))
-        root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-        return np.asarray(norm.cdf(norm.ppf(independent) @ root.T))
+        return correlated(independent, correlation(self.names, pairs))
 
     def groups(self) -> list[str]:
         """For every input the name of those that it moves with, itself where it moves alone."""
@@ -81,6 +73,23 @@ class Sampler:
             joined = f"{own[one]} with {own[two]}" if own[one] != own[two] else own[one]
             own = {name: joined if old in (own[one], own[two]) else old for name, old in own.items()}
         return [own[name] for name in self.names]
+
+
+def correlated(independent: Array, matrix: Array) -> Array:
+    """Shares of probability with a correlation matrix (of their normal scores), from independent ones.
+
+    Normal scores z = L e with L L' the correlation matrix (a Gaussian copula); where it is singular, the root is taken
+    by its eigenvectors.
+
+    >>> same = correlated(np.array([[0.2, 0.9]]), np.ones((2, 2)))[0]
+    >>> bool(abs(same[0] - same[1]) < 1e-12)
+    True
+    """
+    from scipy.stats import norm
+
+    values, vectors = np.linalg.eigh(matrix)
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return np.asarray(norm.cdf(norm.ppf(independent) @ root.T))
 
 
 def independent(count: int, inputs: int, seed: int) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from stackyard.plan.overlay import at, place
 from stackyard.plan.uncertainty.shapes import SHAPES, Array, steps
 
 if TYPE_CHECKING:
-    from stackyard.plan.doubt import Doubt
+    from stackyard.plan.doubt import Correlated, Doubt
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
@@ -79,27 +79,28 @@ def unknowns(located: Located, doubt: Doubt | None, catalog: Catalog) -> tuple[l
             if abs(sum(chances.values()) - 1) > 1e-6:
                 add(f"its chances add up to {sum(chances.values()):.0%}", "events: {0: 80%, 3: 20%}")
                 continue
-            kind = _kind(raws)
+            kind = kind_of(raws)
             number, unit = _split(raws[0], catalog) if kind == "amount" else (0.0, "")
             values = sorted(chances)
             found.append(Unknown(name, stated.of, kind, unit, "", (values[0], number, values[-1]), chances))
             continue
         try:
-            low, value, high, unit = _ends(raws[0], catalog)
+            low, value, high, unit = ends_of(raws[0], catalog)
         except (ValueError, KeyError, TypeError):
             add(f"'{stated.of[0]}' is not a number with a range", "add low and high to it, or state events")
             continue
         if low is None or high is None:
             add(f"'{stated.of[0]}' states no low and high", "{value: 70%, low: 60%, high: 80%}")
             continue
-        for message, hint in _impossible(stated.shape, low, value, high):
+        for message, hint in impossible(stated.shape, low, value, high):
             add(message, hint)
-        if not list(_impossible(stated.shape, low, value, high)):
+        if not list(impossible(stated.shape, low, value, high)):
             found.append(Unknown(name, stated.of, "amount", unit, stated.shape, (low, value, high), {}))
     return found, faults
 
 
-def _kind(raws: list[Any]) -> str:
+def kind_of(raws: list[Any]) -> str:
+    """'month', 'count' or 'amount', as numbers stand in a file."""
     if all(isinstance(raw, str) and _MONTH.fullmatch(raw) for raw in raws):
         return "month"
     return "count" if all(isinstance(raw, int) for raw in raws) else "amount"
@@ -113,7 +114,8 @@ def _there(data: Any, path: Path_) -> bool:
     return True
 
 
-def _impossible(shape: str, low: float, value: float, high: float) -> Iterator[tuple[str, str]]:
+def impossible(shape: str, low: float, value: float, high: float) -> Iterator[tuple[str, str]]:
+    """Why no number can be spread like this, each with the next step."""
     if not low < high:
         yield f"its low end {low:g} is not below its high end {high:g}", "a range has a width"
     elif not low <= value <= high:
@@ -123,11 +125,11 @@ def _impossible(shape: str, low: float, value: float, high: float) -> Iterator[t
 
 
 def _split(raw: Any, catalog: Catalog) -> tuple[float, str]:
-    _, value, _, unit = _ends(raw, catalog)
+    _, value, _, unit = ends_of(raw, catalog)
     return value, unit
 
 
-def _ends(raw: Any, catalog: Catalog) -> tuple[float | None, float, float | None, str]:
+def ends_of(raw: Any, catalog: Catalog) -> tuple[float | None, float, float | None, str]:
     """Low, value, high and unit of a number as it stands in the file."""
     if isinstance(raw, dict) and "fact" in raw:
         fact = catalog.facts[str(raw["fact"])]
@@ -175,8 +177,13 @@ def contradiction(names: list[str], matrix: Array) -> tuple[str, ...]:
 
 def pairs_of(doubt: Doubt) -> dict[tuple[str, str], float]:
     """Every pair of inputs with a stated correlation."""
+    return pairs_in(doubt.correlations)
+
+
+def pairs_in(groups: Iterable[Correlated]) -> dict[tuple[str, str], float]:
+    """Every pair of names in groups that move together."""
     found = {}
-    for group in doubt.correlations:
+    for group in groups:
         for i, one in enumerate(group.between):
             for two in group.between[i + 1 :]:
                 found[one, two] = group.value
