@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def what_if(
     chip: str,
     *,
+    model: str | None = None,
     hbm: str | None = None,
     height: int | None = None,
     stacks: int | None = None,
@@ -38,15 +39,17 @@ def what_if(
     `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
     accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
     ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
-    exist, with the nearest.
+    exist, with the nearest; also for a `model` that is to run on it.
 
     >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
     'H200 SXM 141GB with 8 x HBM4 12-high'
     >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
     7.2
     """
-    from stackyard.perf.asked import variant
+    from stackyard.perf.asked import both, variant
 
+    if model is not None:
+        both(load(), model, chip)
     return variant(load(), chip, hbm, height, stacks, capacity, bandwidth, energy)
 
 

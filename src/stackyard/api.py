@@ -33,8 +33,9 @@ from stackyard.files import atomically, write_all
 from stackyard.serving import disaggregate, estimate, nearest_fit
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
-from stackyard.validation import is_training, validate, validate_power, validate_training, write_validation
+from stackyard.validation import aims, is_training, peers, validate, validate_power, validate_training, write_validation
 from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
+from stackyard.words import phrase
 
 if TYPE_CHECKING:
     from stackyard.alliance.workspace import Workspace
@@ -54,13 +55,19 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 ABSENT = (
-    "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
-    "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
-    "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
-    "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
+    phrase(
+        "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate)."
+    ),
+    phrase("Whole racks, unless an accelerator says whole_systems: orders are continuous amounts."),
+    phrase(
+        "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others."
+    ),
+    phrase("Tail latency: rates are means at full load, reduced by a stated usable share, not simulated."),
+    phrase(
+        "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity."
+    ),
 )
-AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
+AUDITED = phrase("Every balance, limit, cost and price was added up again by plain summation: no violation.")
 
 
 def catalog() -> Catalog:
@@ -156,7 +163,12 @@ def _built(read: Scenario, progress: Progress | None) -> Built:
     built = build(read, catalog(), progress)
     fits = built.problem.data["fits_stack"]
     idle = [
-        f"{supply.name} fits no accelerator of the plan: none takes {supply.product} with {supply.height} dies."
+        phrase(
+            "{supply} fits no accelerator of the plan: none takes {product} with {height} dies.",
+            supply=supply.name,
+            product=supply.product,
+            height=supply.height,
+        )
         for key, supply in read.inputs.supplies.items()
         if not bool(fits.sel(supply=key).any())
     ]
@@ -200,8 +212,9 @@ def plan(
     steps: bool = True,
     progress: Progress | None = None,
     save_to: Path | str | None = None,
+    language: str = "en",
 ) -> Result:
-    """Plans a scenario: reads, builds, solves, audits, explains and reports.
+    """Plans a scenario: reads, builds, solves, audits, explains and reports, in English ('en'), 'de' or 'ko'.
 
     Raises InputErrors for bad input; SolveError when the solver stops without a plan (the Problem is then saved in
     `save_to`), or when the plan fails the audit.
@@ -211,7 +224,11 @@ def plan(
     from stackyard.plan.solve import solve_warm
     from stackyard.report.build import build as document
     from stackyard.report.confidence import standing
+    from stackyard.report.document import in_language
+    from stackyard.words.spoken import LANGUAGES
 
+    if language not in LANGUAGES:
+        raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
@@ -241,10 +258,10 @@ def plan(
         not_modelled=(*read.inputs.absent, *ABSENT),
         remarks=built.remarks,
         audit=AUDITED,
-        reproduce=f"stackyard plan {path}",
-        digests=(("Scenario", read.digest), ("Catalogue", catalog().digest)),
+        reproduce=f"stackyard plan {path}" + (f" --language {language}" if language != "en" else ""),
+        digests=((phrase("Scenario"), read.digest), (phrase("Catalogue"), catalog().digest)),
     )
-    return Result(read, built, solved.plan, explanation, report)
+    return Result(read, built, solved.plan, explanation, in_language(report, language))
 
 
 def sweep(source: Path | str | Mapping[str, Any], **how: Any) -> Swept:
@@ -300,6 +317,7 @@ def _write(path: Path, content: bytes) -> None:
 
 __all__ = [
     "Result",
+    "aims",
     "audit",
     "capacity",
     "capacity_row",
@@ -317,6 +335,7 @@ __all__ = [
     "nearest_fact",
     "nearest_fit",
     "nearest_training",
+    "peers",
     "plan",
     "problem",
     "promise",

@@ -156,7 +156,7 @@ def estimate(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
     sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
@@ -305,7 +305,7 @@ def search(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
     found = api.search(
@@ -351,7 +351,7 @@ def memory(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
     if found is None:
@@ -381,6 +381,7 @@ def plan(
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
@@ -391,7 +392,9 @@ def plan(
         return
     require_folder(out)
     with show.progress() as progress:
-        result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
+        result = api.plan(
+            scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out, language=language
+        )
         written = result.write(out)
     show.result(result, written)
 
@@ -437,6 +440,8 @@ def validate(
         return
     found = api.validate(table, predict=target)
     training = api.validate_training() if table is None else None
+    power = api.validate_power() if table is None else []
+    aimed, peers = (api.aims(found, training), api.peers()) if table is None else ([], ())
     written = [target] if target else []
     if out is not None:
         written += api.write_validation(found, out, whole=table is None)
@@ -445,10 +450,12 @@ def validate(
         told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
         told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
         told["training"] = dataclasses.asdict(training) if training else {}
-        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
+        told |= {"power": [vars(line) for line in power], "peers": [vars(line) for line in peers]}
+        told["aims"] = [dataclasses.asdict(line) | {"met": line.met} for line in aimed]
+        told["account"] = [vars(line) | {"rows": line.rows} for line in found.account()]
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, api.validate_power() if table is None else [], written)
+        show.validation(found, training, power, written, aimed, peers)
 
 
 for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS, cli_sweep.sweep):
