@@ -158,7 +158,7 @@ class Run:
         return Chunk(part.setting, self.settings[hand.part], inputs, hand.part, alone)
 
     def _size(self, hand: _Hand) -> int:
-        """Jobs that take the place's target together; no more than evidence and an even end, to a tenth, allow."""
+        """Jobs that take the place's target together; fewer for want of evidence, or for an even end, to a tenth."""
         if not hand.pace.count:
             return 1
         fitting = self.place.target / max(hand.pace.mean, 1e-9)
