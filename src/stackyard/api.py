@@ -8,9 +8,8 @@ True
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,8 @@ from stackyard.api_serving import (
 from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
-from stackyard.files import atomically, write_all
+from stackyard.files import atomically
+from stackyard.results import Progress, Result
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
@@ -49,10 +49,7 @@ if TYPE_CHECKING:
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
     from stackyard.reach import Reach
-    from stackyard.report.document import Report
     from stackyard.site.asked import Asked
-
-Progress = Callable[[str], None]
 
 ABSENT = (
     "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
@@ -230,7 +227,7 @@ def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path
     over = memory_map(found.workload, found.variant, precision, others, known.hbm.values())
     report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
     with atomically(Path(path)) as beside:
-        _write(beside, FORMATS["html"](report))
+        beside.write_bytes(FORMATS["html"](report))
     return Path(path)
 
 
@@ -289,36 +286,6 @@ def _built(read: Scenario, progress: Progress | None) -> Built:
         if not bool(fits.sel(supply=key).any())
     ]
     return replace(built, remarks=(*built.remarks, *idle))
-
-
-@dataclass(frozen=True)
-class Result:
-    """A plan with everything it was made from, ready to be shown or written.
-
-    Problem and plan hold the months after the horizon too (its run-out); `plan.plan.reported` leaves them out.
-    """
-
-    scenario: Scenario
-    built: Built
-    plan: Plan
-    explanation: Explanation
-    report: Report
-
-    def write(self, folder: Path | str) -> list[Path]:
-        """Writes report.html, plan.xlsx, plan.nc and plan.json; all of them or none."""
-        from stackyard.plan.record import plain, store
-        from stackyard.report.formats import FORMATS
-
-        problem = self.built.problem
-        digests = {"scenario": self.scenario.digest, "catalogue": catalog().digest}
-        said = plain(problem, self.plan, self.explanation, digests)
-        writers: dict[str, Callable[[Path], None]] = {
-            "report.html": lambda path: _write(path, FORMATS["html"](self.report)),
-            "plan.xlsx": lambda path: _write(path, FORMATS["xlsx"](self.report)),
-            "plan.nc": lambda path: store(path, problem, self.plan, self.explanation),
-            "plan.json": lambda path: _write(path, json.dumps(said, ensure_ascii=False, indent=1).encode()),
-        }
-        return write_all(Path(folder), writers)
 
 
 def plan(
@@ -406,10 +373,6 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
     with atomically(target) as beside:
         built.problem.save(beside)
     return SolveError(f"{error}\nThe problem is saved in {target} (digest {built.problem.digest}).")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 __all__ = [

@@ -273,7 +273,7 @@ def atomically(target: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
-def write_all(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
+def write_all(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
     """Writes several files beside each other and renames them only when all of them are complete."""
     with _made(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         for name, write in writers.items():

@@ -1,0 +1,120 @@
+"""What the verbs over plans give back, to be shown, drawn or written: a plan with what it was made from, a document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackyard.catalog import load
+from stackyard.errors import nearest, refused
+from stackyard.files import write_all
+from stackyard.notebook import Labelled, card
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import xarray as xr
+
+    from stackyard.plan.build import Built
+    from stackyard.plan.explain import Explanation
+    from stackyard.plan.plan import Plan
+    from stackyard.plan.scenario import Scenario
+    from stackyard.report.document import Report
+
+Progress = Callable[[str], None]
+
+
+class Drawn:
+    """A result with a report: its figures are plotly's, and a notebook shows its first section."""
+
+    report: Report
+
+    @property
+    def figures(self) -> Mapping[str, str]:
+        """Id -> title of every figure."""
+        return {figure.id: figure.title for figure in self.report.figures}
+
+    def figure(self, name: str = "") -> go.Figure:
+        """A figure of the report by its id, the first where none is named; InputErrors for one that is not there."""
+        from stackyard.report.chart import colours, draw
+
+        known = self.figures
+        if name and name not in known:
+            raise refused("figure", f"there is no figure '{name}'", nearest(name, known))
+        found = next(figure for figure in self.report.figures if name in ("", figure.id))
+        drawn = draw(found, colours(self.report))
+        return drawn.update_layout(title={"text": found.title, "x": 0}, margin={"t": 60})
+
+    def _repr_html_(self) -> str:
+        from stackyard.report.document import KeyFigures
+
+        first = self.report.sections[0]
+        large = [item for block in first.blocks if isinstance(block, KeyFigures) for item in block.items]
+        rows = [(item.label, f"{item.value} {item.unit} {item.detail}") for item in large]
+        return card(self.report.title, rows, first.lead)
+
+
+@dataclass(frozen=True)
+class Result(Drawn, Labelled):
+    """A plan with everything it was made from, ready to be shown or written.
+
+    Problem and plan hold the months after the horizon too (its run-out); `plan.plan.reported` leaves them out, and so
+    do `to_pandas` and `to_xarray` here.
+    """
+
+    scenario: Scenario
+    built: Built
+    plan: Plan
+    explanation: Explanation
+    report: Report
+
+    def to_xarray(self) -> xr.Dataset:
+        """Decisions, flows and prices of the horizon in one data set, with `units` and `long_name`."""
+        from stackyard.plan.plan import reported
+
+        _, near = reported(self.built.problem, self.plan)
+        return near.to_xarray()
+
+    def values(self) -> dict[str, Any]:
+        """The plan as plain names and values, as in plan.json."""
+        from stackyard.plan.record import plain
+
+        digests = {"scenario": self.scenario.digest, "catalogue": load().digest}
+        return plain(self.built.problem, self.plan, self.explanation, digests)
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Writes report.html, plan.xlsx, plan.nc and plan.json; all of them or none."""
+        from stackyard.plan.record import store
+        from stackyard.report.formats import FORMATS
+
+        said, problem = self.values(), self.built.problem
+        writers: dict[str, Callable[[Path], object]] = {
+            "report.html": lambda path: path.write_bytes(FORMATS["html"](self.report)),
+            "plan.xlsx": lambda path: path.write_bytes(FORMATS["xlsx"](self.report)),
+            "plan.nc": lambda path: store(path, problem, self.plan, self.explanation),
+            "plan.json": lambda path: path.write_bytes(json.dumps(said, ensure_ascii=False, indent=1).encode()),
+        }
+        return write_all(Path(folder), writers)
+
+
+@dataclass(frozen=True)
+class Document(Drawn):
+    """A report, and the plain values behind it for programs."""
+
+    report: Report
+    values: Any
+    name: str
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Writes NAME.html, NAME.xlsx and NAME.json; all of them or none."""
+        from stackyard.report.formats import FORMATS
+
+        text = json.dumps(self.values, ensure_ascii=False, indent=1).encode()
+        writers: dict[str, Callable[[Path], object]] = {
+            f"{self.name}.html": lambda path: path.write_bytes(FORMATS["html"](self.report)),
+            f"{self.name}.xlsx": lambda path: path.write_bytes(FORMATS["xlsx"](self.report)),
+            f"{self.name}.json": lambda path: path.write_bytes(text),
+        }
+        return write_all(Path(folder), writers)
