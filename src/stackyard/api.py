@@ -29,7 +29,7 @@ from stackyard.api_serving import prices as _prices
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
 from stackyard.files import atomically
-from stackyard.results import Progress, Result
+from stackyard.results import Progress, Result, explanation_row, problem_row
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
@@ -385,6 +385,7 @@ __all__ = [
     "disaggregate",
     "estimate",
     "explained",
+    "explanation_row",
     "fact_row",
     "facts",
     "fan",
@@ -396,6 +397,7 @@ __all__ = [
     "nearest_training",
     "plan",
     "problem",
+    "problem_row",
     "promise",
     "robust",
     "scenario",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
     from stackyard.plan.plan import Plan
+    from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
     from stackyard.report.document import Report
 
@@ -97,6 +98,61 @@ class Result(Drawn, Labelled):
             "plan.json": lambda path: path.write_bytes(json.dumps(said, ensure_ascii=False, indent=1).encode()),
         }
         return write_all(Path(folder), writers)
+
+
+def problem_row(built: Built) -> dict[str, Any]:
+    """What a scenario comes to before it is solved, as plain names and values for JSON."""
+    from stackyard.report.confidence import standing
+
+    data = built.problem.data
+    rates = {
+        str(chip): {
+            str(service): {
+                "tokens_per_s": float(data["rate"].sel(accelerator=chip, service=service)),
+                "watts": float(data["power_busy"].sel(accelerator=chip, service=service)),
+            }
+            for service in data["service"].values
+        }
+        for chip in data["accelerator"].values
+    }
+    return {
+        "name": data.attrs["name"],
+        "problem": built.problem.digest,
+        "months": [str(data["month"].values[0]), built.problem.end],
+        "sizes": {str(dim): size for dim, size in data.sizes.items()},
+        "accelerators": rates,
+        "remarks": list(built.remarks),
+        "standing": standing([used.fact for used in built.used]),
+    }
+
+
+def explanation_row(problem: Problem, plan: Plan, said: Explanation, month: str | None = None) -> dict[str, Any]:
+    """What limits each year, or one month, as plain names and values for JSON; InputErrors for a month not planned."""
+    from stackyard.plan.limits import prices_in
+    from stackyard.plan.record import plain
+
+    if month is None:
+        amounts = ("decisions", "flows", "prices")
+        return {key: value for key, value in plain(problem, plan, said, {}).items() if key not in amounts}
+    left = within(said, month)
+    return {
+        "month": month,
+        "binds": str(said.data["binds"].sel(month=month).item()),
+        "left_tokens_per_day": {
+            str(service): {str(c): float(left.sel(service=service, cause=c)) for c in left["cause"].values}
+            for service in left["service"].values
+        },
+        "prices": [asdict(price) for price in prices_in(problem, plan, month)],
+    }
+
+
+def within(said: Explanation, month: str) -> xr.DataArray:
+    """What is left unserved in a month by cause and service; InputErrors for a month outside the horizon."""
+    months = [str(known) for known in said.data["month"].values]
+    if month not in months:
+        hint = f"a month from {months[0]} to {months[-1]}; without --month all years are explained"
+        raise refused("--month", f"no month '{month}'", hint)
+    return said.data["left"].sel(month=month)
 
 
 @dataclass(frozen=True)

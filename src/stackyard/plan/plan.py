@@ -131,7 +131,7 @@ class Plan(Labelled):
 
     def to_xarray(self) -> xr.Dataset:
         """Decisions, flows and prices in one data set, with `units` and `long_name`; all months, the run-out too."""
-        return xr.merge([self.decisions, self.flows, self.prices], combine_attrs="drop", join="exact")
+        return xr.merge([self.decisions, self.flows, self.prices], combine_attrs="override", join="exact")
 
     def _repr_html_(self) -> str:
         rows = [

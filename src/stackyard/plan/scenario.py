@@ -65,8 +65,20 @@ class Scenario:
         return self.inputs.horizon.months
 
 
+EXAMPLES = Path(__file__).parents[1] / "examples"  # of the package
+
+
+def named(path: Path) -> Path:
+    """A path, or where nothing is there the packaged example of that name: openai-sk, first-plan."""
+    if path.exists() or path.name != str(path):
+        return path
+    found = (EXAMPLES / path, EXAMPLES / f"{path}.yaml")
+    return next((example for example in found if example.exists()), path)
+
+
 def find_file(path: Path) -> Path:
     """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one."""
+    path = named(path)
     if not path.is_dir():
         return path
     file = path / "scenario.yaml"
