@@ -62,7 +62,7 @@ A file with `base` is another scenario with changes: each names a key and what s
 base and not named stays. `stackyard plan`, `compare`, `fan` and all other verbs take it as any scenario.
 
 ```yaml
-base: scenario.yaml # or a folder
+base: scenario.yaml # or a folder, or an example of the package: openai-sk
 name: HBM4 slips two quarters
 changes:
   supplies.samsung-hbm4.wafers.slip: 6

@@ -24,6 +24,7 @@ def init(
     chip: Annotated[str | None, typer.Option(help=f"The accelerator; {ASKED}.")] = None,
     stacks: Annotated[str | None, typer.Option(help=f"HBM stacks a month; {ASKED}.")] = None,
     power: Annotated[str | None, typer.Option(help=f"Power of the site; {ASKED}.")] = None,
+    start: Annotated[str | None, typer.Option(help="First month; next January if left out.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: usual answers where none is given.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def init(
                 typer.echo(f"  {told[0]}; {told[1]}", err=True)
                 answer = None
         answers[question.key] = answer
-    text = starting.starting(catalog, answers, date.today().year + 1)
+    text = starting.starting(catalog, answers, start or f"{date.today().year + 1}-01")
     written = write_all(
         file.parent,
         {

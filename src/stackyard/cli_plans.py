@@ -14,11 +14,12 @@ DOES_NOT_FIT = 1
 
 def _told(document: Any, written: list[Path], as_json: bool) -> None:
     """A document in the terminal, or its values with where it was written."""
+    from stackyard import show
 
     if as_json:
         print_json({document.name: document.values, "written": [str(path) for path in written]})
     else:
-        _told(document, written, as_json)
+        show.document(document.report, written)
 
 
 def compare(

@@ -81,6 +81,6 @@ def test_a_first_scenario_reads_and_keeps_it_for_every_accelerator_with_memory_a
     assert question.key == "chip" and len(chips) > 30
     file = tmp_path / "plan.yaml"
     for chip in chips:
-        file.write_text(starting.starting(known, usual | {"chip": chip}, 2027), encoding="utf-8")
+        file.write_text(starting.starting(known, usual | {"chip": chip}, "2027-01"), encoding="utf-8")
         assert scenarios.load(file, known).inputs.accelerators["accelerator"].chip == chip
         assert faults(read_yaml(file).data) == []

@@ -375,7 +375,7 @@ def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool 
     `ledger` names another file, or a PostgreSQL database; that of a packaged example (`openai-sk`) is NAME.db here.
     Raises InputErrors, and Unavailable where the database cannot be used.
     """
-    from stackyard.plan.scenario import named
+    from stackyard.plan.overlay import named
 
     found = named(Path(scenario))
     folder = found if found.is_dir() else found.parent

@@ -37,7 +37,7 @@ from stackyard.plan.inputs import (
     SitePlan,
     Supply,
 )
-from stackyard.plan.overlay import is_overlay, overlaid
+from stackyard.plan.overlay import is_overlay, named, overlaid
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.plan.uncertainty import unknown
@@ -63,17 +63,6 @@ class Scenario:
     @property
     def months(self) -> range:
         return self.inputs.horizon.months
-
-
-EXAMPLES = Path(__file__).parents[1] / "examples"  # of the package
-
-
-def named(path: Path) -> Path:
-    """A path, or where nothing is there the packaged example of that name: openai-sk, first-plan."""
-    if path.exists() or path.name != str(path):
-        return path
-    found = (EXAMPLES / path, EXAMPLES / f"{path}.yaml")
-    return next((example for example in found if example.exists()), path)
 
 
 def find_file(path: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.errors import Faults, InputErrors
+from stackyard.months import parse_month, show_month
 from stackyard.quantity import UnitError, parse
 
 PRECISIONS = ("fp8", "bf16", "fp4")  # of those that a scenario can name, the first that the accelerator has
@@ -34,11 +35,11 @@ QUESTIONS = (
 )
 
 
-def starting(catalog: Catalog, answers: dict[str, str], year: int) -> str:
-    """The text of a scenario that begins with a year; InputErrors with every answer that cannot be.
+def starting(catalog: Catalog, answers: dict[str, str], start: str) -> str:
+    """The text of a scenario over two years from a month on; InputErrors with every answer that cannot be.
 
     >>> from stackyard.catalog import load
-    >>> "chip: h200" in starting(load(), {question.key: question.usual for question in QUESTIONS}, 2027)
+    >>> "chip: h200" in starting(load(), {question.key: question.usual for question in QUESTIONS}, "2027-01")
     True
     """
     faults = Faults()
@@ -46,12 +47,15 @@ def starting(catalog: Catalog, answers: dict[str, str], year: int) -> str:
         told = refusal(catalog, question, answers[question.key])
         if told:
             faults.add("command line", 0, f"--{question.key}", *told)
+    try:
+        first = parse_month(start)
+    except ValueError as error:
+        faults.add("command line", 0, "--start", str(error), "for example 2027-01")
     faults.raise_any()
     model, chip = catalog.model(answers["model"]), catalog.accelerator(answers["chip"])
     parts = {**answers, "model": model.id, "chip": chip.id, "precision": _precision(chip)}
-    return _TEXT.format(
-        **parts, **_memory(catalog, chip), **_rack(catalog, chip), **_service(model), first=year, last=year + 1
-    )
+    parts |= {name: show_month(first + later) for name, later in (("first", 0), ("opened", 2), ("last", 23))}
+    return _TEXT.format(**parts, **_memory(catalog, chip), **_rack(catalog, chip), **_service(model))
 
 
 def refusal(catalog: Catalog, question: Question, answer: str) -> tuple[str, str] | None:
@@ -122,7 +126,7 @@ _TEXT = """# yaml-language-server: $schema=scenario.schema.json
 # Numbers without a source count as assumed, and every answer says how many of those it rests on. To name one, write
 #   power: {{value: 8 MW, low: 6 MW, grade: published, source: "the operator, 2026-11"}}
 name: My first plan
-horizon: {{start: {first}-01, end: {last}-12}}
+horizon: {{start: {first}, end: {last}}}
 
 services: # what is asked for, and how fast it must answer
   assistant:
@@ -133,7 +137,7 @@ services: # what is asked for, and how fast it must answer
     output: {output} token
     ttft: 2 s # time to first token, at most
     tpot: 50 ms # time per output token after the first, at most
-    demand: {{from: {first}-01, value: {demand}, growth: 2}} # twice as much each year
+    demand: {{from: {first}, value: {demand}, growth: 2}} # twice as much each year
     peak_to_mean: 1.6 # accelerators are sized for the peak of the day
     unserved_price: 1 USD/Mtoken # what a token that cannot be served costs you: the plan weighs it against building
 
@@ -156,7 +160,7 @@ accelerators: # what can be ordered
     name: {chip}
     chip: {chip}
     {system}
-    available: {first}-01
+    available: {first}
     packaging: packaging-line
     packages_per_wafer: 16 package/wafer
     lead_months: 3 # from drawing the stacks to work at the site
@@ -168,7 +172,7 @@ sites: # where it can stand
   site:
     name: My site
     phases:
-      - {{month: {first}-03, power: {power}}} # all power from then on, cooling included; add a line for each phase
+      - {{month: {opened}, power: {power}}} # all power from then on, cooling included; add a line for each phase
     climate: frankfurt # `stackyard facts climates`
     grid: germany # `stackyard facts grids`
     cooling: {cooling}
