@@ -195,10 +195,16 @@ def _signature(name: str, each: Any) -> str:
         signed = inspect.signature(each)
     except (ValueError, TypeError):
         return name
-    text = f"{name}{signed}".replace("'", "")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", f"{name}{signed}")
     if len(text) < 100:
         return text
-    return text.replace("(", "(\n    ", 1).replace(", ", ",\n    ") if text.count(", ") < 60 else name
+    depth, lines = 0, [""]
+    for letter in text:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(letter, 0)
+        lines[-1] += letter
+        if depth == 1 and letter in "(,":
+            lines.append("    " if letter == "(" else "   ")
+    return "\n".join(line.rstrip() if line.strip() else "" for line in lines).replace(") ->", "\n) ->")
 
 
 def _prose(text: str) -> str:
