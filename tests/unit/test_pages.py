@@ -35,7 +35,8 @@ def test_every_block_of_the_page_runs_as_printed(page: Path) -> None:
 
 
 @each_page
-def test_every_command_of_the_page_can_be_given(page: Path) -> None:
+def test_every_command_of_the_page_can_be_given(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACKYARD_PASSWORD", "asked-for-without-it")
     for line in pages.commands(page.read_text(encoding="utf-8")):
         command, words = get_command(app), shlex.split(line)
         while hasattr(command, "commands"):
