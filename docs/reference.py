@@ -93,7 +93,7 @@ def catalogue(section: str) -> str:
     for id_, facts in entries.items():
         name = getattr(known.get(id_), "name", "") if isinstance(known, dict) or hasattr(known, "get") else ""
         parts.append(f"## {_cell(id_)}\n" + (f"\n{_cell(name)}\n" if name else ""))
-        parts.append("| fact | value | grade | date | read in |\n|---|---|---|---|---|")
+        parts.append("| fact | value | grade | read in |\n|---|---|---|---|")
         parts += [_row(section, id_, fact) for fact in facts]
         parts.append("")
     return "\n".join(parts)
@@ -103,7 +103,8 @@ def _row(section: str, id_: str, fact: Fact) -> str:
     key = fact.path.removeprefix(f"{section}.{id_}").lstrip(".") or fact.path
     read = "; ".join(map(_source, fact.sources))
     note = f" – {_cell(fact.note)}" if fact.note else ""
-    return f"| `{key}` | {_value(fact)} | {fact.grade.label} | {fact.date} | {read}{note} |"
+    when = f" ({_cell(fact.date)})" if fact.date else ""
+    return f"| `{key}` | {_value(fact)} | {fact.grade.label} | {read}{when}{note} |"
 
 
 def _source(source: Source) -> str:
@@ -252,6 +253,6 @@ def _command(name: str, command: Any) -> str:
         if parameter.param_type_name == "argument":
             flags = f"`{(parameter.name or '').upper()}`"
         default = "" if parameter.required or parameter.default in (None, False, "") else f"`{parameter.default}`"
-        rows.append(f"| {flags} | {_cell(getattr(parameter, 'help', '') or '')} | {default} |")
-    table = "| | | default |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+        rows.append(f"| {flags} | {default} | {_cell(getattr(parameter, 'help', '') or '')} |")
+    table = "| | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
     return f"## stackyard {name}\n\n{_prose(inspect.cleandoc(command.help or ''))}\n{table}"

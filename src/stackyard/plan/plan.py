@@ -10,6 +10,7 @@ import xarray as xr
 
 from stackyard.notebook import Labelled, card
 from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, Y
+from stackyard.quantity import show
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -135,7 +136,7 @@ class Plan(Labelled):
 
     def _repr_html_(self) -> str:
         rows = [
-            ("net present cost", f"{self.objective:,.4g} USD"),
+            ("net present cost", show(self.objective, "USD")),
             ("result", f"{self.status}, relative gap {self.gap:.1e}, {self.seconds:.1f} s, {self.solver}"),
             ("problem", self.problem_digest),
         ]
