@@ -21,16 +21,16 @@ port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); 
 stackyard web openai-sk --port "$port" 2>web.txt &
 server=$!
 python - "$port" <<'CHECK'
-import sys, time, urllib.error, urllib.request
+import sys, time, urllib.request
 
 for attempt in range(120):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/", timeout=60) as page:
             text = page.read().decode()
         assert page.status == 200 and "OpenAI" in text, text[:500]
         print(f"the page answers: {len(text):,} characters")
         break
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # not there yet, or busy with the first plan
         time.sleep(0.5)
 else:
     raise SystemExit("the page does not answer")
