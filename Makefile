@@ -2,14 +2,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo web test lint types layers unit bench peers picture page pages docs wheel wheel-check lock clean
+.PHONY: demo web test lint types layers unit bench peers picture page pages words docs wheel wheel-check lock clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out and say where the report is
+demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out, then open its page; without a terminal it says how to
 	$(BIN)/stackyard plan examples/openai-sk -o out
+	@if [ -t 0 ] && [ -t 1 ] && [ -z "$$CI" ]; then exec $(BIN)/stackyard web examples/openai-sk --browser; \
+	 else echo "The alliance's page, for this machine only: make web, then http://127.0.0.1:8321/"; fi
 
 web: $(VENV)/run.stamp  ## the alliance's page on the example, for this machine only
-	$(BIN)/stackyard web examples/openai-sk
+	$(BIN)/stackyard web examples/openai-sk --browser
 
 test: lint types layers unit  ## everything that CI runs
 
@@ -26,13 +28,13 @@ layers: $(VENV)/dev.stamp
 unit: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(VENV)/dev.stamp
-	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
-
 PEERS := aiconfigurator genz-llm llm-analysis
 
-peers: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## the peers' answers beside ours; see bench/peers/README.md
-	$(BIN)/python bench/peers/compare.py
+bench: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## every bench and the peers, into docs/benchmarks.md
+	$(BIN)/python bench/run.py
+
+peers: $(VENV)/dev.stamp $(PEERS:%=bench/peers/.venvs/%/stamp)  ## the peers alone; see bench/peers/README.md
+	$(BIN)/python bench/run.py peers
 
 bench/peers/.venvs/%/stamp: bench/peers/%.txt
 	$(PYTHON) -m venv bench/peers/.venvs/$*
@@ -77,6 +79,9 @@ wheel: $(VENV)/run.stamp  ## wheel and source archive, into dist/
 
 wheel-check: wheel  ## the wheel in an environment of its own plans the example and serves its page; PYTHON=... names one
 	PYTHON=$(PYTHON) sh tests/wheel.sh dist/stackyard-*.whl
+
+words: $(VENV)/run.stamp  ## the catalogues of translations brought up to date with the source; tells what is missing
+	$(BIN)/python -m stackyard.words.messages
 
 lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

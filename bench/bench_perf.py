@@ -34,7 +34,7 @@ def main() -> None:
     draw = np.random.default_rng(0)
     widths = [2.0 ** draw.integers(0, 4, count), 2.0 ** draw.integers(0, 3, count)]
     many, batch = Layout(*widths), draw.integers(1, 512, count).astype(float)
-    for name in ("llama-3.1-70b", "deepseek-v3", "deepseek-v3.2"):
+    for name in ("llama-3.1-70b", "deepseek-v3", "deepseek-v3.2", "kimi-k3"):
         model = known.model(name)
         one = least_seconds(lambda m=model: estimate(m, chip, Layout(tensor=8), 64, 1000, 1000, "fp8"), 100)
         all_ = least_seconds(lambda m=model: estimate(m, chip, many, batch, 1000, 1000, "fp8"), 2)

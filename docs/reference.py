@@ -39,6 +39,7 @@ LAYERS = (  # packages and modules in the order of the house, with what they are
     ("files", "Files", ""),
     ("sheets", "Workbooks", ""),
     ("months", "Months", ""),
+    ("words", "Words", "Texts in other languages."),
 )
 SECTIONS = {
     "hbm": "HBM generations",

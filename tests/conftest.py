@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import settings
 
 from stackyard.months import parse_month, seconds_in, show_month
-from stackyard.plan.problem import SCHEMA, SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
+from stackyard.plan.problem import SCHEMA, SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, W, Y, array
 from stackyard.plan.solve import Solved, solve_warm
 
 # In CI the same examples every time: a failure there is a fact about the change. At home the search goes on.
@@ -104,14 +104,36 @@ def random_problem(
         "carbon_price": np.full(n[T], draw.choice([0.0, 0.1])),
         "budget": np.where(uniform(0, 1, T)[: len(years)] < 0.5, np.inf, spend * draw.uniform(0.1, 2, len(years))),
     }
-    values, powers = with_power(np.random.default_rng([seed, 11]), values, n, need, power)
+    values, n[W] = with_ways(np.random.default_rng([seed, 13]), values, n, per_token)
+    coords[W] = [f"{W}-{i}" for i in range(n[W])]
+    values, powers = with_power(np.random.default_rng([seed, 11]), values, n, need)
+    n[P] = len(powers[P])
     values, more = with_choices(np.random.default_rng([seed, 7]), values, n, years, months, packages, whole)
     coords |= more | powers
     return Problem(xr.Dataset({name: array(name, values[name]) for name in SCHEMA}, coords=coords))
 
 
+def with_ways(
+    draw: np.random.Generator, values: dict[str, Any], n: dict[str, int], price: np.ndarray
+) -> tuple[dict[str, Any], int]:
+    """The same with up to two other models that may stand for a service, and the number of ways."""
+    values = dict(values)
+    other = draw.integers(0, n[V], draw.integers(0, 3))
+    of = np.append(np.arange(n[V]), other)  # the service of each way
+    months = np.ones(n[T])
+    for name, low, high in (("rate", 0.3, 3.0), ("power_busy", 0.9, 1.1)):
+        values[name] = np.hstack([values[name], values[name][:, other] * draw.uniform(low, high, (n[A], other.size))])
+    values["power_busy"] = np.maximum(values["power_busy"], values["power_idle"][:, None])
+    extra = (np.arange(of.size) >= n[V]) * price[of]
+    for name in ("way_fee", "way_loss"):
+        values[name] = (extra * draw.uniform(0, 0.3, of.size))[:, None] * months
+    values["way_service"] = np.eye(n[V])[of]
+    values["way_most"] = np.append(np.ones(n[V]), draw.choice([0.3, 1.0], other.size))
+    return values, int(of.size)
+
+
 def with_power(
-    draw: np.random.Generator, values: dict[str, Any], n: dict[str, int], need: float, power: np.ndarray
+    draw: np.random.Generator, values: dict[str, Any], n: dict[str, int], need: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same with plants that draw power at any load, demand charges, sources, qualification; and the new ids."""
     values = dict(values)
@@ -130,6 +152,8 @@ def with_power(
     left = np.clip(1 - (n[T] - elapsed) / draw.uniform(8, 240, (sources, 1)), 0, 1)
     unit = np.ones(whole)
     values |= {
+        "dear_share": draw.uniform(0.1, 0.4, n[SITE]),
+        "dear_premium": draw.choice([0.0, 2e-8, 4e-7], (n[SITE], 1)) * np.ones(size),
         "source_site": place.reshape(sources, n[SITE]),
         "source_most": some * need / n[SITE],
         "source_price": draw.uniform(0, 4, (sources, 1)) * unit,
@@ -138,6 +162,7 @@ def with_power(
         "source_yield": draw.choice([0.0, 0.2, 0.9], (sources, 1)) * unit,
         "source_firm": draw.choice([0.0, 0.5, 0.9], (sources, 1)) * unit,
         "source_loss": draw.choice([0.0, 0.03], (sources, 1)) * unit,
+        "source_shift": draw.choice([0.0, 0.17], (sources, 1)) * unit,
         "source_energy_price": draw.uniform(0, 4e-8, (sources, 1)) * unit,
         "source_carbon": draw.choice([0.0, 1.2e-7], sources),
         "source_wheeled": draw.choice([0.0, 1.0], sources),
@@ -191,6 +216,7 @@ def with_choices(
             at, since = n[S] + 2 * i + k, int(draw.integers(0, n[T]))
             size = values["site_power"][i].max() * draw.uniform(0.3, 1)
             option["power"][at, i, since:] = size
+            option["source"][at, values["source_site"][:, i] > 0, since:] = size / 2
             option["fee"][at, since] = size * draw.uniform(0, 6)
             option["left"][at] = 0.5 * option["fee"][at, since]
         option["group"][n[S] + 2 * i, i % 2] = option["group"][n[S] + 2 * (i - 1) % (2 * n[SITE]), i % 2] = 1.0
@@ -231,6 +257,7 @@ def OPTIONS(n: dict[str, int]) -> dict[str, tuple[int, ...]]:  # noqa: N802 - a 
         "fee": (n[T],),
         "left": (),
         "power": (n[SITE], n[T]),
+        "source": (n[P], n[T]),
         "stacks": (n[S], n[T]),
         "total": (n[S],),
         "minimum": (n[S], n[T]),

@@ -33,8 +33,9 @@ from stackyard.results import Progress, Result, explanation_row, problem_row
 from stackyard.serving import OBJECTIVE, disaggregate, estimate, nearest_fit, objective
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
-from stackyard.validation import is_training, validate, validate_power, validate_training, write_validation
+from stackyard.validation import aims, is_training, peers, validate, validate_power, validate_training, write_validation
 from stackyard.what_ifs import compare, explained_conflict, fan, robust, why_not, write_mps
+from stackyard.words import phrase
 
 if TYPE_CHECKING:
     from stackyard.alliance.workspace import Workspace
@@ -52,13 +53,19 @@ if TYPE_CHECKING:
     from stackyard.site.asked import Asked
 
 ABSENT = (
-    "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate).",
-    "Whole racks, unless an accelerator says whole_systems: orders are continuous amounts.",
-    "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others.",
-    "Tail latency: rates are means at full load, reduced by a stated usable share, not simulated.",
-    "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity.",
+    phrase(
+        "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate)."
+    ),
+    phrase("Whole racks, unless an accelerator says whole_systems: orders are continuous amounts."),
+    phrase(
+        "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others."
+    ),
+    phrase("Tail latency: rates are means at full load, reduced by a stated usable share, not simulated."),
+    phrase(
+        "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity."
+    ),
 )
-AUDITED = "Every balance, limit, cost and price was added up again by plain summation: no violation."
+AUDITED = phrase("Every balance, limit, cost and price was added up again by plain summation: no violation.")
 
 
 def catalog() -> Catalog:
@@ -117,6 +124,7 @@ def audit() -> list[Finding]:
 def what_if(
     chip: str,
     *,
+    model: str | None = None,
     hbm: str | None = None,
     height: int | None = None,
     stacks: int | None = None,
@@ -129,15 +137,17 @@ def what_if(
     `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
     accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
     ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
-    exist, with the nearest.
+    exist, with the nearest; also for a `model` that is to run on it.
 
     >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
     'H200 SXM 141GB with 8 x HBM4 12-high'
     >>> round(what_if("h200", bandwidth="x1.5").chip.bandwidth / 1e12, 1)
     7.2
     """
-    from stackyard.perf.asked import variant
+    from stackyard.perf.asked import both, variant
 
+    if model is not None:
+        both(catalog(), model, chip)
     return variant(catalog(), chip, hbm, height, stacks, capacity, bandwidth, energy)
 
 
@@ -281,7 +291,12 @@ def _built(read: Scenario, progress: Progress | None) -> Built:
     built = build(read, catalog(), progress)
     fits = built.problem.data["fits_stack"]
     idle = [
-        f"{supply.name} fits no accelerator of the plan: none takes {supply.product} with {supply.height} dies."
+        phrase(
+            "{supply} fits no accelerator of the plan: none takes {product} with {height} dies.",
+            supply=supply.name,
+            product=supply.product,
+            height=supply.height,
+        )
         for key, supply in read.inputs.supplies.items()
         if not bool(fits.sel(supply=key).any())
     ]
@@ -295,8 +310,9 @@ def plan(
     steps: bool = True,
     progress: Progress | None = None,
     save_to: Path | str | None = None,
+    language: str = "en",
 ) -> Result:
-    """Plans a scenario: reads, builds, solves, audits, explains and reports.
+    """Plans a scenario: reads, builds, solves, audits, explains and reports, in English ('en'), 'de' or 'ko'.
 
     Raises InputErrors for bad input; SolveError when the solver stops without a plan (the Problem is then saved in
     `save_to`), or when the plan fails the audit.
@@ -306,7 +322,11 @@ def plan(
     from stackyard.plan.solve import solve_warm
     from stackyard.report.build import build as document
     from stackyard.report.confidence import standing
+    from stackyard.report.document import in_language
+    from stackyard.words.spoken import LANGUAGES
 
+    if language not in LANGUAGES:
+        raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)
@@ -336,10 +356,10 @@ def plan(
         not_modelled=(*read.inputs.absent, *ABSENT),
         remarks=built.remarks,
         audit=AUDITED,
-        reproduce=f"stackyard plan {path}",
-        digests=(("Scenario", read.digest), ("Catalogue", catalog().digest)),
+        reproduce=f"stackyard plan {path}" + (f" --language {language}" if language != "en" else ""),
+        digests=((phrase("Scenario"), read.digest), (phrase("Catalogue"), catalog().digest)),
     )
-    return Result(read, built, solved.plan, explanation, report)
+    return Result(read, built, solved.plan, explanation, in_language(report, language))
 
 
 def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
@@ -377,6 +397,7 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
 
 __all__ = [
     "Result",
+    "aims",
     "audit",
     "capacity",
     "capacity_row",
@@ -395,6 +416,7 @@ __all__ = [
     "nearest_fact",
     "nearest_fit",
     "nearest_training",
+    "peers",
     "plan",
     "problem",
     "problem_row",

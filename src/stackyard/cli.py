@@ -165,7 +165,7 @@ def estimate(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     sizes: dict[str, Any] = {"prompt": prompt, "output": output, "batch": batch, "precision": precision}
     sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
@@ -314,7 +314,7 @@ def search(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     wanted = tuple(precision or ())
     found = api.search(
@@ -360,7 +360,7 @@ def memory(
     from stackyard import api, show
 
     part = api.what_if(
-        chip, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
+        chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
     found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
     if found is None:
@@ -392,6 +392,7 @@ def plan(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
     as_json: Json = False,
+    language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show
@@ -404,7 +405,9 @@ def plan(
         return
     require_folder(out)
     with show.progress() as progress:
-        result = api.plan(scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out)
+        result = api.plan(
+            scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out, language=language
+        )
         written = result.write(out)
     if as_json:
         print_json(result.values() | {"written": [str(path) for path in written]})
@@ -455,6 +458,8 @@ def validate(
         return
     found = api.validate(table, predict=target)
     training = api.validate_training() if table is None else None
+    power = api.validate_power() if table is None else []
+    aimed, peers = (api.aims(found, training), api.peers()) if table is None else ([], ())
     written = [target] if target else []
     if out is not None:
         written += api.write_validation(found, out, whole=table is None)
@@ -463,10 +468,12 @@ def validate(
         told: dict[str, Any] = {"targets": [vars(line) for line in found.targets()], **by}
         told["scenarios"] = [vars(line) for line in found.lines("scenario", "metric")]
         told["training"] = dataclasses.asdict(training) if training else {}
-        told["power"] = [vars(line) for line in api.validate_power()] if table is None else []
+        told |= {"power": [vars(line) for line in power], "peers": [vars(line) for line in peers]}
+        told["aims"] = [dataclasses.asdict(line) | {"met": line.met} for line in aimed]
+        told["account"] = [vars(line) | {"rows": line.rows} for line in found.account()]
         print_json({**told, "excluded": found.excluded(), "left_out": found.left_out})
     else:
-        show.validation(found, training, api.validate_power() if table is None else [], written)
+        show.validation(found, training, power, written, aimed, peers)
 
 
 for verb in (*cli_files.COMMANDS, *cli_supply.COMMANDS, *cli_serving.COMMANDS):

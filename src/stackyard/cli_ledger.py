@@ -204,9 +204,10 @@ def web(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser, if there is a screen.")] = False,
 ) -> None:
     """Open the alliance's page: promises, meetings, the plan, what-ifs. On loopback one person needs no account."""
     from importlib import import_module
 
     serve = import_module("stackyard.web.serve").serve  # by name: cli and web stand beside each other
-    serve(scenario, ledger, host=host, port=port, certificate=certificate, key=key)
+    serve(scenario, ledger, host=host, port=port, certificate=certificate, key=key, browser=browser)

@@ -49,6 +49,10 @@ def refused(option: str, message: str, hint: str) -> InputErrors:
 MANY = 100  # names of which a dozen would tell nothing
 
 
+class Stopped(Exception):
+    """Work was stopped by whom it was done for; nothing of it is kept."""
+
+
 class SolveError(Exception):
     """The solver stopped without a usable plan; says what was reached and where the Problem was saved."""
 

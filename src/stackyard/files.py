@@ -22,11 +22,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Located:
-    """Plain data read from a file, and the line on which each key path stands."""
+    """Plain data read from a file, and the line on which each key path stands; `own` are those of changes to a base."""
 
     file: str
     data: Any
     lines: Mapping[Path_, int] = field(repr=False)
+    own: Mapping[Path_, int] = field(default_factory=dict, repr=False)
 
     def line(self, path: Path_) -> int:
         """Line of a key path, or of its nearest ancestor that is in the file."""

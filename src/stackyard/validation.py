@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stackyard.files import atomically
 
 if TYPE_CHECKING:
+    from stackyard.perf.calibration.aims import Aim, PeerLine
     from stackyard.perf.calibration.power import PowerLine
     from stackyard.perf.calibration.training_check import Validated
     from stackyard.perf.calibration.validate import Comparison
@@ -58,6 +59,20 @@ def is_training(path: Path | str) -> bool:
     from stackyard.perf.calibration.training_table import is_training as of_training
 
     return Path(path).is_file() and of_training(Path(path))
+
+
+def aims(found: Comparison, training: Validated | None = None) -> list[Aim]:
+    """What was aimed at, and how far a comparison of the package's own table is from it, held out and as fitted."""
+    from stackyard.perf.calibration.aims import aims as compared
+
+    return compared(found, training)
+
+
+def peers() -> tuple[PeerLine, ...]:
+    """Others' programs and ours on the same measured rows, as bench/peers last ran them."""
+    from stackyard.perf.calibration.aims import peers as told
+
+    return told()
 
 
 def validate_power() -> list[PowerLine]:

@@ -2,7 +2,6 @@
 where its measurements do."""
 
 import importlib.util
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,7 +92,7 @@ def test_who_answers_is_told_and_the_rest_goes_to_the_next(measured):
         assert measured.seconds(op, H200) is None
         assert chain.seconds(op, H200) == Roofline().seconds(op, H200)
     assert measured.seconds(inside, MI300X) is None
-    assert measured.seconds(replace(inside, precision="bf16"), H200) is None
+    assert measured.seconds(inside._replace(precision="bf16"), H200) is None
     told = estimate(LLAMA, H200, Layout(tensor=8), 64, 1000, 1000, "fp8", provider=chain)
     assert told.basis.provider == chain.name
 

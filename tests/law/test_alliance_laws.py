@@ -27,7 +27,6 @@ from stackyard.alliance.event import (
 from stackyard.alliance.result import Result
 from stackyard.alliance.revise import _phased, changed, overlaid
 from stackyard.alliance.state import STATE, State, fold
-from stackyard.alliance.words import LANGUAGES, Words
 from stackyard.catalog import load as catalogue
 from stackyard.plan.scenario import load
 
@@ -210,24 +209,3 @@ def test_a_sum_is_hidden_where_it_would_tell_one_partners_part() -> None:
         row = result_row(state, who, total, items)
         assert (row.allowed == "value") == allowed, (private, viewer, row)
         assert row.reason
-
-
-@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_every_word_of_minutes_and_reports_is_translated(code: str) -> None:
-    import re
-    from importlib.resources import files
-
-    words = Words(code)
-    said: set[str] = set()
-    for name in ("minutes.py", "brief.py"):
-        text = files("stackyard.alliance").joinpath(name).read_text(encoding="utf-8")
-        said |= set(re.findall(r'words\(\s*"((?:[^"\\]|\\.)+)"', text))
-        for group in re.findall(r"for (?:n|name) in \(([^)]*)\)", text):
-            said |= set(re.findall(r'"([^"]+)"', group))
-        said |= set(re.findall(r'_section\(words, "\w+", "([^"]+)"', text))
-        said |= set(re.findall(r'"\w+": \("([^"]+)", "[^"]*"\)', text))
-    assert len(said) > 80
-    loans = {"Status", "Inputs", "HBM", "Name"}
-    assert [text for text in sorted(said) if words._said.gettext(text) == text and text not in loans] == []
-    for text in said:
-        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", words._said.gettext(text))), text

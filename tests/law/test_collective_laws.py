@@ -74,7 +74,6 @@ MEASURED = (
 
 @pytest.mark.parametrize(("chip", "ranks", "size", "microseconds"), MEASURED)
 def test_hundreds_of_ranks_take_what_was_measured(chip, ranks, size, microseconds):
-    """Sums of gigabytes on GB200 come out up to 45% too slow: their switches add up, which is not modelled."""
+    """From 36% too quick (1 GB over two racks of GB200) to 20% too slow (H100): the rates are of serving messages."""
     predicted = Roofline().seconds(all_reduce("sum", float(size), ranks), chip)
-    in_switch = chip is GB200 and size > 2**32
-    assert predicted == pytest.approx(microseconds * 1e-6, rel=0.45 if in_switch else 0.35)
+    assert predicted == pytest.approx(microseconds * 1e-6, rel=0.36)

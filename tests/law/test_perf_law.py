@@ -42,7 +42,7 @@ def test_roofline_seconds_change_with_the_unit_of_time_and_no_other(flop, moved,
     slower = Roofline({**values, **timed, "link.half": values["link.half"] * byte})
     for kind in ("matmul", "experts", "prefill", "decode", "permute", "collective"):
         op = Op("x", kind, "bf16", "bf16", flop, moved, sent=sent, peers=8.0, count=3.0)
-        same = replace(op, flop=flop * work, bytes=moved * byte, sent=sent * byte)
+        same = op._replace(flop=flop * work, bytes=moved * byte, sent=sent * byte)
         assert slower.seconds(same, chip) == pytest.approx(time * Roofline().seconds(op, H200), rel=1e-9)
 
 
@@ -270,7 +270,7 @@ def test_the_first_provider_that_knows_answers():
     chain = FirstOf((Silent(), Roofline()))
     assert chain.seconds(op, H200) == Roofline().seconds(op, H200)
     assert FirstOf((Silent(),)).seconds(op, H200) is None
-    assert Roofline().seconds(replace(op, precision="fp4"), H200) is None  # an H200 has no fp4 arithmetic
+    assert Roofline().seconds(op._replace(precision="fp4"), H200) is None  # an H200 has no fp4 arithmetic
 
 
 @settings(max_examples=15, deadline=None)

@@ -19,6 +19,7 @@ from stackyard.plan.check import audit
 from stackyard.plan.problem import Problem
 from stackyard.plan.scenario import load
 from stackyard.plan.solve import Solved, solve_warm
+from stackyard.plan.ways import cost
 from stackyard.plan.whynot import conflict, feasible, why_not_option, why_not_place
 
 FIRST = yaml.safe_load((Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8"))
@@ -160,12 +161,42 @@ def test_dearer_tiers_are_served_first(make: Make) -> None:
     assert with_tiers.objective > planned(make({})).plan.objective
 
 
+def others(*ways: dict[str, Any]) -> dict[str, Any]:
+    return {"services": {"assistant": {"alternatives": list(ways)}}}
+
+
 def test_an_alternative_model_is_taken_where_it_is_faster(make: Make) -> None:
-    own = make({})
-    faster = make({"services": {"assistant": {"alternatives": [{"model": "llama-3.1-8b", "precision": "fp8"}]}}})
-    slower = make({"services": {"assistant": {"alternatives": [{"model": "llama-3.1-405b", "precision": "fp8"}]}}})
-    assert float(faster.data["rate"].max()) > 2 * float(own.data["rate"].max())
-    assert float(slower.data["rate"].max()) == float(own.data["rate"].max())
+    own = planned(make({})).plan
+    faster = planned(make(others({"model": "llama-3.1-8b", "precision": "fp8"}))).plan
+    slower = planned(make(others({"model": "llama-3.1-405b", "precision": "fp8"}))).plan
+    assert float(faster.decisions["answered"][0].sum()) == 0 < float(faster.decisions["answered"][1].sum())
+    assert faster.objective < own.objective
+    assert float(slower.decisions["answered"][1].sum()) == 0
+    assert slower.objective == pytest.approx(own.objective, rel=1e-6)
+
+
+def test_what_an_alternative_is_worth_costs_and_may_serve_decides_how_much_it_does(make: Make) -> None:
+    def share(**terms: Any) -> float:
+        plan = planned(make(others({"model": "llama-3.1-8b", "precision": "fp8", **terms}))).plan
+        return float(plan.decisions["answered"][1].sum() / plan.decisions["served"].sum())
+
+    assert share(worth="99%") > 0.99
+    assert share(worth="99%", most="30%") == pytest.approx(0.3, rel=1e-6)
+    assert share(worth="1%") < 0.9
+    assert share(fee="5 USD/Mtoken") == 0  # a token that is not served costs 1 USD a million
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_way_in_use_costs_what_a_token_served_is_worth_and_none_costs_less(
+    seed: int, problem_of: Callable[[int], Problem], solved_of: Callable[[int], Solved]
+) -> None:
+    problem, plan = problem_of(seed), solved_of(seed).plan
+    worth = (problem.data["way_service"] * plan.prices["price_service"]).sum("service").transpose("way", "month")
+    each = (cost(problem, plan) + plan.prices["price_mix"]).values  # the share that is used up has a price of its own
+    used = plan.decisions["answered"].values > 1e-6 * float(plan.decisions["answered"].max())
+    np.testing.assert_allclose(each[used], worth.values[used], rtol=1e-6)
+    known = np.isfinite(each)
+    assert np.all(each[known] >= worth.values[known] * (1 - 1e-6) - 1e-15)
 
 
 def test_why_not_an_option_costs_what_a_plan_with_it_costs(make: Make) -> None:
@@ -217,6 +248,8 @@ def test_a_plan_that_cannot_be_says_which_lines_forbid_it(make: Make, tmp_path: 
         (contract(minimum="130%"), "contract.minimum", "130%"),
         ({"sites": {"frankfurt": {"grid_date": "2026-09"}}}, "phases[0].month", "before the grid connection"),
         (training(start="2026-12", deadline="2026-06"), "campaigns.run", "before the start"),
+        (others({"model": "llama-3.1-70b", "precision": "fp8"}), "alternatives[0]", "stands there twice"),
+        (others({"model": "llama-3.1-8b", "precision": "fp8", "worth": "120%"}), "worth", "above 1"),
         (training(sites=["berlin"]), "campaigns.run.sites[0]", "no site 'berlin'"),
         ({"services": {"assistant": {"tiers": [{"beyond": "50%", "price": "0.1 USD/Mtoken"}]}}}, "price", "below"),
     ],

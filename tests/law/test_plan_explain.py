@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -81,6 +82,44 @@ def test_a_limit_is_charged_to_a_service_only_for_what_that_service_gets_without
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_what_either_of_two_limits_leaves_each_of_them_serves_alone(
+    seed: int, problem_of: Problems, solved_of: Plans, explained: Explained
+) -> None:
+    solved, said = solved_of(seed), explained(seed)
+    found = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None)
+    single, pair = (found[name].sel(month=said.data["month"]) for name in ("single", "pair"))
+    unserved = solved.plan.decisions["unserved"].sel(month=said.data["month"])
+    either = said.data["left"].sel(cause="either")
+    second = single.clip(min=0.0).values
+    second = np.sort(np.minimum(second, unserved.values), axis=0)[-2]
+    assert bool((either <= second * (1 + 1e-6) + 1e-6 * float(unserved.max())).all())
+    assert not bool((either > 0).any()) or bool(np.isfinite(pair).any())
+    for binding in said.years:
+        named = binding.causes.get("either", 0.0) > 0
+        assert (len(binding.either) > 1) == named
+        assert not named or set(binding.either) <= set(RESOURCES)
+
+
+def test_the_format_that_no_accelerator_has_is_named(problem_of: Problems) -> None:
+    data = problem_of(0).data
+    ways = [
+        f"{service}/a-model/fp4" for service in np.array(data["service"].values)[data["way_service"].argmax("service")]
+    ]
+    ways = [f"{way}" if ways.index(way) == i else f"{way}-{i}" for i, way in enumerate(ways)]
+    lost = {"lacks": "format", "why": [["A chip has no fp4 arithmetic on record (it has bf16, fp8)", {}]]}
+    refused = {way: {str(chip): lost for chip in data["accelerator"].values} for way in ways}
+    none = (0 * data["rate"]).assign_attrs(data["rate"].attrs)
+    changed = data.assign(rate=none).assign_coords(way=ways)
+    changed.attrs = {**data.attrs, "refused": json.dumps(refused)}
+    problem = Problem(changed)
+    solved = solve_warm(problem)
+    said = explain(problem, solved.plan, solved.resolve, steps=False)
+    last = said.years[-1]
+    assert last.name("rate").startswith("Number format (fp4")
+    assert "A chip has no fp4 arithmetic on record" in last.sentence
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_rents_are_price_times_amount(seed: int, problem_of: Problems, solved_of: Plans, explained: Explained) -> None:
     said, data, prices = explained(seed), problem_of(seed).data, solved_of(seed).plan.prices
     total = float(abs(said.data["rent_present"]).sum())
@@ -116,7 +155,8 @@ def test_sentences_name_the_limit_and_what_is_left(explained: Explained) -> None
     for seed in SEEDS:
         said = explained(seed)
         for year in said.years:
-            name = NAMES[year.resource] if year.resource != SERVED else "no limit binds"
+            name = NAMES["power"] if year.resource == "power" else year.name(year.resource)
+            name = name if year.resource != SERVED else "all" if year.left <= 1e-6 else "all but"
             assert year.sentence.startswith(f"{year.year}: {name}")
             assert "nan" not in year.sentence and "inf" not in year.sentence
             assert not year.causes or sum(year.causes.values()) == pytest.approx(1)

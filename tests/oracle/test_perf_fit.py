@@ -34,7 +34,8 @@ def test_the_committed_constants_are_where_the_fit_stops(problem):
 
 def test_no_constant_belongs_to_a_model():
     for owner in (*constants.generations().values(), *constants.engines().values()):
-        assert owner.values.keys() <= {*fit.GENERATION, *fit.ENGINE, "cache.reserve", "energy.path"}
+        stated = {"cache.reserve", "cache.windowed", "chunks.engine", "chunks.chip", "energy.path"}
+        assert owner.values.keys() <= {*fit.GENERATION, *fit.ENGINE, *stated}
 
 
 def test_slopes_of_one_step_a_name_are_those_of_one_step_a_constant(problem):

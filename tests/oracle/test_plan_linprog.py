@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, W, Y
 from stackyard.plan.solve import Solved
 
 
@@ -113,15 +113,26 @@ def supplied(p: Rows, d: Any, n: Any, i: int, t: int, at_peak: Any, on_average: 
     pay(t, x("grid_peak", i, t), 1e6 * d["demand_charge"][i, t])
     price = d["electricity_price"][i, t] + d["carbon_price"][t] * d["grid_carbon"][i, t]
     pay(t, x("grid", i, t), 1e6 * d["seconds"][t] * price)
+    moved, over = [], [(1.0, x("grid", i, t)), (-1.0, x("grid_peak", i, t))]
     for s in here:
         p.add(p.most, [(1.0, x("output", s, t)), (-d["source_yield"][s, t], x("capacity", s, t))], 0)
-        p.add(p.most, [(1.0, x("capacity", s, t))], d["source_most"][s, t])
+        room = [(-d["option_source"][o, s, t], x("chosen", o)) for o in n[O]]
+        p.add(p.most, [(1.0, x("capacity", s, t)), *room], d["source_most"][s, t])
+        if d["source_shift"][s, t] and d["dear_premium"][i, t]:
+            p.add(p.most, [(1.0, x("shifted", s, t)), (-d["source_shift"][s, t], x("capacity", s, t))], 0)
+            pay(t, x("shifted", s, t), -1e6 * d["seconds"][t] * d["dear_premium"][i, t])
+            moved.append(x("shifted", s, t))
+            over.append((1 / (1 - d["dear_share"][i]), x("shifted", s, t)))
+        over.append((d["source_wheeled"][s], x("output", s, t)))
         before = [(-1.0, x("capacity", s, t - 1))] if t else []
         p.add(p.equal, [(1.0, x("capacity", s, t)), *before, (-1.0, x("built", s, t))], 0)
         fuel = d["source_energy_price"][s, t] + d["carbon_price"][t] * d["source_carbon"][s]
         pay(t, x("output", s, t), 1e6 * d["seconds"][t] * fuel)
         pay(t, x("capacity", s, t), 1e6 * d["source_upkeep"][s, t])
         pay(t, x("built", s, t), 1e6 * d["source_price"][s, t], d["source_residual"][s, t])
+    if here:
+        p.add(p.most, [*((1.0, column) for column in moved), (-d["dear_share"][i], x("grid", i, t))], 0)
+        p.add(p.most, over, 0)
 
 
 def between(p: Rows, d: Any, n: Any) -> None:
@@ -155,10 +166,11 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
     kilo += ("option_stacks", "option_total", "option_minimum", "campaign_least")
     for name in kilo:
         d[name] /= 1e3
-    for name in ("site_power", "fitted_start", "option_power", "source_most"):
+    for name in ("site_power", "fitted_start", "option_power", "option_source", "source_most"):
         d[name] /= 1e6
     for name in ("demand", "tier_start"):
         d[name] /= 1e12
+    of = d["way_service"].argmax(axis=1)
     months, years = problem.data[T].values, problem.data[Y].values
     n = {dim: range(size) for dim, size in problem.data.sizes.items()}
     p, end = Rows(), len(months) - 1
@@ -211,7 +223,7 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             )
             alive = range(max(0, t - int(d["life_months"][a]) + 1), t + 1) if d["allowed"][a, i] else ()
             p.add(p.most, [(1.0, here)] + [(-1.0, x("placed", a, i, u)) for u in alive], d["fleet"][a, i, t])
-            running = [(1.0, x("run", a, i, v, t)) for v in n[V] if d["rate"][a, v]]
+            running = [(1.0, x("run", a, i, v, t)) for v in n[W] if d["rate"][a, v]]
             running += [(1.0, x("train", a, i, c, t)) for c in n[C]]
             p.add(p.most, [*running, (-d["availability"][a], here)], 0)
         for i in n[SITE]:
@@ -221,11 +233,11 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
                 pay(t, x("installed", a, i, t), 1e3 * d["upkeep"][a, t])
                 for terms in (at_peak, on_average):
                     terms.append((idle / 1e3, x("installed", a, i, t)))
-                for v in n[V]:
-                    if d["rate"][a, v]:
-                        more = (d["power_busy"][a, v] - idle) / 1e3
-                        at_peak.append((more, x("run", a, i, v, t)))
-                        on_average.append((more / d["peak_to_mean"][v], x("run", a, i, v, t)))
+                for w in n[W]:
+                    if d["rate"][a, w]:
+                        more = (d["power_busy"][a, w] - idle) / 1e3
+                        at_peak.append((more, x("run", a, i, w, t)))
+                        on_average.append((more / d["peak_to_mean"][of[w]], x("run", a, i, w, t)))
                 for c in n[C]:
                     for terms in (at_peak, on_average):
                         terms.append(((d["train_power"][a, c] - idle) / 1e3, x("train", a, i, c, t)))
@@ -234,10 +246,16 @@ def by_loops(problem: Problem) -> float:  # noqa: C901 - as flat as the table it
             start = 0 if t else d["fitted_start"][i]
             p.add(p.most, [(1.0, x("fitted", i, t)), *before, (-1.0, x("fitout", i, t))], start)
             pay(t, x("fitout", i, t), 1e6 * d["fitout_price"][i, t], d["fitout_residual"][i, t])
+        for w in n[W]:
+            runs = [(a, i) for a, i in product(n[A], n[SITE]) if d["rate"][a, w]]
+            each = {a: d["rate"][a, w] * 86400 / d["peak_to_mean"][of[w]] / 1e9 for a in n[A]}
+            p.add(p.equal, [(1.0, x("answered", w, t))] + [(-each[a], x("run", a, i, w, t)) for a, i in runs], 0)
+            p.add(p.most, [(1.0, x("answered", w, t)), (-d["way_most"][w], x("served", of[w], t))], 0)
+            pay(t, x("answered", w, t), 1e12 * days * d["way_fee"][w, t])
+            p.cost[x("answered", w, t)] += 1e12 * d["discount"][t] * days * d["way_loss"][w, t]
         for v in n[V]:
-            runs = [(a, i) for a, i in product(n[A], n[SITE]) if d["rate"][a, v]]
-            each = {a: d["rate"][a, v] * 86400 / d["peak_to_mean"][v] / 1e9 for a in n[A]}
-            p.add(p.equal, [(1.0, x("served", v, t))] + [(-each[a], x("run", a, i, v, t)) for a, i in runs], 0)
+            own = [(-1.0, x("answered", w, t)) for w in n[W] if of[w] == v]
+            p.add(p.equal, [(1.0, x("served", v, t)), *own], 0)
             p.add(p.equal, [(1.0, x("served", v, t)), (1.0, x("unserved", v, t))], d["demand"][v, t])
             p.cost[x("unserved", v, t)] += 1e12 * d["discount"][t] * days * d["unserved_price"][v, t]
             for r in n[R]:

@@ -28,30 +28,25 @@ YEARS = {place: weather(climate) for place, climate in CLIMATES.items()}
 HOURLY = ("ulsan", "incheon", "gwangju", "frankfurt")  # places with hourly files behind their means
 
 
-@pytest.mark.parametrize(
-    ("place", "tolerance"), [("ulsan", 170), ("incheon", 95), ("gwangju", 150), ("frankfurt", 215)]
-)
+@pytest.mark.parametrize(("place", "tolerance"), [("ulsan", 170), ("incheon", 90), ("gwangju", 120), ("frankfurt", 60)])
 def test_hours_made_from_means_have_the_hours_of_wet_bulb(place: str, tolerance: int) -> None:
-    """Within 2.5% of the year at every threshold of every place."""
+    """Within 2% of the year at every threshold of every place; none of them was used."""
     found = [(YEARS[place].wet > threshold).sum() for threshold in THRESHOLDS]
     np.testing.assert_allclose(found, published_hours(place, "wet"), atol=tolerance)
 
 
 def test_hours_made_from_means_have_the_hours_of_dry_bulb_at_ulsan() -> None:
     found = [(YEARS["ulsan"].dry > threshold).sum() for threshold in THRESHOLDS]
-    np.testing.assert_allclose(found, published_hours("ulsan", "dry"), atol=80)
+    np.testing.assert_allclose(found, published_hours("ulsan", "dry"), atol=88)  # 1% of the year
 
 
 @pytest.mark.parametrize("place", HOURLY)
 def test_design_points_of_hours_made_from_means(place: str) -> None:
-    """99.6% points of the files against ours: within 1.5 K, but Frankfurt's dry bulb 3.5 K too low.
-
-    One spread serves all months and places; a continental summer has hotter spells than the sea coast's.
-    """
+    """The spread of days is the one that gives them: a continental summer has hotter spells than the sea coast's."""
     dry, wet = YEARS[place].percentile(0.996)
     known = [load().fact(f"climates.{place}.{bulb}_bulb_p99_6").value for bulb in ("dry", "wet")]
-    assert wet == pytest.approx(known[1], abs=1.5)
-    assert -3.5 < dry - known[0] < 1.5  # type: ignore[operator]
+    assert wet == pytest.approx(known[1], abs=0.2)
+    assert dry == pytest.approx(known[0], abs=0.1)
 
 
 def test_means_of_the_year_are_those_of_the_files() -> None:

@@ -47,7 +47,7 @@ def test_the_first_plan_s_coefficients_are_what_its_file_says(first: build.Built
 
 
 def test_rate_and_power_are_those_of_the_best_operating_point(first: build.Built) -> None:
-    point = first.points["h200", "assistant"]
+    point = first.points["h200", "assistant/llama-3.1-70b/fp8"]
     assert point.estimate is not None
     data = first.problem.data
     assert float(data["rate"][0, 0]) == point.token_rate > 0

@@ -99,6 +99,40 @@ def test_storage_carries_a_peak_and_loses_energy(tmp_path: Path) -> None:
     assert float(plan.decisions["grid"].sum()) == pytest.approx(site, rel=1e-6)
 
 
+BATTERY = "sources:\n  battery: {name: Battery, kind: storage, limit: 4 MW, available: 2026-03, price: 0.2 USD/W}"
+
+
+def test_storage_moves_energy_out_of_dear_hours_as_far_as_the_site_draws_there(tmp_path: Path) -> None:
+    plain = planned(made(tmp_path, BATTERY))
+    built = made(tmp_path, f"{BATTERY}\ndear_hours: 6 hour\ndear_premium: 100 USD/MWh")
+    plan, d = planned(built), built.problem.data
+    moved, grid = plan.decisions["shifted"].sum("source"), plan.decisions["grid"].sum("site")
+    assert float(moved.sum()) > 0
+    assert bool((moved <= 0.25 * grid * (1 + 1e-6)).all())  # a quarter of the day is dear
+    hours = float((d["source_shift"] * plan.decisions["capacity"]).sum())
+    assert float(moved.sum()) <= hours * (1 + 1e-6)  # four hours a day of its power
+    assert plan.objective < plain.objective  # the mean price is the same: what is dear can be left out
+
+
+def test_storage_takes_nothing_off_a_flat_load(tmp_path: Path) -> None:
+    """What comes over the grid on average comes at its peak too: there is no trough in which to charge."""
+    plan = planned(made(tmp_path, BATTERY, peak_to_mean="peak_to_mean: 1.0"))
+    assert bool((plan.decisions["grid"] <= plan.decisions["grid_peak"] * (1 + 1e-6) + 1).all())
+    assert float(plan.decisions["capacity"].max()) < 0.2 * float(plan.decisions["grid_peak"].max())
+
+
+def test_the_sources_of_a_site_stand_in_the_hall_that_is_chosen(tmp_path: Path) -> None:
+    plain = planned(made(tmp_path, HALL))
+    built = made(tmp_path, HALL + f"sources:\n  {TURBINE}")
+    plan, d = planned(built), built.problem.data
+    assert list(d["source"].values) == ["frankfurt.turbine", "frankfurt/wet.turbine"]
+    capacity = plan.decisions["capacity"].max("month")
+    chosen = plan.decisions["chosen"].sel(option=["hall/frankfurt", "hall/frankfurt/wet"]).values
+    assert chosen.sum() == 1
+    assert float(capacity.values @ chosen) > 0 and float(capacity.values @ (1 - chosen)) == 0
+    assert plan.objective < plain.objective
+
+
 def test_power_ramps_and_slips(tmp_path: Path) -> None:
     power = made(tmp_path).problem.data["site_power"].values[0]
     ramped = made(tmp_path, "ramp: 1 MW/month").problem.data["site_power"].values[0]
@@ -176,7 +210,7 @@ def test_a_weather_file_stands_for_the_climate(tmp_path: Path) -> None:
         ("sources:\n  x: {name: X, kind: solar}", "limit"),
         ("slip: {low: 9, likely: 3}", "not in order"),
         ("demand_charge: 7 USD/kW", "USD/kW/month"),
-        (HALL + "sources:\n  x: {name: X, kind: solar, limit: 1 MW}", "cannot have sources"),
+        ("dear_hours: 24 hour", "between 0 and 24"),
         (HALL + "ramp: 1 MW/month", "cannot have a ramp"),
         ("sources:\n  x: {name: X, kind: solar, limit: 1 MW, firm: 120%}", "is above 1"),
     ],

@@ -87,7 +87,9 @@ def test_widths_are_kept_with_or_without_a_tensor_width_and_the_objective_is_nam
 def test_an_estimate_says_what_the_step_leaves_of_the_time_per_token_and_what_limits() -> None:
     said = " ".join(run("estimate", "llama-3.1-70b", "h200").stdout.split())
     assert "a decode step of" in said and "prefills of other requests" in said
-    assert "decode waits for memory" in said
+    assert "decode waits for" in said
+    few = " ".join(run("estimate", "llama-3.1-70b", "h200", "--tp", "8", "--batch", "4").stdout.split())
+    assert "decode waits for memory" in few
     whole = run("estimate", "llama-3.1-70b", "h200", "-v").stdout
     assert "head_gather" in whole and "head_gather" not in said
     assert "perf.memory.usable 0.95" in whole

@@ -10,7 +10,8 @@ from stackyard.report.limits import answer
 
 def year(number: int, left: float, *together: str, **causes: float) -> Binding:
     resource = max(causes, key=lambda cause: causes[cause]) if left > 0.005 else "demand"
-    return Binding(number, resource, causes, left, together, False, "")
+    named = tuple(together)
+    return Binding(number, resource, causes, left, named, False, "", either=named if "either" in causes else ())
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,14 @@ def year(number: int, left: float, *together: str, **causes: float) -> Binding:
             [year(2026, 0.3, "power", "hbm", power=0.6, together=0.4), year(2027, 0.1, hbm=1.0)],
             "Power, alone and with HBM, limits the plan most in 2026 (30% of demand is left unserved); "
             "HBM in 2027 (10%)",
+        ),
+        (
+            [year(2026, 0.3, "orders", "money", either=0.8, cost=0.2)],
+            "Accelerator supply or money limits the plan most in 2026 (30% of demand is left unserved)",
+        ),
+        (
+            [year(2026, 0.3, "money", "orders", either=0.6, money=0.4)],
+            "Money (or, for a part, accelerator supply) limits the plan most in 2026 (30% of demand is left unserved)",
         ),
         (
             [year(2026, 0.3, "hbm", "money", power=0.6, together=0.4)],

@@ -39,6 +39,8 @@ def test_every_command_of_the_page_can_be_given(page: Path, monkeypatch: pytest.
     monkeypatch.setenv("STACKYARD_PASSWORD", "asked-for-without-it")
     for line in pages.commands(page.read_text(encoding="utf-8")):
         command, words = get_command(app), shlex.split(line)
+        if words[0] in ("--install-completion", "--help", "--version"):
+            continue
         while hasattr(command, "commands"):
             assert words and words[0] in command.commands, line
             command = command.commands[words.pop(0)]

@@ -4,6 +4,7 @@ import csv
 import json
 import runpy
 import warnings
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +15,14 @@ from stackyard import api, catalog, cli
 from stackyard.errors import InputErrors
 from stackyard.perf import constants
 from stackyard.perf.calibration import door
-from stackyard.perf.calibration.defects import HELD_BACK, REPRINTED, marked
 from stackyard.perf.calibration.predict import groups, predict
-from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, rows, write
+from stackyard.perf.calibration.recipes import wait
+from stackyard.perf.calibration.rows import COLUMNS, Row, left_out, published, rows, write
+from stackyard.perf.calibration.table import REPRINTED, once
 from stackyard.perf.calibration.validate import compare
 from stackyard.perf.calibration.ways import Way, ways
 from stackyard.perf.interval import factors, joined
+from stackyard.perf.layout import Layout
 
 KNOWN = catalog.load()
 CELLS = dict.fromkeys(door.PUBLISHED, "") | {
@@ -70,7 +73,7 @@ def test_attention_data_parallel_lays_out_data_and_experts():
     [
         ({"model": "Gopher-280B"}, "model not in the catalogue"),
         ({"accelerator": "H100 SXM 64GB"}, "accelerator not in the catalogue"),
-        ({"scenario": "mlperf_server"}, "scenario not modelled"),
+        ({"scenario": "single_layer"}, "scenario not modelled"),
         ({"metric": "prefill_mfu"}, "metric not modelled"),
         ({"metric": "ttft_ms_p99"}, "percentile"),
         ({"precision_weights": ""}, "precision not known"),
@@ -91,16 +94,16 @@ def test_a_table_of_ours_reads_back_what_was_written(tmp_path):
 
 def test_a_users_table_gets_one_prediction_a_line(tmp_path):
     path, target = tmp_path / "mine.csv", tmp_path / "mine-predicted.csv"
-    lines = [CELLS, CELLS | {"scenario": "mlperf_server"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
+    lines = [CELLS, CELLS | {"scenario": "single_layer"}, CELLS | {"metric": "ttft_ms_mean", "value": "200"}]
     found = api.validate(written(path, *lines), predict=target)
     assert [line.rows for line in found.lines("metric")] == [1, 1]
-    assert found.left_out == (("mine", "scenario not modelled: mlperf_server", 1),)
+    assert found.left_out == (("mine", "scenario not modelled: single_layer", 1),)
     with target.open(newline="") as stream:
         told = list(csv.DictReader(stream))
     assert [bool(line["predicted"]) for line in told] == [True, False, True]
     assert float(told[0]["low"]) < float(told[0]["predicted"]) < float(told[0]["high"])
     assert 5 < float(told[0]["predicted"]) < 30  # in the line's own unit, ms
-    assert told[1]["reason"] == "scenario not modelled: mlperf_server"
+    assert told[1]["reason"] == "scenario not modelled: single_layer"
     assert told[0]["engine"] == "vllm-2026"
 
 
@@ -130,7 +133,7 @@ def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, changes):
 
 
 def test_a_table_of_which_nothing_can_be_expressed_is_told_as_such(tmp_path):
-    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "mlperf_server"}))
+    found = api.validate(written(tmp_path / "mine.csv", CELLS | {"scenario": "single_layer"}))
     assert [line.rows for line in found.targets()] == [0, 0, 0, 0]
     assert found.lines("source") == []
     assert sum(count for *_, count in found.left_out) == 1
@@ -144,6 +147,14 @@ def test_every_row_names_what_the_catalogue_has_and_every_omission_is_counted():
     assert set(COLUMNS) == set(vars(rows()[0]))
     assert sum(count for *_, count in left_out()) > 10_000
     assert all(reason and count > 0 for _, reason, count in left_out())
+
+
+def test_every_row_of_the_published_tables_is_compared_or_counted_under_a_reason():
+    went = {line.source: line.rows for line in api.validate().account()}
+    was: Counter[str] = Counter()
+    for _, source, count in published():
+        was[source] += count
+    assert went == {**was, "all": sum(was.values())}
 
 
 @pytest.mark.parametrize(
@@ -240,12 +251,11 @@ def test_a_chip_without_relatives_takes_the_mean_of_all_chips():
 def test_what_is_printed_twice_counts_once():
     row = replace(rows()[0], source="trtllm_v1.1", excluded="")
     again, other = replace(row, source="trtllm_v1.2pre"), replace(row, source="trtllm_v1.2pre", value=2 * row.value)
-    assert [each.excluded for each in marked([row, again, other])] == ["", REPRINTED, ""]
+    assert [each.excluded for each in once([row, again, other])] == ["", REPRINTED, ""]
 
 
 def test_the_committed_table_is_marked_and_marking_again_changes_nothing():
-    assert tuple(marked(rows())) == rows()
-    assert any(row.excluded == HELD_BACK for row in rows())
+    assert tuple(once(rows())) == rows()
 
 
 def test_medians_leave_the_first_wave_out():
@@ -370,3 +380,47 @@ def test_published_rows_of_two_pools_become_rows_with_both_pools(tmp_path):
         door.translated({**cells, "notes": "disaggregated: prefill x(TP4 DP1 EP4 bs) decode x(TP8 DP1 EP4 bs)"})
     alone = door.translated({**cells, "scenario": "closed_loop_concurrency_mtp", "n_accelerators": "8"})
     assert alone.scenario == "speculative" and alone.prefill_workers == 0
+
+
+def test_arrivals_wait_as_the_sources_scripts_say():
+    cells = CELLS | {
+        "source_id": "ix_x#1",
+        "framework": "TensorRT-LLM",
+        "model": "Llama 3.3 70B",
+        "accelerator": "H200",
+    }
+    cells |= {"input_len": "1024", "output_len": "1024", "date_or_version": "2025-10-29", "tp": "4"}
+    few, many = (door.translated(cells | {"batch_or_concurrency": text}) for text in ("4", "128"))
+    assert 15 < few.wait < 20  # nearly all of the 20 steps
+    assert few.wait > many.wait > 0  # company comes sooner
+    assert door.translated(cells | {"output_len": "8192"}).wait == 0
+    assert door.translated(cells | {"source_id": "mine#1"}).wait == 0
+    first, plain = predict([replace(few, metric="ttft"), replace(few, metric="ttft", wait=0.0)])
+    (step,) = predict([replace(few, metric="tpot")])
+    assert first - plain == pytest.approx(few.wait * step * (1 - 4 / few.requests))
+
+
+def test_ranks_that_are_balanced_wait_for_each_other():
+    run = ("TensorRT-LLM", "deepseek-r1", "b200-hgx", "fp8")
+    waits = [wait(run, "", Layout(1.0, 1.0, 8.0, 8.0), float(batch), 922.0, 922.0) for batch in (8, 64, 1024, 65536)]
+    assert waits == sorted(waits, reverse=True)
+    assert waits[0] > 40 and waits[-1] < 1
+
+
+def test_what_was_aimed_at_is_told_with_what_the_fit_had_not_seen():
+    told = {line.what: line for line in api.aims(api.validate(), api.validate_training())}
+    assert len(told) == 5
+    for line in told.values():
+        assert set(line.left_out) == {"model", "chip", "engine"}
+        within = [line.left_out[name] for name in ("model", "chip")]
+        assert line.met == all(e.mean <= line.aimed.mean and abs(e.bias) <= line.aimed.bias for e in within)
+
+
+def test_a_small_table_of_a_user_is_told_row_by_row(tmp_path, capsys, monkeypatch):
+    path = written(tmp_path / "mine.csv", CELLS | {"source_id": "mine#7"})
+    monkeypatch.setattr("sys.argv", ["stackyard", "validate", str(path)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    told = capsys.readouterr().out
+    assert not left.value.code
+    assert "mine#7" in told and "off by" in told and "What was aimed at" not in told

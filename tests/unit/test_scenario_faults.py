@@ -273,3 +273,38 @@ def test_a_wafer_line_that_cannot_be_is_refused(tmp_path: Path, old: str, new: s
     deliveries = next(line for line in FIRST_PLAN.read_text().splitlines() if "deliveries:" in line).strip()
     found = faults(tmp_path, (deliveries, wafers.replace(old, new)))
     assert any(message in fault.message and "supplies.memory.wafers" in fault.key for fault in found), found
+
+
+def test_what_contradicts_itself_is_told_together_with_what_cannot_be_read(tmp_path: Path) -> None:
+    """An entry with a fault is left out, and the rest is held against itself all the same."""
+    more = """
+campaigns:
+  wrong: {name: Wrong, flop: many, precision: fp8, efficiency: 35%, start: 2026-02, deadline: 2026-06,
+          late_price: 1 USD/month}
+  nowhere: {name: Nowhere, flop: 1e25 FLOP, precision: fp8, efficiency: 35%, start: 2026-02, deadline: 2026-06,
+            sites: [berlin], late_price: 1 USD/month}
+uncertainty:
+  inputs:
+    shape: {of: [services.assistant.usable], shape: bell}
+    range: {of: [services.assistant.ttft]}
+"""
+    found = faults(tmp_path, ("peak_to_mean: 1.6", "peak_to_mean: 0.6"), append=more)
+    keys = {fault.key for fault in found}
+    assert {
+        "campaigns.wrong.flop",
+        "campaigns.nowhere.sites[0]",
+        "services.assistant.peak_to_mean",
+        "uncertainty.inputs.shape.shape",
+        "uncertainty.inputs.range",
+    } <= keys
+
+
+def test_a_fault_of_a_base_with_changes_is_told_of_the_file_it_stands_in(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(FIRST_PLAN.read_text().replace("peak_to_mean: 1.6", "peak_to_mean: 0.6"))
+    over = tmp_path / "over.yaml"
+    over.write_text("base: base.yaml\nchanges:\n  services.assistant.usable: 200%\n")
+    with pytest.raises(InputErrors) as caught:
+        scenarios.load(over, catalog.load())
+    told = {fault.key: (Path(fault.file).name, fault.line) for fault in caught.value.faults}
+    assert told["services.assistant.usable"] == ("over.yaml", 3)
+    assert told["services.assistant.peak_to_mean"] == ("base.yaml", line_of("peak_to_mean"))

@@ -21,6 +21,7 @@ from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, Scenari
 from stackyard.alliance.result import Picture, Result, figure_items
 from stackyard.alliance.state import Commitment, Meeting, State, Terms
 from stackyard.source import Fact
+from stackyard.words import phrase
 
 if TYPE_CHECKING:
     from stackyard.plan.inputs import Inputs
@@ -99,23 +100,23 @@ def sight(
     ('none', 'it is private to its owner')
     """
     if viewer.host:
-        return "value", "the host of the alliance sees all that it plans with"
+        return "value", phrase("the host of the alliance sees all that it plans with")
     if visibility == "public":
-        return "value", "it is public"
+        return "value", phrase("it is public")
     if viewer.partner and viewer.partner == owner:
-        return "value", "it is the viewer's own"
+        return "value", phrase("it is the viewer's own")
     if visibility == "named" and viewer.partner in tuple(shared_with):
-        return "value", "its owner shares it with the viewer's partner by name"
+        return "value", phrase("its owner shares it with the viewer's partner by name")
     member = not is_guest(state, viewer.partner)
     if visibility == "alliance" and member:
-        return "value", "its owner shares it with the alliance"
+        return "value", phrase("its owner shares it with the alliance")
     if ranges and member:
-        return "range", "its owner shares its range with the alliance, not its value"
+        return "range", phrase("its owner shares its range with the alliance, not its value")
     if visibility == "alliance":
-        return "none", "it is shared with the partners of the alliance, not with guests"
+        return "none", phrase("it is shared with the partners of the alliance, not with guests")
     if visibility == "named":
-        return "none", "it is shared with named partners, and the viewer's is not one of them"
-    return "none", "it is private to its owner"
+        return "none", phrase("it is shared with named partners, and the viewer's is not one of them")
+    return "none", phrase("it is private to its owner")
 
 
 def item_row(state: State, viewer: Viewer, item: str) -> Row:
@@ -123,7 +124,7 @@ def item_row(state: State, viewer: Viewer, item: str) -> Row:
     share = state.shares.get(item)
     if share is None:
         allowed: Level = "value" if viewer.host else "none"
-        return Row(item, allowed, "nobody has said who may see it: it is the host's alone")
+        return Row(item, allowed, phrase("nobody has said who may see it: it is the host's alone"))
     return Row(item, *sight(state, viewer, share.partner, share.visibility, share.shared_with, share.range_shared))
 
 
@@ -139,14 +140,14 @@ def _revealing(
 ) -> Row:
     for item in shows:
         if _row(state, viewer, item, items).allowed != "value":
-            return Row(name, "none", f"it shows {item}, of which the viewer may not see the amount")
+            return Row(name, "none", phrase("it shows {item}, of which the viewer may not see the amount", item=item))
     hidden = [item for item in sums if _row(state, viewer, item, items).allowed != "value"]
     owners = {state.shares[item].partner if item in state.shares else "host" for item in hidden}
     if len(owners) == 1:
-        return Row(name, "none", "one partner's hidden part could be had from the sum by taking away the rest")
+        return Row(name, "none", phrase("one partner's hidden part could be had from the sum by taking away the rest"))
     if hidden:
-        return Row(name, "value", "a sum in which parts of several partners are hidden tells none of them")
-    return Row(name, "value", "the viewer may see all that it is made from")
+        return Row(name, "value", phrase("a sum in which parts of several partners are hidden tells none of them"))
+    return Row(name, "value", phrase("the viewer may see all that it is made from"))
 
 
 def _row(state: State, viewer: Viewer, item: str, items: Mapping[str, Row]) -> Row:
@@ -161,7 +162,7 @@ def _commitment(state: State, viewer: Viewer, commitment: Commitment) -> tuple[R
         state, viewer, commitment.partner, commitment.visibility, commitment.shared_with, commitment.range_shared
     )
     if allowed == "none" and viewer.partner and viewer.partner == commitment.to:
-        allowed, reason = "value", "it was promised to the viewer's partner"
+        allowed, reason = "value", phrase("it was promised to the viewer's partner")
     row = Row(f"commitments.{commitment.id}", allowed, reason)
     if allowed == "none":
         return row, None
@@ -175,7 +176,7 @@ def _commitment(state: State, viewer: Viewer, commitment: Commitment) -> tuple[R
 def _meeting(state: State, viewer: Viewer, called: MeetingCalled) -> Row:
     name = f"meetings.{called.meeting}"
     if viewer.partner and viewer.partner in called.partners:
-        return Row(name, "value", "the viewer's partner takes part")
+        return Row(name, "value", phrase("the viewer's partner takes part"))
     return Row(name, *sight(state, viewer, "", called.visibility))
 
 
@@ -204,7 +205,7 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
             f"differences.{difference.difference}", *sight(state, viewer, difference.partner, difference.visibility)
         )
         if any(id_ in state.commitments and id_ not in full for id_ in difference.commitments):
-            row = Row(row.item, "none", "it is about a commitment that the viewer may not see")
+            row = Row(row.item, "none", phrase("it is about a commitment that the viewer may not see"))
         rows.append(row)
         if row.allowed == "value":
             differences[difference.difference] = difference

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from stackyard.alliance.decide import Refused
 from stackyard.alliance.ledger import Ledger, now
+from stackyard.words import phrase
 
 MOST, WINDOW = 5, timedelta(minutes=15)
 LASTS = timedelta(hours=12)
 SHORTEST = 10
+RECENT, REMEMBERED = 1.0, 10_000  # seconds for which a session is taken as it was found, and how many are
 ROLES = ("host", "member", "reader")
 SCOPES = ("read", "write")
 _HASHER = PasswordHasher()
@@ -75,6 +80,20 @@ class Accounts:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._met: dict[tuple[int, str], tuple[float, Any]] = {}
+
+    def _lately(self, secret: str, find: Callable[[str], Any]) -> Any:
+        """What was found for a secret less than RECENT seconds ago, while this process changed nothing; else anew."""
+        key, moment = (self.ledger.changed, secret), time.monotonic()
+        met = self._met.get(key)
+        if met is not None and moment - met[0] < RECENT:
+            return met[1]
+        found = find(secret)
+        if len(self._met) >= REMEMBERED:
+            self._met.clear()
+        if found is not None:  # a guess is not worth remembering
+            self._met[key] = (moment, found)
+        return found
 
     def any(self) -> bool:
         """Whether anybody can sign in."""
@@ -120,7 +139,7 @@ class Accounts:
             or sum(row["origin"] == origin for row in tried) >= 4 * MOST
         ):
             minutes = int(WINDOW.total_seconds() // 60)
-            return Refused((f"too many failed sign-ins: wait {minutes} minutes",))
+            return Refused((phrase("too many failed sign-ins: wait {minutes} minutes", minutes=minutes),))
         rows = self.ledger.find("accounts", name=name, closed="")
         try:
             _HASHER.verify(rows[0]["secret"] if rows and rows[0]["secret"] else _nobody(), password)
@@ -129,7 +148,7 @@ class Accounts:
             good = False
         if not good:
             self.ledger.add("attempts", account=name[:80], origin=origin[:80], at=now())
-            return Refused(("name and password do not fit",))
+            return Refused((phrase("name and password do not fit"),))
         self.ledger.drop("attempts", account=name)
         return self._open(Account(rows[0]["name"], rows[0]["partner"], rows[0]["role"]))
 
@@ -137,7 +156,7 @@ class Accounts:
         """A session for the account of a company's subject that its provider vouched for."""
         rows = self.ledger.find("accounts", subject=subject, closed="")
         if not rows or not subject:
-            return Refused(("your company's account is not known here: ask the host to open one for you",))
+            return Refused((phrase("your company's account is not known here: ask the host to open one for you"),))
         return self._open(Account(rows[0]["name"], rows[0]["partner"], rows[0]["role"]))
 
     def _open(self, account: Account) -> tuple[str, Session]:
@@ -149,7 +168,11 @@ class Accounts:
 
     def session(self, secret: str) -> Session | None:
         """The session of a cookie, if it is one that has not ended."""
-        for row in self.ledger.find("sessions", id=_sha(secret)):
+        found: Session | None = self._lately(_sha(secret), self._session)
+        return found
+
+    def _session(self, hashed: str) -> Session | None:
+        for row in self.ledger.find("sessions", id=hashed):
             account = self._account(row["account"])
             if row["expires"] > now() and account is not None:
                 return Session(account, row["csrf"], row["id"])
@@ -167,7 +190,7 @@ class Accounts:
     def make_token(self, account: Account, name: str, scope: str) -> tuple[str, Token] | Refused:
         """A token and its secret, which is not shown again."""
         if scope not in SCOPES or not 0 < len(name) <= 80:
-            return Refused((f"scope: one of {', '.join(SCOPES)}; and a name, to know it by",))
+            return Refused((phrase("scope: one of {scopes}; and a name, to know it by", scopes=", ".join(SCOPES)),))
         secret = f"sy_{secrets.token_urlsafe(32)}"
         made = Token(secrets.token_hex(6), account.name, name, scope, now(), "")
         self.ledger.add(
@@ -191,7 +214,11 @@ class Accounts:
 
     def bearer(self, secret: str) -> tuple[Account, str] | None:
         """The account and scope of a token, if it is one that was not revoked."""
-        for row in self.ledger.find("tokens", secret=_sha(secret), revoked=""):
+        found: tuple[Account, str] | None = self._lately(_sha(secret), self._bearer)
+        return found
+
+    def _bearer(self, hashed: str) -> tuple[Account, str] | None:
+        for row in self.ledger.find("tokens", secret=hashed, revoked=""):
             account = self._account(row["account"])
             if account is not None:
                 return account, row["scope"]

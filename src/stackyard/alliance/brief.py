@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from stackyard.alliance.access import Input, Seen
-from stackyard.alliance.minutes import FIGURES, cause, open_promises, plan_changes, slipping, slips
-from stackyard.alliance.result import Result
-from stackyard.alliance.words import Words
+from stackyard.alliance.minutes import cause, open_promises, plan_changes, slipping, slips
+from stackyard.alliance.result import FIGURES, Result
 from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (
     Block,
@@ -25,10 +25,12 @@ from stackyard.report.document import (
     Series,
     StackedArea,
     Table,
+    in_language,
 )
-from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import Scale, scale
 from stackyard.source import Grade, Source
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
 UNITS: Mapping[str, str] = {
     "token/day": "tokens/day",
@@ -50,7 +52,7 @@ def report_of(
     cited = sources(facts)
     sure = (confidence(facts, len(cited)),) if facts else ()
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
-    return Report(title, subtitle, "", (*sections, *sure), cited, made, language=words.code)
+    return in_language(Report(title, subtitle, "", (*sections, *sure), cited, made), words.code)
 
 
 def _grade(seen: Seen) -> Grade | None:
@@ -80,39 +82,9 @@ def overview(
     binds = seen.results("limits", "year.binds.")
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks) or _none(words))]
-    demand = stacked(
-        seen,
-        words,
-        "services",
-        "served.",
-        ("demand.total",),
-        "demand",
-        words("Tokens served, under what is asked for"),
-        grade,
-    )
-    sections.append(Section("demand", words("Demand and service"), "", demand or _none(words)))
-    power = stacked(
-        seen,
-        words,
-        "sites",
-        "used.",
-        ("energised.total",),
-        "power",
-        words("Site power in use, under what is energised"),
-        grade,
-    )
-    memory = stacked(
-        seen,
-        words,
-        "supply",
-        "drawn.",
-        ("delivered.total",),
-        "stacks",
-        words("HBM stacks drawn, under what is delivered"),
-        grade,
-    )
-    sections.append(Section("supply", words("Memory"), "", memory or _none(words)))
-    sections.append(Section("power", words("Power"), "", power or _none(words)))
+    sections.append(_section(words, "demand", phrase("Demand and service"), served(seen, words)))
+    sections.append(_section(words, "supply", phrase("Memory"), drawn(seen, words)))
+    sections.append(_section(words, "power", phrase("Power"), used(seen, words)))
     money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
     sections.append(Section("money", words("Money"), "", money or _none(words)))
     changed = plan_changes(seen, words, before or {}, changes)
@@ -166,9 +138,8 @@ def stacked(
     id_: str,
     title: str,
     grade: Grade | None,
-    lines: bool = False,
 ) -> tuple[Block, ...]:
-    """A stacked area of the rows that may be seen, with totals as dashed lines; lines where they do not add up."""
+    """A stacked area of the rows that may be seen, with totals as dashed lines."""
     if seen.picture is None:
         return ()
     every = seen.results(group, prefix)
@@ -183,12 +154,35 @@ def stacked(
     if not drawn:
         drawn = tuple(Series(f"total/{r.id}", words("All"), unit.of(r.values)) for r in total)
     dashed = tuple(Series(f"limit/{r.id}", words(r.title.partition(": ")[0]), unit.of(r.values)) for r in over)
-    form = LineFigure if lines else StackedArea
     names = ", ".join(series.name for series in drawn)
-    alt = f"{title}, {seen.picture.months[0]} – {seen.picture.months[-1]}: {names}."
+    first, last = words.month(seen.picture.months[0]), words.month(seen.picture.months[-1])
+    alt = f"{title}, {first} – {last}: {names}."
     axis = words((rows or total or over)[0].title.partition(": ")[0])
-    data = form(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
+    data = StackedArea(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
+
+
+def served(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """What is served of each service, under what is asked for."""
+    title = words("Tokens served, under what is asked for")
+    return stacked(seen, words, "services", "served.", ("demand.total",), "demand", title, _grade(seen))
+
+
+def drawn(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """Stacks drawn of each supply, under what is delivered."""
+    title = words("HBM stacks drawn, under what is delivered")
+    return stacked(seen, words, "supply", "drawn.", ("delivered.total",), "stacks", title, _grade(seen))
+
+
+def placed(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """Accelerators in place, of each kind."""
+    return stacked(seen, words, "supply", "installed.", (), "installed", words("Accelerators in place"), _grade(seen))
+
+
+def used(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """Power in use at each site, under what is energised."""
+    title = words("Site power in use, under what is energised")
+    return stacked(seen, words, "sites", "used.", ("energised.total",), "power", title, _grade(seen))
 
 
 def yearly(
@@ -219,112 +213,115 @@ def _row_name(result: Result, words: Words) -> str:
     """What a row of a table is called: its place, or 'Total'."""
     if result.id.endswith(".total"):
         return words("Total")
-    return result.title.partition(": ")[2] or result.title
+    name = result.title.partition(": ")[2] or result.title
+    return words(name) if result.group == "money" else name  # kinds of cost are ours, the rest has names of its own
+
+
+class Rows(NamedTuple):
+    """A table by year of the results of a group whose ids begin with a prefix; `last`: at the end of each year."""
+
+    group: str
+    prefix: str
+    title: str
+    last: bool = False
+
+
+STACKS = (
+    Rows("supply", "delivered.", phrase("HBM stacks delivered by year")),
+    Rows("supply", "drawn.", phrase("HBM stacks drawn by year")),
+    Rows("supply", "stock.", phrase("HBM stacks in stock at the end of the year"), last=True),
+)
+BUILT = (Rows("supply", "installed.", phrase("Accelerators in place at the end of the year"), last=True),)
+POWER = (
+    Rows("sites", "energised.", phrase("Power energised at the end of the year"), last=True),
+    Rows("sites", "used.", phrase("Power in use at the end of the year"), last=True),
+    Rows("sites", "placed.", phrase("Accelerators at the end of the year"), last=True),
+    Rows("sites", "energy.", phrase("Energy by year")),
+    Rows("sites", "carbon.", phrase("CO2e by year")),
+    Rows("sites", "water.", phrase("Water by year")),
+)
+SERVED = (
+    Rows("services", "demand.", phrase("Asked for, in December"), last=True),
+    Rows("services", "served.", phrase("Served, in December"), last=True),
+)
+SUPPLY_WORTH = (
+    Rows("prices", "worth.hbm.", phrase("What each supply's deliveries are worth by their price")),
+    Rows("prices", "worth.packaging.", phrase("What packaging is worth by its price")),
+)
+SITE_WORTH = (Rows("prices", "worth.power.", phrase("What each site's power is worth by its price")),)
+WORTH = phrase("Price times amount: how much of the plan's cost hangs on a limit. Shown to who may see the limit.")
+
+
+def tables(seen: Seen, words: Words, rows: Sequence[Rows]) -> tuple[Block, ...]:
+    """The tables of some rows, of what may be seen."""
+    grade = _grade(seen)
+    made = (yearly(seen, words, r.group, r.prefix, words(r.title), grade, r.last) for r in rows)
+    return tuple(block for blocks in made for block in blocks)
 
 
 def supply(seen: Seen, words: Words) -> Report:
     """Memory: drawn and delivered, what is built with it, what limits are worth, and inputs with their sources."""
-    grade = _grade(seen)
-    blocks = [
-        *stacked(
-            seen,
-            words,
-            "supply",
-            "drawn.",
-            ("delivered.total",),
-            "drawn",
-            words("HBM stacks drawn, under what is delivered"),
-            grade,
-        ),
-        *yearly(seen, words, "supply", "delivered.", words("HBM stacks delivered by year"), grade),
-        *yearly(seen, words, "supply", "drawn.", words("HBM stacks drawn by year"), grade),
-        *yearly(seen, words, "supply", "stock.", words("HBM stacks in stock at the end of the year"), grade, last=True),
-    ]
-    built = [
-        *stacked(seen, words, "supply", "installed.", (), "installed", words("Accelerators in place"), grade),
-        *yearly(
-            seen, words, "supply", "installed.", words("Accelerators in place at the end of the year"), grade, last=True
-        ),
-    ]
-    worth = [
-        *yearly(
-            seen, words, "prices", "worth.hbm.", words("What each supply's deliveries are worth by their price"), grade
-        ),
-        *yearly(seen, words, "prices", "worth.packaging.", words("What packaging is worth by its price"), grade),
-    ]
-    sections = [
-        Section("stacks", words("Memory"), "", tuple(blocks) + hidden_note(seen, words) or _none(words)),
-        Section("built", words("What is built"), "", tuple(built) or _none(words)),
-        Section("worth", words("What more of it is worth"), _WORTH(words), tuple(worth) or _none(words)),
-        Section(
-            "inputs",
-            words("Inputs"),
-            "",
-            inputs(seen, words, ("supplies", "packaging", "accelerators")) or _none(words),
-        ),
-    ]
-    return report_of(seen, words, "supply", sections, words("Supply"))
-
-
-def _WORTH(words: Words) -> str:  # noqa: N802
-    return words("Price times amount: how much of the plan's cost hangs on a limit. Shown to who may see the limit.")
+    return report_of(
+        seen,
+        words,
+        "supply",
+        [
+            _section(
+                words,
+                "stacks",
+                phrase("Memory"),
+                drawn(seen, words),
+                tables(seen, words, STACKS),
+                hidden_note(seen, words),
+            ),
+            _section(words, "built", phrase("What is built"), placed(seen, words), tables(seen, words, BUILT)),
+            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SUPPLY_WORTH), lead=WORTH),
+            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("supplies", "packaging", "accelerators"))),
+        ],
+        words("Supply"),
+    )
 
 
 def sites(seen: Seen, words: Words) -> Report:
     """Power: in use and energised, energy, carbon and water, and the sites' inputs."""
-    grade = _grade(seen)
-    blocks = [
-        *stacked(
-            seen,
-            words,
-            "sites",
-            "used.",
-            ("energised.total",),
-            "used",
-            words("Site power in use, under what is energised"),
-            grade,
-        ),
-        *yearly(seen, words, "sites", "energised.", words("Power energised at the end of the year"), grade, last=True),
-        *yearly(seen, words, "sites", "used.", words("Power in use at the end of the year"), grade, last=True),
-        *yearly(seen, words, "sites", "placed.", words("Accelerators at the end of the year"), grade, last=True),
-        *yearly(seen, words, "sites", "energy.", words("Energy by year"), grade),
-        *yearly(seen, words, "sites", "carbon.", words("CO2e by year"), grade),
-        *yearly(seen, words, "sites", "water.", words("Water by year"), grade),
-    ]
-    worth = yearly(seen, words, "prices", "worth.power.", words("What each site's power is worth by its price"), grade)
-    sections = [
-        Section("power", words("Power"), "", tuple(blocks) + hidden_note(seen, words) or _none(words)),
-        Section("worth", words("What more of it is worth"), _WORTH(words), worth or _none(words)),
-        Section("inputs", words("Inputs"), "", inputs(seen, words, ("sites",)) or _none(words)),
-    ]
-    return report_of(seen, words, "sites", sections, words("Sites"))
+    return report_of(
+        seen,
+        words,
+        "sites",
+        [
+            _section(
+                words, "power", phrase("Power"), used(seen, words), tables(seen, words, POWER), hidden_note(seen, words)
+            ),
+            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SITE_WORTH), lead=WORTH),
+            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("sites",))),
+        ],
+        words("Sites"),
+    )
+
+
+def _section(words: Words, id_: str, title: str, *blocks: tuple[Block, ...], lead: str = "") -> Section:
+    """A section of blocks, or one that says that there is nothing."""
+    every = tuple(block for group in blocks for block in group)
+    return Section(id_, words(title), words(lead) if lead else "", every or _none(words))
 
 
 def services(seen: Seen, words: Words) -> Report:
     """Demand: asked for and served, by service, and the services' inputs."""
-    grade = _grade(seen)
-    blocks = [
-        *stacked(
-            seen,
-            words,
-            "services",
-            "served.",
-            ("demand.total",),
-            "served",
-            words("Tokens served, under what is asked for"),
-            grade,
-        ),
-        *yearly(seen, words, "services", "demand.", words("Asked for, in December"), grade, last=True),
-        *yearly(seen, words, "services", "served.", words("Served, in December"), grade, last=True),
-    ]
-    why = [(r.title, r.text) for r in seen.results("limits", "year.why.")]
+    why = [(r.title, r.said.get(words.code, r.text)) for r in seen.results("limits", "year.why.")]
     told = (
         Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
     )
     sections = [
-        Section("served", words("Demand and service"), "", tuple(blocks) + hidden_note(seen, words) or _none(words)),
-        Section("why", words("What limits each year"), "", (told,) if told else _none(words)),
-        Section("inputs", words("Inputs"), "", inputs(seen, words, ("services", "money")) or _none(words)),
+        _section(
+            words,
+            "served",
+            phrase("Demand and service"),
+            served(seen, words),
+            tables(seen, words, SERVED),
+            hidden_note(seen, words),
+        ),
+        _section(words, "why", phrase("What limits each year"), (told,) if told else ()),
+        _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("services", "money"))),
     ]
     return report_of(seen, words, "services", sections, words("Services"))
 
@@ -334,7 +331,15 @@ def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ..
     rows = [_input(i, words) for i in seen.inputs if i.item.partition(".")[0] in sections]
     if not rows:
         return ()
-    columns = tuple(Column(words(n)) for n in ("Input", "Value", "Range", "Unit", "Confidence", "Source"))
+    heads = (
+        phrase("Input"),
+        phrase("Value"),
+        phrase("Range"),
+        phrase("Unit"),
+        phrase("Confidence"),
+        phrase("Source"),
+    )
+    columns = tuple(Column(words(head)) for head in heads)
     return (Table(words("Inputs of the plan"), columns, tuple(rows), folded=True),)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from icalendar import Calendar, Event
-
 from stackyard.alliance.state import Meeting
 
 
@@ -15,6 +13,8 @@ def calendar(meetings: Iterable[Meeting], stamp: str) -> bytes:
 
     `stamp` is when the record was last added to, '2026-01-01T00:00:00Z'.
     """
+    from icalendar import Calendar, Event
+
     made = Calendar()
     made.add("prodid", "-//Stackyard//alliance//EN")
     made.add("version", "2.0")

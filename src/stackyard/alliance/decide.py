@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from stackyard.alliance.event import EVENT, plain
 from stackyard.alliance.state import Commitment, State
 from stackyard.quantity import UnitError, dimension
+from stackyard.words import either, phrase
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def decide(state: State, event: Any, actor: Actor, expected: int | None = None) 
     except ValidationError as error:
         return Refused(tuple(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)))
     if not actor.may_write:
-        return Refused((f"{actor.name} may read, not write",), forbidden=True)
+        return Refused((phrase("{name} may read, not write", name=actor.name),), forbidden=True)
     barred = tuple(_barred(state, event, actor))
     if barred:
         return Refused(barred, forbidden=True)
@@ -84,22 +85,26 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if actor.host:
         return
     if event.kind in ("partner-joined", "scenario-revised", "plan-run", "claims-differ"):
-        yield "only the host of the alliance records this"
+        yield phrase("only the host of the alliance records this")
     if event.kind in ("meeting-called", "meeting-held", "action-given"):
         meeting = state.meetings.get(event.meeting)
         invited = meeting.called.partners if meeting else getattr(event, "partners", ())
         if actor.partner not in invited:
-            yield "only the host and the partners of a meeting record it"
+            yield phrase("only the host and the partners of a meeting record it")
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
-        yield f"a partner speaks for itself only: this is of '{event.partner}'"
+        yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
     if event.kind == "item-shared":
         owner = state.shares.get(event.item)
         if owner is None or owner.partner != actor.partner:
-            yield f"'{event.item}' is not an item of '{actor.partner}'; the host says whose it is"
+            yield phrase(
+                "'{item}' is not an item of '{partner}'; the host says whose it is",
+                item=event.item,
+                partner=actor.partner,
+            )
     if event.kind == "action-done":
         action = state.actions.get(event.action)
         if action is None or action.given.partner != actor.partner:
-            yield "only the partner whose action it is, or the host, says that it is done"
+            yield phrase("only the partner whose action it is, or the host, says that it is done")
     if event.kind in ("commitment-revised", "delivered", "commitment-moved"):
         yield from _not_theirs(state, event, actor)
 
@@ -107,21 +112,21 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
 def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
-        yield f"there is no commitment '{event.commitment}' that you may change"
+        yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
         return
     ours, promised = commitment.partner == actor.partner, commitment.to == actor.partner
     if event.kind != "commitment-moved" and not ours:
         yield (
-            f"'{commitment.name}' is for its partner to change"
+            phrase("'{name}' is for its partner to change", name=commitment.name)
             if promised
-            else f"there is no commitment '{event.commitment}' that you may change"
+            else phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
         )
     elif not (ours or promised):
-        yield f"there is no commitment '{event.commitment}' that you may change"
+        yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
     elif event.kind == "commitment-moved" and event.status == "accepted" and not promised:
-        yield f"'{commitment.name}' is accepted by whom it was promised to, or by the host"
+        yield phrase("'{name}' is accepted by whom it was promised to, or by the host", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
-        yield f"'{commitment.name}' is withdrawn by its partner, or by the host"
+        yield phrase("'{name}' is withdrawn by its partner, or by the host", name=commitment.name)
 
 
 def _stale(state: State, event: Any, expected: int | None) -> str:
@@ -139,7 +144,7 @@ def _stale(state: State, event: Any, expected: int | None) -> str:
 
 def _proposal(state: State, event: Any) -> Iterator[str]:
     if event.commitment in state.commitments:
-        yield f"commitment '{event.commitment}' exists: revise it, or choose another id"
+        yield phrase("commitment '{commitment}' exists: revise it, or choose another id", commitment=event.commitment)
     yield from _known_partners(state, (event.partner, *event.shared_with))
     yield from _amounts(event.measure, event.item, event.unit, event)
 
@@ -147,9 +152,9 @@ def _proposal(state: State, event: Any) -> Iterator[str]:
 def _revision(state: State, event: Any) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
-        yield f"no commitment '{event.commitment}'"
+        yield phrase("no commitment '{commitment}'", commitment=event.commitment)
     elif commitment.status in ("fulfilled", "withdrawn"):
-        yield f"'{commitment.name}' is {commitment.status}: propose a new one"
+        yield phrase("'{name}' is {status}: propose a new one", name=commitment.name, status=phrase(commitment.status))
     else:
         yield from _amounts(commitment.measure, commitment.item, commitment.unit, event)
 
@@ -159,59 +164,74 @@ def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
     if like is not None:
         section, _, name = item.partition(".")
         if section != SECTION[measure] or not name:
-            yield f"item '{item}': {measure} belong to {SECTION[measure]}.NAME of the scenario"
+            yield phrase(
+                "item '{item}': {measure} belong to {section}.NAME of the scenario",
+                item=item,
+                measure=measure,
+                section=SECTION[measure],
+            )
         if not event.amounts:
-            yield "amounts: state at least one month, such as 2027-03"
+            yield phrase("amounts: state at least one month, such as 2027-03")
         try:
             if dimension(unit.removesuffix("/month")) != dimension(like):
-                yield f"unit '{unit}': {measure} are counted in {like}, or with a prefix such as k, M, G"
+                yield phrase(
+                    "unit '{unit}': {measure} are counted in {like}, or with a prefix such as k, M, G",
+                    unit=unit,
+                    measure=measure,
+                    like=like,
+                )
         except UnitError as error:
-            yield f"unit: {error}"
+            yield phrase("unit: {error}", error=error)
     for month, amount in event.amounts.items():
         if not event.low.get(month, 0.0) <= amount <= event.high.get(month, float("inf")):
-            yield f"amounts: {month} is outside its own range"
+            yield phrase("amounts: {month} is outside its own range", month=month)
 
 
 def _move(state: State, event: Any) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
-        yield f"no commitment '{event.commitment}'"
+        yield phrase("no commitment '{commitment}'", commitment=event.commitment)
     elif event.status not in NEXT[commitment.status]:
-        allowed = " or ".join(NEXT[commitment.status]) or "nothing else"
-        yield f"'{commitment.name}' is {commitment.status} and can become {allowed}"
+        allowed = either([phrase(status) for status in NEXT[commitment.status]] or [phrase("nothing else")])
+        yield phrase(
+            "'{name}' is {status} and can become {allowed}",
+            name=commitment.name,
+            status=phrase(commitment.status),
+            allowed=allowed,
+        )
 
 
 def _delivery(state: State, event: Any) -> Iterator[str]:
     if event.delivery in state.deliveries:
-        yield f"delivery '{event.delivery}' is recorded already"
+        yield phrase("delivery '{delivery}' is recorded already", delivery=event.delivery)
     if event.commitment not in state.commitments:
-        yield f"no commitment '{event.commitment}'"
+        yield phrase("no commitment '{commitment}'", commitment=event.commitment)
 
 
 def _meeting(state: State, event: Any) -> Iterator[str]:
     if not event.date:
-        yield "date: write 2026-09-03, or 2026-09"
+        yield phrase("date: write 2026-09-03, or 2026-09")
     yield from _known_partners(state, event.partners)
 
 
 def _minuted(state: State, event: Any) -> Iterator[str]:
     if event.meeting not in state.meetings:
-        yield f"no meeting '{event.meeting}': call it first"
+        yield phrase("no meeting '{meeting}': call it first", meeting=event.meeting)
     if event.next_meeting and event.next_meeting not in state.meetings:
-        yield f"no meeting '{event.next_meeting}': call the next one first"
+        yield phrase("no meeting '{next_meeting}': call the next one first", next_meeting=event.next_meeting)
 
 
 def _action(state: State, event: Any) -> Iterator[str]:
     if event.action in state.actions:
-        yield f"action '{event.action}' exists"
+        yield phrase("action '{action}' exists", action=event.action)
     if event.meeting not in state.meetings:
-        yield f"no meeting '{event.meeting}'"
+        yield phrase("no meeting '{meeting}'", meeting=event.meeting)
     yield from _known_partners(state, (event.partner,))
 
 
 def _finished(state: State, event: Any) -> Iterator[str]:
     if event.action not in state.actions:
-        yield f"no action '{event.action}'"
+        yield phrase("no action '{action}'", action=event.action)
 
 
 def _person(state: State, event: Any) -> Iterator[str]:
@@ -225,7 +245,7 @@ def _share(state: State, event: Any) -> Iterator[str]:
 def _known_partners(state: State, names: tuple[str, ...]) -> Iterator[str]:
     for name in dict.fromkeys(names):
         if name not in state.partners:
-            yield f"no partner '{name}': the host records who joins"
+            yield phrase("no partner '{name}': the host records who joins", name=name)
 
 
 CHECKS: Mapping[str, Callable[[State, Any], Iterator[str]]] = {

@@ -80,6 +80,7 @@ class Ledger:
         self.where = make_url(url).render_as_string(hide_password=True)
         self._lock = threading.RLock()
         self._kept, self._looked = State(), 0.0
+        self.changed = 0  # counts what this process did to accounts, sessions and tokens
         try:
             self.engine = _engine(url)
             self.dialect = self.engine.dialect.name
@@ -154,9 +155,16 @@ class Ledger:
         return self._kept
 
     def head(self) -> str:
-        """The hash of the last record, at most a quarter of a second old: what a page is kept by."""
+        """The hash of the last record, at most a quarter of a second old: what a page is kept by.
+
+        It waits for no writer.
+        """
         if time.monotonic() - self._looked > 0.25:
-            self.state()
+            self._looked = time.monotonic()
+            with self._reading() as connection:
+                digest = connection.execute(text("SELECT hash FROM head")).scalar_one()
+            if digest != self._kept.head:
+                self.state()
         return self._kept.head
 
     def snapshot(self) -> None:
@@ -219,7 +227,8 @@ class Ledger:
         """Adds a row."""
         assert table in _TABLES
         names = ", ".join(row)
-        with self._lock, self._writing() as connection:
+        self.changed += 1
+        with self._writing() as connection:
             connection.execute(
                 text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), row
             )
@@ -228,7 +237,7 @@ class Ledger:
         """Adds rows that have the same columns."""
         assert table in _TABLES
         names = list(rows[0])
-        with self._lock, self._writing() as connection:
+        with self._writing() as connection:
             said = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
             connection.execute(text(said), rows)
 
@@ -248,7 +257,8 @@ class Ledger:
         """Changes rows; `where` names them."""
         assert table in _TABLES
         sets, wanted = ", ".join(f"{n} = :{n}" for n in values), " AND ".join(f"{n} = :w_{n}" for n in where)
-        with self._lock, self._writing() as connection:
+        self.changed += 1
+        with self._writing() as connection:
             connection.execute(
                 text(f"UPDATE {table} SET {sets} WHERE {wanted}"), values | {f"w_{n}": v for n, v in where.items()}
             )
@@ -257,7 +267,8 @@ class Ledger:
         """Deletes rows of a table that is not the record: sessions and attempts that are over."""
         assert table in ("sessions", "attempts", "visits")
         wanted = [f"{name} = :{name}" for name in where] + ([f"{column} < :before_"] if before else [])
-        with self._lock, self._writing() as connection:
+        self.changed += 1
+        with self._writing() as connection:
             connection.execute(
                 text(f"DELETE FROM {table} WHERE {' AND '.join(wanted)}"),
                 where | ({"before_": before} if before else {}),

@@ -7,29 +7,36 @@ the record or a difference of two of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import months_of
+from stackyard.alliance.result import ANEW, FIGURES, named
 from stackyard.alliance.state import Commitment, Meeting
-from stackyard.alliance.words import Words
+from stackyard.alliance.waterfall import waterfalls
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
-# The figures by which plans are compared: what each is called, and its unit.
-FIGURES: Mapping[str, tuple[str, str]] = {
-    "served_share": ("Share of demand served", ""),
-    "served_end": ("Tokens served at the end", "token/day"),
-    "asked_end": ("Tokens asked for at the end", "token/day"),
-    "accelerators_end": ("Accelerators in place at the end", "package"),
-    "power_end": ("Site power in use at the end", "W"),
-    "energised_end": ("Site power energised at the end", "W"),
-    "stacks_drawn": ("HBM stacks drawn", "stack"),
-    "stacks_delivered": ("HBM stacks delivered", "stack"),
-    "spending": ("Spending", "USD"),
-    "present_cost": ("Net present cost", "USD"),
-}
+# What `words` is asked for by a value of the record: statuses, and who may see what.
+NAMED = (
+    phrase("proposed"),
+    phrase("accepted"),
+    phrase("fulfilled"),
+    phrase("missed"),
+    phrase("withdrawn"),
+    phrase("private"),
+    phrase("named"),
+    phrase("alliance"),
+    phrase("public"),
+    phrase("value"),
+    phrase("range"),
+    phrase("read"),
+    phrase("write"),
+)
 
 
 @dataclass(frozen=True)
@@ -85,15 +92,20 @@ def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
         }
         promised, delivered = sum(due.values()), sum(came.get(m, 0.0) for m in due)
         if due and delivered < 0.999 * promised:
-            found.append(Slip(commitment, promised, delivered, months_of(due), "delivered less"))
+            found.append(Slip(commitment, promised, delivered, months_of(due), phrase("delivered less")))
         elif commitment.status == "missed":
             amounts = commitment.terms.amounts
-            found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), "missed"))
+            found.append(Slip(commitment, sum(amounts.values()), delivered, months_of(amounts), phrase("missed")))
         elif commitment.revised and _later(commitment):
-            first = commitment.history[0].said.amounts
+            first, now = commitment.history[0].said.amounts, commitment.terms.amounts
+            months = (months_of(first), months_of(now))
             found.append(
                 Slip(
-                    commitment, sum(first.values()), sum(commitment.terms.amounts.values()), months_of(first), "revised"
+                    commitment,
+                    sum(first.values()),
+                    sum(now.values()),
+                    " → ".join(dict.fromkeys(months)),
+                    phrase("revised"),
                 )
             )
     return tuple(found)
@@ -132,17 +144,24 @@ def minutes(
     after = before_meeting(seen, meeting)
     until = meeting.held_seq or seen.state.seq
     sections = [
-        _section(words, "agenda", "Agenda", _points(called.agenda), _invited(seen, meeting, words)),
-        _section(words, "decisions", "Decisions", _points(held.decisions if held else ())),
-        _section(words, "actions", "Actions", _actions(seen, meeting, words)),
-        _section(words, "promises", "What was promised and what moved", _moves(moved(seen, after, until), seen, words)),
-        _section(words, "plan", "What that does to the plan", plan_changes(seen, words, before or {}, changes)),
-        _section(words, "open", "Open promises", open_promises(seen, words)),
-        _section(words, "slips", "Slipping deliveries", slips(slipping(seen, today), seen, words)),
-        _section(words, "questions", "Questions for the next meeting", _points(questions(seen, meeting, words))),
-        _section(words, "next", "Next meeting", _next(seen, meeting, words)),
+        _section(words, "agenda", phrase("Agenda"), _points(called.agenda), _invited(seen, meeting, words)),
+        _section(words, "decisions", phrase("Decisions"), _points(held.decisions if held else ())),
+        _section(words, "actions", phrase("Actions"), _actions(seen, meeting, words)),
+        _section(
+            words,
+            "promises",
+            phrase("What was promised and what moved"),
+            _moves(moved(seen, after, until), seen, words),
+        ),
+        _section(words, "plan", phrase("What that does to the plan"), plan_changes(seen, words, before or {}, changes)),
+        _section(words, "open", phrase("Open promises"), open_promises(seen, words)),
+        _section(words, "slips", phrase("Slipping deliveries"), slips(slipping(seen, today), seen, words)),
+        _section(
+            words, "questions", phrase("Questions for the next meeting"), _points(questions(seen, meeting, words))
+        ),
+        _section(words, "next", phrase("Next meeting"), _next(seen, meeting, words)),
     ]
-    title = f"{words('Minutes')}: {called.name}"
+    title = ": ".join((words("Minutes"), called.name))
     when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
     subtitle = f"{when}, {called.place}" if called.place else when
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
@@ -162,7 +181,8 @@ def _points(items: Iterable[str]) -> tuple[Block, ...]:
 def _invited(seen: Seen, meeting: Meeting, words: Words) -> str:
     names = [partner_name(seen, p) for p in meeting.called.partners]
     people = list(meeting.called.participants)
-    return f"{words('Present')}: {'; '.join(people or names)}." if people or names else ""
+    present = words("Present")
+    return f"{present}: {'; '.join(people or names)}." if people or names else ""
 
 
 def partner_name(seen: Seen, partner: str) -> str:
@@ -181,7 +201,9 @@ def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
             f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
         )
         rows.append((given.text, who, words.day(given.due), words("done") if action.done else words("open")))
-    columns = tuple(Column(words(name)) for name in ("Action", "Owner", "Due", "Status"))
+    columns = tuple(
+        Column(words(name)) for name in (phrase("Action"), phrase("Owner"), phrase("Due"), phrase("Status"))
+    )
     return (Table(words("Actions"), columns, tuple(rows)),) if rows else ()
 
 
@@ -213,7 +235,10 @@ def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block,
                 each.noted,
             )
         )
-    columns = tuple(Column(words(name)) for name in ("Promise", "Of", "Before", "Now", "Status", "Note"))
+    columns = tuple(
+        Column(words(name))
+        for name in (phrase("Promise"), phrase("Of"), phrase("Before"), phrase("Now"), phrase("Status"), phrase("Note"))
+    )
     return (Table(words("Promises that changed"), columns, tuple(rows)),) if rows else ()
 
 
@@ -222,18 +247,23 @@ def plan_changes(
 ) -> tuple[Block, ...]:
     """The plan's figures before and now, what limits each year, and what each changed promise did."""
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, unit) in FIGURES.items():
-        if key in seen.figures:
-            now, old = seen.figures[key], before.get(key)
-            then = words.amount(old, unit) if old is not None else "–"
-            by = words.change(now - old, unit) if old is not None else "–"
-            rows.append((words(name), then, words.amount(now, unit), by))
+    for key, (name, year, unit) in named(seen.figures).items():
+        now, old = seen.figures[key], before.get(key)
+        then = words.amount(old, unit) if old is not None else "–"
+        by = words.change(noticed(now - old, now, unit), unit) if old is not None else "–"
+        rows.append((words(name, year=year), then, words.amount(now, unit), by))
     blocks: list[Block] = []
-    same = before and all(abs(seen.figures[key] - old) <= 1e-9 * abs(old) for key, old in before.items())
+    same = before and all(
+        noticed(seen.figures[key] - before[key], before[key], unit) == 0.0
+        for key, (_, _, unit) in named(before.keys() & seen.figures.keys()).items()
+    )
     if rows and same:
         blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
     elif rows:
-        columns = tuple(Column(words(name)) for name in ("Figure", "At the last meeting", "Now", "Change"))
+        columns = tuple(
+            Column(words(name))
+            for name in (phrase("Figure"), phrase("At the last meeting"), phrase("Now"), phrase("Change"))
+        )
         blocks.append(Table(words("The plan before and now"), columns, tuple(rows)))
     binds = seen.results("limits", "year.binds.")
     if binds:
@@ -244,28 +274,49 @@ def plan_changes(
                 tuple((r.title, cause(r.text, words)) for r in binds),
             )
         )
-    effects: list[tuple[Cell, ...]] = []
-    for id_, by_figure in changes:
-        commitment = seen.state.commitments.get(id_)
-        if commitment is not None and commitment.terms.amounts:
-            effects.append(
-                (
-                    commitment.name,
-                    *(words.change(by_figure[k], FIGURES[k][1]) if k in seen.figures else "–" for k in EFFECTS),
-                )
-            )
+    steps = [(step_name(seen, id_, words), by_figure) for id_, by_figure in changes]
+    effects: list[tuple[Cell, ...]] = [
+        (
+            name,
+            *(
+                words.change(noticed(by_figure[k], seen.figures[k], FIGURES[k][1]), FIGURES[k][1])
+                if k in seen.figures
+                else "–"
+                for k in EFFECTS
+            ),
+        )
+        for name, by_figure in steps
+    ]
     if effects:
         columns = (Column(words("Promise")), *(Column(words(FIGURES[k][0])) for k in EFFECTS))
+        blocks += waterfalls(seen, words, before, steps)
         blocks.append(Table(words("What each changed promise did"), columns, tuple(effects)))
     return tuple(blocks)
+
+
+def noticed(by: float, of: float, unit: str) -> float:
+    """A difference, or 0 where it is less than can be seen: a hundredth of a point, or a millionth of its figure.
+
+    >>> noticed(-1e-4, 6e11, "USD"), noticed(0.02, 0.6, "")
+    (0.0, 0.02)
+    """
+    return by if abs(by) >= (5e-5 if unit == "" else 1e-6 * abs(of)) else 0.0
+
+
+def step_name(seen: Seen, id_: str, words: Words) -> str:
+    """What a step from the plan before to the plan now is called: its promise, or the choices that were made again."""
+    return words("Choices made anew") if id_ == ANEW else seen.state.commitments[id_].name
 
 
 EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")
 
 
+CAUSE_MARKS = ("; ", " + ", " / ")  # another cause; together with; or
+
+
 def cause(text: str, words: Words) -> str:
     """The names of causes, each translated."""
-    return "; ".join(" + ".join(words(name) for name in part.split(" + ")) for part in text.split("; "))
+    return "".join(part if part in CAUSE_MARKS else words(part) for part in re.split(r"(; | \+ | / )", text))
 
 
 def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
@@ -279,7 +330,17 @@ def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
                 said = f"{low} – {high}"
             kind = words("binding") if c.terms.binding else words("not binding")
             rows.append((c.name, partner_name(seen, c.partner), said, words(c.status), kind, words(c.terms.grade)))
-    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "What", "Status", "Kind", "Confidence"))
+    columns = tuple(
+        Column(words(n))
+        for n in (
+            phrase("Promise"),
+            phrase("Of"),
+            phrase("What"),
+            phrase("Status"),
+            phrase("Kind"),
+            phrase("Confidence"),
+        )
+    )
     return (Table(words("Open promises"), columns, tuple(rows)),) if rows else ()
 
 
@@ -296,7 +357,17 @@ def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
         )
         for s in found
     ]
-    columns = tuple(Column(words(n)) for n in ("Promise", "Of", "Promised", "Came or stands now", "Months", "What"))
+    columns = tuple(
+        Column(words(n))
+        for n in (
+            phrase("Promise"),
+            phrase("Of"),
+            phrase("Promised"),
+            phrase("Came or stands now"),
+            phrase("Months"),
+            phrase("What"),
+        )
+    )
     return (Table(words("Slipping deliveries"), columns, tuple(rows)),) if rows else ()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.alliance.result import Picture, Result
-from stackyard.plan.causes import SEVERAL
+from stackyard.plan.causes import EITHER, SEVERAL
 from stackyard.plan.explain import NAMES, Binding, Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
@@ -16,17 +16,23 @@ from stackyard.plan.problem import SITE, A, K, Problem, S, T, V
 from stackyard.plan.scenario import Scenario
 from stackyard.report.sections import spend
 from stackyard.report.view import View
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES, Words
 
 Array = NDArray[np.float64]
 SECTIONS: Mapping[str, str] = {V: "services", S: "supplies", K: "packaging", A: "accelerators", SITE: "sites"}
 MONEY = "money"
+IN_PLACE, SPENDING, ACCELERATORS = phrase("In place"), phrase("Spending"), phrase("Accelerators")
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
-    """The figures by which two plans are compared: SI, over the horizon or in its last month ('_end')."""
+    """The figures by which two plans are compared: SI, over the horizon, in its last month ('_end') or in a year."""
     view = View.of(problem, plan)
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
+    inside = {year: np.array([month.startswith(year) for month in view.months]) for year in view.years}
+    by_year = {year: (view.tokens(served)[at].sum(), view.tokens(asked)[at].sum()) for year, at in inside.items()}
     return {
+        **{f"served_{year}": float(done / max(all_, 1e-30)) for year, (done, all_) in by_year.items()},
         "served_share": float(view.tokens(served).sum() / max(view.tokens(asked).sum(), 1e-30)),
         "served_end": float(served[-1]),
         "asked_end": float(asked[-1]),
@@ -70,16 +76,16 @@ def _each(view: View, axis: str, name: str, group: str, what: str, unit: str, va
 
 def _demand(view: View) -> list[Result]:
     return [
-        *_each(view, V, "demand", "services", "Asked for", "token/day", view.array("demand")),
-        *_each(view, V, "served", "services", "Served", "token/day", view.array("served")),
+        *_each(view, V, "demand", "services", phrase("Asked for"), "token/day", view.array("demand")),
+        *_each(view, V, "served", "services", phrase("Served"), "token/day", view.array("served")),
     ]
 
 
 def _supply(view: View) -> list[Result]:
     return [
-        *_each(view, S, "delivered", "supply", "Delivered", "stack", view.array("stacks_delivered")),
-        *_each(view, S, "drawn", "supply", "Drawn", "stack", view.array("draw").sum(axis=1)),
-        *_each(view, S, "stock", "supply", "In stock", "stack", view.array("stock")),
+        *_each(view, S, "delivered", "supply", phrase("Delivered"), "stack", view.array("stacks_delivered")),
+        *_each(view, S, "drawn", "supply", phrase("Drawn"), "stack", view.array("draw").sum(axis=1)),
+        *_each(view, S, "stock", "supply", phrase("In stock"), "stack", view.array("stock")),
     ]
 
 
@@ -90,35 +96,38 @@ def _installed(view: View) -> list[Result]:
     rows = []
     for i, id_ in enumerate(view.ids(A)):
         feeding = tuple(item for item, fit in zip(supplies, fits[:, i], strict=True) if fit)
-        title = f"In place: {view.name(id_)}"
+        title = f"{IN_PLACE}: {view.name(id_)}"
         shown = (f"accelerators.{id_}",)
         rows.append(Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, feeding))
     total = _series(view.installed.sum(axis=0))
-    return [*rows, Result("installed.total", "supply", "In place: all accelerators", "package", total, sums=supplies)]
+    return [
+        *rows,
+        Result("installed.total", "supply", f"{IN_PLACE}: all accelerators", "package", total, sums=supplies),
+    ]
 
 
 def _sites(view: View) -> list[Result]:
     at_site = view.array("installed").sum(axis=0)
     rows = [
-        *_each(view, SITE, "energised", "sites", "Power energised", "W", view.array("site_power")),
-        *_each(view, SITE, "used", "sites", "Power in use at peak", "W", view.array("site_power_peak")),
-        *_each(view, SITE, "energy", "sites", "Energy", "J", view.array("energy")),
-        *_each(view, SITE, "carbon", "sites", "CO2e", "kg", view.array("carbon")),
-        *_each(view, SITE, "water", "sites", "Water", "m^3", view.array("water_used")),
+        *_each(view, SITE, "energised", "sites", phrase("Power energised"), "W", view.array("site_power")),
+        *_each(view, SITE, "used", "sites", phrase("Power in use at peak"), "W", view.array("site_power_peak")),
+        *_each(view, SITE, "energy", "sites", phrase("Energy"), "J", view.array("energy")),
+        *_each(view, SITE, "carbon", "sites", phrase("CO2e"), "kg", view.array("carbon")),
+        *_each(view, SITE, "water", "sites", phrase("Water"), "m^3", view.array("water_used")),
     ]
     for id_, values in zip(view.ids(SITE), at_site, strict=True):
-        title = f"Accelerators at {view.name(id_)}"
+        title = f"{ACCELERATORS}: {view.name(id_)}"
         rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), shows=(f"sites.{id_}",)))
     return rows
 
 
 COSTS: Mapping[str, tuple[str, str]] = {
-    "cost_hbm": ("HBM stacks", S),
-    "cost_accelerators": ("Systems and network", ""),
-    "cost_fitout": ("Buildings and fit-out", SITE),
-    "cost_upkeep": ("Upkeep", ""),
-    "cost_energy": ("Electricity", SITE),
-    "cost_carbon": ("Carbon", SITE),
+    "cost_hbm": (phrase("HBM stacks"), S),
+    "cost_accelerators": (phrase("Systems and network"), ""),
+    "cost_fitout": (phrase("Buildings and fit-out"), SITE),
+    "cost_upkeep": (phrase("Upkeep"), ""),
+    "cost_energy": (phrase("Electricity"), SITE),
+    "cost_carbon": (phrase("Carbon"), SITE),
 }
 
 
@@ -127,7 +136,7 @@ def _money(view: View) -> list[Result]:
         Result(
             f"spending.{name.removeprefix('cost_')}",
             "money",
-            f"Spending: {title}",
+            f"{SPENDING}: {title}",
             "USD",
             _series(view.array(name)),
             shows=(MONEY,),
@@ -136,7 +145,7 @@ def _money(view: View) -> list[Result]:
         for name, (title, axis) in COSTS.items()
     ]
     total = _series(spend(view))
-    return [*rows, Result("spending.total", "money", "Spending: all", "USD", total, (MONEY,), _items(view, S))]
+    return [*rows, Result("spending.total", "money", f"{SPENDING}: all", "USD", total, (MONEY,), _items(view, S))]
 
 
 def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
@@ -168,7 +177,13 @@ def _named(binding: Binding, cause: str) -> str:
     """A cause by the names of its limits, 'HBM + Packaging' where they hold at once: each can be translated."""
     if cause == SEVERAL and len(binding.together) > 1:
         return " + ".join(NAMES[key] for key in binding.together[:3])
+    if cause == EITHER and len(binding.either) > 1:
+        return " / ".join(NAMES[key] for key in binding.either[:2])
     return binding.name(cause)
+
+
+def _languages(sentence: str) -> dict[str, str]:
+    return {code: Words(code)(sentence) for code in LANGUAGES if code != "en"}
 
 
 def _limits(view: View, explanation: Explanation) -> list[Result]:
@@ -178,14 +193,21 @@ def _limits(view: View, explanation: Explanation) -> list[Result]:
     rows = []
     for binding in explanation.years:
         said = "; ".join(_named(binding, cause) for cause in binding.main)
-        touched = [kinds[cause] for cause in binding.main if cause in kinds] or [V]
+        touched = [kinds[key] for key in binding.named if key in kinds] or [V]
         sums = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
-        named = "money" in binding.main or "money" in binding.together
+        named = "money" in binding.named
         shows = (MONEY,) if named else ()
         rows.append(Result(f"year.binds.{binding.year}", "limits", str(binding.year), "", (), shows, sums, text=said))
         rows.append(
             Result(
-                f"year.why.{binding.year}", "limits", str(binding.year), "", (), (MONEY, *every), text=binding.sentence
+                f"year.why.{binding.year}",
+                "limits",
+                str(binding.year),
+                "",
+                (),
+                (MONEY, *every),
+                text=binding.sentence,
+                said=_languages(binding.sentence),
             )
         )
     return rows

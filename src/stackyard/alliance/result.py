@@ -6,7 +6,39 @@ a price that stands for the worth of one item's limit. `access` decides by these
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from stackyard.words import phrase
+
+ANEW = "choices-anew"  # the last step from one plan to another: what is not a promise's doing but a choice made again
+
+# The figures by which plans are compared: what each is called, and its unit.
+FIGURES: Mapping[str, tuple[str, str]] = {
+    "served_share": (phrase("Share of demand served"), ""),
+    "served_end": (phrase("Tokens served at the end"), "token/day"),
+    "asked_end": (phrase("Tokens asked for at the end"), "token/day"),
+    "accelerators_end": (phrase("Accelerators in place at the end"), "package"),
+    "power_end": (phrase("Site power in use at the end"), "W"),
+    "energised_end": (phrase("Site power energised at the end"), "W"),
+    "stacks_drawn": (phrase("HBM stacks drawn"), "stack"),
+    "stacks_delivered": (phrase("HBM stacks delivered"), "stack"),
+    "spending": (phrase("Spending"), "USD"),
+    "present_cost": (phrase("Net present cost"), "USD"),
+}
+IN_A_YEAR = phrase("Share of demand served in {year}")
+
+
+def named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """Of each figure that is there, what it is called, the year that its name has, and its unit.
+
+    >>> named(["served_2027", "spending"])
+    {'spending': ('Spending', '', 'USD'), 'served_2027': ('Share of demand served in {year}', '2027', '')}
+    """
+    there = set(keys)
+    years = sorted(key.removeprefix("served_") for key in there if key.startswith("served_2"))
+    fixed = {key: (name, "", unit) for key, (name, unit) in FIGURES.items() if key in there}
+    return fixed | {f"served_{year}": (IN_A_YEAR, year, "") for year in years}
 
 
 @dataclass(frozen=True)
@@ -22,6 +54,7 @@ class Result:
     sums: tuple[str, ...] = ()
     owner: str = ""
     text: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)  # the same sentence in other languages
 
 
 @dataclass(frozen=True)
@@ -46,7 +79,7 @@ def figure_items(picture: Picture, key: str) -> tuple[tuple[str, ...], tuple[str
         "stacks_delivered": ("delivered.total",),
         "spending": ("spending.total",),
         "present_cost": ("spending.total", "demand.total"),
-    }[key]
+    }.get(key, ("served.total", "demand.total"))  # shares of a year
     found = [result for result in picture.results if result.id in rows]
     return (
         tuple(dict.fromkeys(item for result in found for item in result.shows)),

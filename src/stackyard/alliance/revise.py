@@ -24,6 +24,8 @@ from stackyard.plan.inputs import Inputs, SitePhase, SitePlan, Supply
 from stackyard.plan.scenario import Scenario
 from stackyard.quantity import MONTH, convert
 from stackyard.source import Fact, Grade, Source
+from stackyard.words import either, number, phrase
+from stackyard.words import share as per_cent
 
 Array = NDArray[np.float64]
 UNITS: Mapping[str, str] = {"stacks": "stack/month", "wafers": "wafer/month", "demand": "token/day", "power": "W"}
@@ -46,7 +48,13 @@ def _laid(inputs: Inputs, commitment: Commitment, derived: Mapping[str, Array]) 
     section, _, key = commitment.item.partition(".")
     entries = getattr(inputs, section, None) if section in ("supplies", "sites", "services") else None
     if entries is None or key not in entries:
-        raise NotPossible(f"'{commitment.name}' is about '{commitment.item}', which the scenario does not have")
+        raise NotPossible(
+            phrase(
+                "'{name}' is about '{item}', which the scenario does not have",
+                name=commitment.name,
+                item=commitment.item,
+            )
+        )
     entry = entries[key]
     amounts = {parse_month(m): a * convert(1.0, _rate(commitment)) for m, a in commitment.terms.amounts.items()}
     if section == "sites":
@@ -55,7 +63,13 @@ def _laid(inputs: Inputs, commitment: Commitment, derived: Mapping[str, Array]) 
         changed = entry.model_copy(update={"demand": _mended(entry.demand, amounts, inputs, "demand", commitment)})
     elif commitment.measure == "wafers":
         if entry.wafers is None:
-            raise NotPossible(f"'{commitment.name}' promises wafers, and {entry.name} is promised as stacks")
+            raise NotPossible(
+                phrase(
+                    "'{name}' promises wafers, and {name2} is promised as stacks",
+                    name=commitment.name,
+                    name2=entry.name,
+                )
+            )
         starts = _mended(entry.wafers.starts, amounts, inputs, "wafers", commitment)
         changed = entry.model_copy(update={"wafers": entry.wafers.model_copy(update={"starts": starts})})
     else:
@@ -179,9 +193,11 @@ def _changed(inputs: Inputs, what_if: WhatIf, derived: Mapping[str, Array]) -> I
         "scale": ("supplies", "services"),
     }
     if section not in fits[what_if.kind] or key not in getattr(inputs, section):
-        raise NotPossible(f"no '{what_if.item}' to change: name one of {' or '.join(fits[what_if.kind])}")
+        raise NotPossible(
+            phrase("no '{item}' to change: name one of {items}", item=what_if.item, items=either(fits[what_if.kind]))
+        )
     if not np.isfinite(what_if.value) or abs(what_if.value) > 1000:
-        raise NotPossible(f"{what_if.value} is not a change that can be tried")
+        raise NotPossible(phrase("{value} is not a change that can be tried", value=what_if.value))
     entries = getattr(inputs, section)
     changed: Any = _KINDS[what_if.kind](entries[key], key, what_if.value, inputs, derived)
     return inputs.model_copy(update={section: {**entries, key: changed}})
@@ -190,7 +206,7 @@ def _changed(inputs: Inputs, what_if: WhatIf, derived: Mapping[str, Array]) -> I
 def _slipped(supply: Supply, key: str, months: float, inputs: Inputs, derived: Mapping[str, Array]) -> Supply:
     by = round(months)
     if abs(by) > 60:
-        raise NotPossible("a delivery slips by at most 60 months")
+        raise NotPossible(phrase("a delivery slips by at most 60 months"))
     if by >= 0 and supply.wafers is not None:
         later = supply.wafers.slip + by
         if later <= 60:
@@ -207,7 +223,7 @@ def _slipped(supply: Supply, key: str, months: float, inputs: Inputs, derived: M
 
 def _scaled(entry: Any, key: str, factor: float, inputs: Inputs, derived: Mapping[str, Array]) -> Any:
     if factor < 0:
-        raise NotPossible("a factor is zero or more: 0.9 for a tenth less")
+        raise NotPossible(phrase("a factor is zero or more: 0.9 for a tenth less"))
     by = Series(points={0: Fact("what-if", factor, "", Grade.ASSUMED, note="what if")})
     if not isinstance(entry, Supply):
         demand = entry.demand
@@ -223,9 +239,9 @@ def _scaled(entry: Any, key: str, factor: float, inputs: Inputs, derived: Mappin
 
 def _yielding(supply: Supply, key: str, share: float, inputs: Inputs, derived: Mapping[str, Array]) -> Supply:
     if supply.wafers is None:
-        raise NotPossible(f"{supply.name} is promised as stacks: it has no yield in this plan")
+        raise NotPossible(phrase("{name} is promised as stacks: it has no yield in this plan", name=supply.name))
     if not 0 < share <= 1:
-        raise NotPossible("a yield is above 0 and at most 1, such as 0.65")
+        raise NotPossible(phrase("a yield is above 0 and at most 1, such as 0.65"))
     fact = Fact("what-if", share, "", Grade.ASSUMED, note="what if")
     return supply.model_copy(update={"wafers": supply.wafers.model_copy(update={"die_yield": fact})})
 
@@ -233,7 +249,7 @@ def _yielding(supply: Supply, key: str, share: float, inputs: Inputs, derived: M
 def _put_off(site: SitePlan, key: str, months: float, inputs: Inputs, derived: Mapping[str, Array]) -> SitePlan:
     by = round(months)
     if abs(by) > 120:
-        raise NotPossible("a phase moves by at most 120 months")
+        raise NotPossible(phrase("a phase moves by at most 120 months"))
     moved = {}
     for phase in site.phases:  # what has been energised already stays
         month = phase.month if phase.month <= inputs.horizon.start else phase.month + by
@@ -243,10 +259,12 @@ def _put_off(site: SitePlan, key: str, months: float, inputs: Inputs, derived: M
 
 def _growing(service: Any, key: str, factor: float, inputs: Inputs, derived: Mapping[str, Array]) -> Any:
     if not 0 < factor <= 10:
-        raise NotPossible("a factor on the growth is above 0 and at most 10")
+        raise NotPossible(phrase("a factor on the growth is above 0 and at most 10"))
     growth = service.demand.growth
     if not growth:
-        raise NotPossible(f"the demand of {service.name} is stated by month: change it by a factor instead")
+        raise NotPossible(
+            phrase("the demand of {name} is stated by month: change it by a factor instead", name=service.name)
+        )
     faster = {
         m: replace(f, value=f.value * factor, low=None, high=None, grade=Grade.ASSUMED) for m, f in growth.items()
     }
@@ -268,11 +286,22 @@ def described(inputs: Inputs, what_if: WhatIf) -> str:
     entry = getattr(inputs, section, {}).get(key)
     name = entry.name if entry is not None else what_if.item
     by = round(what_if.value)
-    when = f"{abs(by)} month{'s' * (abs(by) != 1)} {'later' if by >= 0 else 'earlier'}"
-    return {
-        "slip": f"{name} comes {when}",
-        "scale": f"{name} times {what_if.value:g}",
-        "yield": f"{name} with {what_if.value:.0%} good dies",
-        "phase": f"{name}: power comes {when}",
-        "growth": f"{name}: growth times {what_if.value:g}",
-    }[what_if.kind]
+    said = _SAID[what_if.kind, by < 0 and what_if.kind in ("slip", "phase")]
+    return said.format(
+        name=name, months=_months(abs(by)), factor=number(f"{what_if.value:g}"), part=per_cent(f"{what_if.value:.0%}")
+    )
+
+
+_SAID = {
+    ("slip", False): phrase("{name} comes {months} later"),
+    ("slip", True): phrase("{name} comes {months} earlier"),
+    ("scale", False): phrase("{name} times {factor}"),
+    ("yield", False): phrase("{name} with {part} good dies"),
+    ("phase", False): phrase("{name}: power comes {months} later"),
+    ("phase", True): phrase("{name}: power comes {months} earlier"),
+    ("growth", False): phrase("{name}: growth times {factor}"),
+}
+
+
+def _months(count: int) -> str:
+    return phrase("1 month") if count == 1 else phrase("{n} months", n=count)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -21,30 +22,33 @@ from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
 from stackyard.alliance.ledger import Ledger
+from stackyard.alliance.result import ANEW
 from stackyard.alliance.state import State
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES
 
 if TYPE_CHECKING:
     from stackyard.alliance.joint import Desk, Joint, Planned
+    from stackyard.plan.problem import Problem
+    from stackyard.plan.scenario import Scenario
 
 Progress = Callable[[str], None]
-
-
-class Stopped(Exception):
-    """A run was stopped by whom it was started for; nothing of it is recorded."""
+TRIALS = 8  # what-ifs that are kept
 
 
 @dataclass(frozen=True)
 class Tried:
     """A what-if: the plan as it is and as it would be, as one viewer may see them; what was changed, and how long it
-    took to solve in seconds."""
+    took to solve in seconds. `held`: the whole choices are those of the plan as it is, not made for the change."""
 
     before: Seen
     after: Seen
     told: tuple[str, ...]
     seconds: float
     digest: str
+    held: bool = False
 
 
 class Workspace:
@@ -58,6 +62,7 @@ class Workspace:
         self._lock = threading.RLock()
         self._views: dict[tuple[Any, ...], Seen] = {}
         self._planned: Planned | None = None
+        self._trials: OrderedDict[tuple[str, bool], Planned] = OrderedDict()
         self._kept: Kept | None = None
         self._kept_at = ""  # the head of the ledger for which it was found
 
@@ -74,6 +79,7 @@ class Workspace:
     def warm(self) -> None:
         """Reads the scenario and solves the plan as it stands, so that the first what-if need not."""
         self.current()
+        self.desk.ready()
 
     def digest(self, state: State | None = None) -> str:
         """Of the scenario with the accepted commitments of a state (the present one if left out)."""
@@ -140,7 +146,7 @@ class Workspace:
         if section == "meetings":
             return sight(state, of, "", state.meetings[name].called.visibility)[1]
         if section == "differences":
-            return "it is about something that the viewer may not see"
+            return phrase("it is about something that the viewer may not see")
         return item_row(state, of, item).reason
 
     def changes(self, seen: Seen) -> tuple[Mapping[str, float], tuple[tuple[str, Mapping[str, float]], ...]]:
@@ -155,18 +161,18 @@ class Workspace:
         full = [
             id_
             for id_, _ in kept.changes
-            if id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts
+            if id_ == ANEW or (id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts)
         ]
         if len(full) == len(kept.changes):
             return before, kept.changes
         return before, ()
 
-    def file(self, seen: Seen, name: str) -> bytes | None:
+    def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
         """A file of the plan's whole report, for who may see all of it; None for others, or where there is none."""
         kept = self.kept()
         if kept is None or not seen.whole or name not in FILES:
             return None
-        path = self.plans / kept.digest / name
+        path = self.plans / kept.digest / in_words(name, language)
         return path.read_bytes() if path.exists() else None
 
     def record(self, actor: Actor, event: Any, expected: int | None = None) -> tuple[Record, ...] | Refused:
@@ -204,8 +210,11 @@ class Workspace:
             self._planned = planned
         return planned
 
-    def what_if(self, viewer: Viewer, what_ifs: Sequence[WhatIf]) -> Tried:
-        """The plan with changes tried, beside the plan as it is. NotPossible where an item is not to be changed."""
+    def what_if(self, viewer: Viewer, what_ifs: Sequence[WhatIf], *, anew: bool = False) -> Tried:
+        """The plan with changes tried, beside the plan as it is. NotPossible where an item is not to be changed.
+
+        With `anew` every whole choice is made again for the change, which takes several times as long.
+        """
         from stackyard.alliance.picture import picture
         from stackyard.alliance.revise import described
 
@@ -214,8 +223,8 @@ class Workspace:
         mine = self.view(viewer)
         for what_if in what_ifs:
             if what_if.item not in mine.items or not _value_seen(mine, what_if.item):
-                raise NotPossible(f"there is no '{what_if.item}' that you may see")
-        tried = self.desk.plan(self.desk.tried(now.scenario, what_ifs))
+                raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
+        tried = self._tried(now, what_ifs, anew)
         state = self.ledger.state()
         seen = [
             view(
@@ -228,7 +237,20 @@ class Workspace:
             for each in (now, tried)
         ]
         told = tuple(described(now.scenario.inputs, what_if) for what_if in what_ifs)
-        return Tried(seen[0], seen[1], told, time.perf_counter() - start, tried.digest)
+        return Tried(seen[0], seen[1], told, time.perf_counter() - start, tried.digest, tried.held)
+
+    def _tried(self, now: Planned, what_ifs: Sequence[WhatIf], anew: bool) -> Planned:
+        """A plan with changes, kept for a while: it is asked for again with its choices made anew."""
+        scenario = self.desk.tried(now.scenario, what_ifs)
+        with self._lock:
+            found = self._trials.get((scenario.digest, anew))
+        if found is None:
+            found = self.desk.plan(scenario, anew=anew)
+            with self._lock:
+                self._trials[scenario.digest, anew] = found
+                while len(self._trials) > TRIALS:
+                    self._trials.popitem(last=False)
+        return found
 
     def proposal(self, viewer: Viewer, what_if: WhatIf, id_: str, note: str = "") -> CommitmentProposed:
         """A what-if as a commitment to propose: the months in which it differs. NotPossible where nothing does."""
@@ -236,13 +258,13 @@ class Workspace:
 
         now = self.current()
         if what_if.item not in self.view(viewer).items:
-            raise NotPossible(f"there is no '{what_if.item}' that you may see")
-        tried = self.desk.plan(self.desk.tried(now.scenario, [what_if]))
+            raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
+        tried = self.desk.tried(now.scenario, [what_if])
         section, _, key = what_if.item.partition(".")
         share = self.ledger.state().shares.get(what_if.item)
-        measure, unit, amounts = _amounts(now, tried, section, key)
+        measure, unit, amounts = _amounts(now, tried, self.desk.problem(tried), section, key)
         if not amounts:
-            raise NotPossible("nothing differs within the horizon: there is nothing to propose")
+            raise NotPossible(phrase("nothing differs within the horizon: there is nothing to propose"))
         return CommitmentProposed(
             commitment=id_,
             name=described(now.scenario.inputs, what_if),
@@ -256,12 +278,25 @@ class Workspace:
             note=note,
         )
 
-    def run(self, actor: Actor, progress: Progress | None = None) -> PlanRun | Refused:
+    def run(
+        self, actor: Actor, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> PlanRun | Refused:
         """Solves, audits, explains and keeps the plan of the present commitments, and records it: whole or not at all.
 
-        `progress` may raise to stop it. Where the commitments changed meanwhile, the run is of those it began with.
+        Soon after `stop()` says so, also inside the solver, it ends with Stopped. Where the commitments changed
+        meanwhile, the run is of those it began with.
         """
-        tell = progress or (lambda text: None)
+        from stackyard.plan.highs import heed, stoppable
+
+        def tell(text: str) -> None:
+            heed()
+            if progress is not None:
+                progress(text)
+
+        with stoppable(stop):
+            return self._run(actor, tell)
+
+    def _run(self, actor: Actor, tell: Progress) -> PlanRun | Refused:
         state = self.ledger.state()
         meeting = state.last_meeting()
         joint = self.desk.joint(self.desk.overlaid(state.planned()), progress=tell)
@@ -269,8 +304,8 @@ class Workspace:
         changes: list[tuple[str, dict[str, float]]] = []
         if meeting is not None:
             then = self.ledger.state(at=meeting.held_seq).planned()
-            before, changes = self.desk.waterfall(then, state.planned(), tell)
-        tell("Writing the report")
+            before, changes = self.desk.waterfall(then, state.planned(), joint.planned, tell)
+        tell(phrase("Writing the report"))
         files = report_files(joint, self.scenario)
         made = joint.planned
         solved = Kept(
@@ -283,7 +318,7 @@ class Workspace:
             made.plan.solver,
             made.plan.seconds,
         )
-        tell("Recording the run")
+        tell(phrase("Recording the run"))
         cache.keep(self.plans / made.digest, solved, files)
         run = PlanRun(
             run=f"run-{len(state.runs) + 1}-{made.digest}",
@@ -314,13 +349,15 @@ def _value_seen(seen: Seen, item: str) -> bool:
     return seen.viewer.host or any(row.item == item and row.allowed == "value" for row in seen.rows)
 
 
-def _amounts(now: Planned, tried: Planned, section: str, key: str) -> tuple[str, str, dict[str, float]]:
-    """(measure, unit, amounts by month) of what differs between two plans of an item."""
+def _amounts(
+    now: Planned, tried: Scenario, problem: Problem, section: str, key: str
+) -> tuple[str, str, dict[str, float]]:
+    """(measure, unit, amounts by month) of what a changed scenario has otherwise of an item."""
     import numpy as np
 
-    months = [show_month(month) for month in tried.scenario.months]
+    months = [show_month(month) for month in tried.months]
     if section == "sites":
-        phases = tried.scenario.inputs.sites[key].phases
+        phases = tried.inputs.sites[key].phases
         was = {(p.month, p.power.si) for p in now.scenario.inputs.sites[key].phases}
         moved = [p for p in phases if (p.month, p.power.si) not in was and show_month(p.month) in months]
         return "power", "MW", {show_month(p.month): round(p.power.si / MEGA, 6) for p in moved}
@@ -329,7 +366,7 @@ def _amounts(now: Planned, tried: Planned, section: str, key: str) -> tuple[str,
         if section == "supplies"
         else ("demand", "service", "demand", "Mtoken/day")
     )
-    old, new = (np.asarray(p.problem.data[name].sel({axis: key}).values)[: len(months)] for p in (now, tried))
+    old, new = (np.asarray(p.data[name].sel({axis: key}).values)[: len(months)] for p in (now.problem, problem))
     scale = MEGA if section == "services" else 1.0
     differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
     return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}
@@ -339,9 +376,10 @@ FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
 
 
 def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
-    """The whole report of a joint plan in every format, by file name."""
+    """The whole report of a joint plan in every format and language, by file name."""
     from stackyard.catalog import load as catalogue
     from stackyard.report.build import build as document
+    from stackyard.report.document import in_language
     from stackyard.report.formats import FORMATS
 
     planned, facts = joint.planned, [used.fact for used in joint.built.used]
@@ -355,18 +393,22 @@ def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
         date=date.today().isoformat(),
         not_modelled=planned.scenario.inputs.absent,
         remarks=joint.built.remarks,
-        audit="Every balance, limit, cost and price was added up again by plain summation: no violation.",
+        audit=phrase("Every balance, limit, cost and price was added up again by plain summation: no violation."),
         reproduce=f"stackyard web {path}",
-        digests=(("Scenario", planned.digest), ("Catalogue", catalogue().digest)),
+        digests=((phrase("Scenario"), planned.digest), (phrase("Catalogue"), catalogue().digest)),
     )
-    formats = {
-        "report.html": "html",
-        "plan.xlsx": "xlsx",
-        "report.md": "md",
-        "report.json": "json",
-        "report.csv": "csv",
-    }
-    return {name: FORMATS[form](report) for name, form in formats.items()}
+    said = {code: in_language(report, code) for code in LANGUAGES}
+    return {in_words(name, code): FORMATS[name.rpartition(".")[2]](said[code]) for name in FILES for code in LANGUAGES}
+
+
+def in_words(name: str, code: str) -> str:
+    """The name of a report's file in a language.
+
+    >>> in_words("report.html", "en"), in_words("report.html", "de")
+    ('report.html', 'report.de.html')
+    """
+    stem, _, form = name.rpartition(".")
+    return name if code == "en" or name not in FILES else f"{stem}.{code}.{form}"
 
 
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:

@@ -130,6 +130,7 @@ class Builder:
             idle=self._si(idle, "W"),
             scale_up=self._si(scale_up, "B/s"),
             scale_up_domain=int(self._si(row.scale_up_domain, "package")) if row.scale_up_domain else 1,
+            scale_up_fabric=row.scale_up_fabric,
             scale_out=self._si(row.scale_out, "B/s"),
             price=self._si(row.price, "USD"),
             system=row.system,

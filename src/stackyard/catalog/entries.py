@@ -52,6 +52,10 @@ class HbmMaker(Entry):
     dram_wafers_per_month: float
 
 
+ADDING, SWITCH, MESH = FABRICS = "adding switch", "switch", "mesh"
+"""Scale-up fabrics: a switch that also adds up what it is sent, a plain one, links of its own to each other package."""
+
+
 @dataclass(frozen=True)
 class Accelerator(Entry):
     """An accelerator package: dense throughput, HBM, power and links."""
@@ -69,6 +73,7 @@ class Accelerator(Entry):
     idle: float  # W per package
     scale_up: float  # byte/s per package, one direction
     scale_up_domain: int  # packages that share the scale-up fabric; 1 where no fabric is known
+    scale_up_fabric: str  # one of FABRICS
     scale_out: float  # byte/s per package, one direction
     price: float  # USD per package; nan where not known
     system: str  # id of the System it is usually delivered in; '' where none is listed

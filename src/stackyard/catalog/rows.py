@@ -127,6 +127,7 @@ class AcceleratorRow(EntryRow):
     idle: FactField | None = None
     scale_up_both_directions: FactField | None = None
     scale_up_domain: FactField | None = None
+    scale_up_fabric: Literal["adding switch", "switch", "mesh"] = "switch"
     scale_out: FactField | None = None
     price: FactField | None = None
     status: str = ""

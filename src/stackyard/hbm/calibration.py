@@ -91,7 +91,7 @@ def checks(catalog: Catalog) -> Iterator[Check]:
 
     >>> from stackyard.catalog import load
     >>> [check.what for check in checks(load()) if not check.agrees]
-    ['trade ratio that areas and yields of HBM3E come to', 'HBM4 12-high of SK hynix, share of stacks that pass']
+    ['trade ratio of HBM3E by areas, yields and base dies', 'HBM4 12-high of SK hynix, share of stacks that pass']
     """
     hbm3e, hbm4, known = catalog.generation("hbm3e"), catalog.generation("hbm4"), catalog.fact
 
@@ -105,8 +105,12 @@ def checks(catalog: Catalog) -> Iterator[Check]:
     letters = 12 * float(known(LETTERS).value)  # type: ignore[arg-type]  # wafers a year
     whole = _ratio(eight, "good stacks", "gross core dies", 8)
     gap, area = known(GAP), known(AREA)
+    base = _ratio(eight, "base-die wafers", "wafers started")
     trade = implied_trade_ratio(
-        np.array([area.si, area.si_low, area.si_high]), whole[0] + np.array([gap.si, gap.si_low, gap.si_high]), whole[0]
+        np.array([area.si, area.si_low, area.si_high]),
+        whole[0] + np.array([gap.si, gap.si_low, gap.si_high]),
+        whole[0],
+        np.array(base),
     )
     net = "Gb a wafer start"
     yield beside("HBM3E 8-high of the industry, from wafer to stack", "", whole, YIELD_2024, 1, True)
@@ -115,7 +119,7 @@ def checks(catalog: Catalog) -> Iterator[Check]:
     year = tuple(letters * part / 1e9 for part in _net(industry))
     billions = YEAR / GIGABIT / 1e9
     yield beside("900,000 wafers a month, were all HBM3E", "billion Gb a year", year, LETTERS_COME_TO, billions, False)  # type: ignore[arg-type]
-    yield beside("trade ratio that areas and yields of HBM3E come to", "", tuple(map(float, trade)), QUOTED, 1, False)  # type: ignore[arg-type]
+    yield beside("trade ratio of HBM3E by areas, yields and base dies", "", tuple(map(float, trade)), QUOTED, 1, False)  # type: ignore[arg-type]
     passing = _ratio(tall, "good stacks", "stacks started")
     yield beside("HBM4 12-high of SK hynix, share of stacks that pass", "", passing, STACK_TEST, 1, False)
 

@@ -18,17 +18,19 @@ def displaced(shipped: Byte, trade_ratio: Numeric) -> Byte:
     return np.multiply(shipped, trade_ratio)[()]
 
 
-def implied_trade_ratio(area: Numeric, commodity: Fraction, overall: Fraction) -> Numeric:
-    """Trade ratio that die areas and yields come to: r = a y5 / y.
+def implied_trade_ratio(area: Numeric, commodity: Fraction, overall: Fraction, base_wafers: Numeric = 0.0) -> Numeric:
+    """Trade ratio that die areas, yields and base dies come to: r = (a y5 / y) (1 + b).
 
     `area` is an HBM die's over that of a DDR5 die of the same node and density, y5 = `commodity` the yield of DDR5 from
-    wafer to good die and y = `overall` that of HBM from wafer to good stack. Shapes broadcast. It leaves out the wafers
-    that extra test and process steps take, so it is a lower bound to what makers quote.
+    wafer to good die and y = `overall` that of HBM from wafer to good stack; b = `base_wafers` are wafers of base dies
+    for one of core dies, where the maker's DRAM lines make them: up to HBM3E, at Micron also for HBM4 (Digital Daily by
+    TrendForce, 2025-08-29). Shapes broadcast. It leaves out what extra test and process steps take of the fab, so it is
+    a lower bound to what makers quote.
 
     >>> round(float(implied_trade_ratio(1.4, 0.80, 0.55)), 2)
     2.04
     """
-    return np.divide(np.multiply(area, commodity), overall)[()]
+    return np.multiply(np.divide(np.multiply(area, commodity), overall), np.add(1.0, base_wafers))[()]
 
 
 def forgone(shipped: Byte, trade_ratio: Numeric, ddr5: Numeric, hbm: Numeric) -> Usd:

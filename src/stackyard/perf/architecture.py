@@ -182,6 +182,14 @@ def expert_hidden(model: Model) -> float:
     return float(model.extra.get("expert_hidden", model.hidden))
 
 
+def scales_found(model: Model, compute: str) -> bool:
+    """True where the scales of activations are found as they come, in a kernel before each matmul.
+
+    So it is with four-bit arithmetic, and with checkpoints in FP8 whose scales are of blocks, not of whole matrices.
+    """
+    return compute == "fp4" or (compute == "fp8" and model.extra.get("fp8_scales") == "blocks")
+
+
 def reductions(model: Model) -> float:
     """Sums over the tensor group in each layer: one where attention and feed-forward run side by side, else two."""
     return 1.0 if model.extra.get("parallel_blocks") else 2.0
@@ -376,8 +384,8 @@ def small_parameters(model: Model) -> float:
     each = float(extra.get("norms_per_layer", 2) * norm)
     if is_latent(model):
         each += a.query_rank + a.latent
-    if extra.get("qk_norm"):
-        each += 2 * a.head_dim
+    if extra.get("qk_norm"):  # of each head, or of all at once
+        each += (a.heads + a.kv_heads if extra["qk_norm"] == "layer" else 2) * a.head_dim
     if extra.get("attention_bias") or extra.get("qkv_bias"):
         each += (a.heads + 2 * a.kv_heads) * a.head_dim
     if extra.get("attention_bias"):
@@ -452,12 +460,13 @@ def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
     return cache_elements_per_token(model) * bytes_per_element
 
 
-def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0) -> Byte:
+def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: Count = 1.0, freed: bool = True) -> Byte:
     """Bytes of one sequence's cache at a context length that one of `tensor` accelerators holds.
 
     sum over spans of layers entries width bytes, where entries = min(context / stride, window) + min(context, local);
     plus the indexer's keys where attention is sparse, and the states of linear attention, whatever the context.
-    Key-value heads and states split over the accelerators; MLA's latent is held whole by each.
+    Key-value heads and states split over the accelerators; MLA's latent is held whole by each. An engine that does not
+    free (`freed`) what a window has passed holds min(context / stride, inf) entries.
 
     >>> from stackyard import catalog
     >>> float(cache_bytes(catalog.load().model("gpt-oss-120b"), 1000.0, 1.0))
@@ -465,7 +474,7 @@ def cache_bytes(model: Model, context: Token, bytes_per_element: Byte, tensor: C
     """
     total: Numeric = 0.0
     for span in spans(model):
-        entries = least(context / span.stride, span.window)
+        entries = least(context / span.stride, span.window if freed or span.compressed else math.inf)
         if span.compressed:
             entries = entries + least(context, span.local)
         total = total + span.layers * entries * span.width / least(tensor, span.kv_heads)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Model, System
-from stackyard.errors import refused
+from stackyard.errors import Faults, InputErrors, refused
 from stackyard.perf.disaggregate import Pool
 from stackyard.perf.layout import Layout
 from stackyard.perf.overflow import Store
@@ -16,6 +17,17 @@ from stackyard.perf.stated import acceptance as stated_acceptance
 from stackyard.perf.stated import store as known_store
 from stackyard.perf.whatif import Variant, memory_energy, scaled, with_stacks
 from stackyard.quantity import UnitError, parse
+
+
+def both(known: Catalog, model: str, chip: str) -> None:
+    """InputErrors for the name of a model and that of an accelerator or system, together, where there is none."""
+    faults = Faults()
+    for look, name in ((known.model, model), (partial(accelerator, known), chip)):
+        try:
+            look(name)
+        except InputErrors as errors:
+            faults.extend(errors.faults)
+    faults.raise_any()
 
 
 def variant(

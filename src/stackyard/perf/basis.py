@@ -33,7 +33,7 @@ def basis_of(provider: Provider, model: Model, chip: Accelerator, engine: str, o
     for op in ops:
         names |= {f"overhead.{op.kind}"}
         if op.kind == "collective":
-            names |= {"link.scale_up", "link.scale_out", "link.half", "overhead.ramp", "overhead.hop"}
+            names |= {"link.scale_up", "link.scale_out", "link.half", "link.switch", "overhead.ramp", "overhead.hop"}
         elif op.kind in ("matmul", "experts"):
             names |= {f"compute.{op.precision}", f"memory.{op.kind}", f"format.{op.stored}", f"padding.{op.kind}"}
             names |= {"compute.dequantise"} if op.stored in FOUR_BIT and op.precision != "fp4" else set()

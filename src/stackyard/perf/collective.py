@@ -1,8 +1,4 @@
-"""Collectives that span several scale-up domains: in two tiers, by the algorithm that is quicker for their size.
-
-Inside one domain `provider.transfer` holds, whose fitted rate is that of the algorithm which the engine's library picks
-there (its own one-shot kernels, in-switch reduction or a ring).
-"""
+"""Collectives: inside a scale-up domain and across several, by the algorithm that is quicker for their size."""
 
 from __future__ import annotations
 
@@ -11,10 +7,66 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stackyard.catalog.entries import Accelerator
+from stackyard.catalog.entries import ADDING, MESH, Accelerator
 from stackyard.perf.numeric import ceiling, least, most, where
 from stackyard.perf.op import Op
-from stackyard.quantity import Byte, Count, Numeric, Second
+from stackyard.quantity import Byte, BytePerSecond, Count, Numeric, Second
+
+
+class Fabric(NamedTuple):
+    """What carries a message: bytes per second of one accelerator, and how its fabric is made.
+
+    `adds` is 1 where the switch also adds up; `mates` is how many others each has links of its own to, 0 at a switch.
+    """
+
+    link: BytePerSecond
+    adds: Numeric = 0.0
+    mates: Count = 0.0
+
+
+def fabric(chip: Accelerator, values: Mapping[str, float]) -> Fabric:
+    """The scale-up fabric of a chip, at the share of its printed rate that messages reach.
+
+    >>> from stackyard import catalog
+    >>> fabric(catalog.load().accelerator("mi300x"), {"link.scale_up": 0.75}).mates
+    7.0
+    """
+    adds = 1.0 if chip.scale_up_fabric == ADDING else 0.0
+    mates = chip.scale_up_domain - 1.0 if chip.scale_up_fabric == MESH else 0.0
+    return Fabric(chip.scale_up * values["link.scale_up"], adds, mates)
+
+
+def switched(peers: Count, values: Mapping[str, float]) -> Numeric:
+    """Time of a sum in the switch over that of a ring: (n + 1) / (2 (n - 1)) of its bytes at `link.switch` of its rate.
+
+    At most 1: a library takes the quicker.
+
+    >>> round(float(switched(8.0, {"link.switch": 0.82})), 3), switched(4.0, {"link.switch": 0.82})
+    (0.784, 1.0)
+    """
+    return least((peers + 1.0) / (2.0 * (peers - 1.0)) / values["link.switch"], 1.0)
+
+
+def within(op: Op, fabric: Fabric, values: Mapping[str, float]) -> tuple[Second, Second]:
+    """(transfer, latency) seconds of one collective inside a domain; of sums, by the quickest of three algorithms.
+
+    Every peer sums for itself (one shot): (n - 1) size, one latency; reduce-scatter and all-gather: 2 (n - 1) / n size,
+    two latencies; the switch sums: (1 + 1 / n) size at `link.switch` of the link's rate, two latencies. The last two
+    take ramp sent / (sent + half) besides: a large message fills and drains a pipeline of chunks. Gathers and what is
+    addressed to single accelerators have one latency and the ramp. In a mesh n peers use (n - 1) / mates of the links.
+    On eight H100 nccl-tests show 20 us up to 0.5 MB, and 90 us beyond bytes over rate from 100 MB; eight H200 sum
+    8.6 GB at 0.68 of the link in the switch, four at 0.81 in a ring, eight B200 at 0.60 and four at 0.75
+    (github:stas00/ml-engineering).
+    """
+    n = most(op.peers, 2.0)
+    link: BytePerSecond = fabric.link * where(fabric.mates > 0, least((n - 1.0) / most(fabric.mates, 1.0), 1.0), 1.0)
+    first = values["overhead.collective"]
+    fewer = where(op.sums * fabric.adds > 0, switched(n, values), 1.0)
+    large = op.sent * fewer / link
+    filled = first * (1.0 + op.sums) + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
+    small = op.sent * n / 2.0 / link
+    once = (op.sums > 0) & (small + first < large + filled)
+    return where(once, small, large), where(once, first, filled)
 
 
 class Tiers(NamedTuple):
@@ -58,12 +110,15 @@ def beyond(op: Op, chip: Accelerator, values: Mapping[str, float]) -> tuple[Seco
     is taken. nccl-tests of 0.5 to 17 GB are in tests/law/test_collective_laws.py; 1,440 B200 in 20 racks take about
     twice what this says.
     """
-    found = tiers(op, float(max(chip.scale_up_domain, 1)))
+    domain = float(max(chip.scale_up_domain, 1))
+    found = tiers(op, domain)
     near, far = chip.scale_up * values["link.scale_up"], chip.scale_out * values["link.scale_out"]
+    fewer = switched(domain, values) if chip.scale_up_fabric == ADDING else 1.0
+    inside = found.within / near * where(op.sums > 0, fewer, 1.0)
     first = values["overhead.collective"] + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
     m = most(found.domains, 1.0)
-    ring = most(found.within / near, found.ring / far), first + values["overhead.hop"] * 2.0 * (m - 1.0)
+    ring = most(inside, found.ring / far), first + values["overhead.hop"] * 2.0 * (m - 1.0)
     steps: Numeric = np.ceil(np.log2(m))
-    tree = most(found.within / near, found.tree / far), first + values["overhead.hop"] * 2.0 * steps
+    tree = most(inside, found.tree / far), first + values["overhead.hop"] * 2.0 * steps
     quicker = ring[0] + ring[1] <= tree[0] + tree[1]
     return where(quicker, ring[0], tree[0]), where(quicker, ring[1], tree[1])

@@ -115,6 +115,16 @@ def _over(row: Mapping[str, Any]) -> Mapping[str, float]:
     return {**row.get("stated", {}), **row["values"]}
 
 
+def stated(generation_id: str, engine_id: str) -> Mapping[str, float]:
+    """What is stated, not fitted, of a generation and an engine.
+
+    >>> stated("ampere", "trtllm-2023")["cache.reserve"]
+    1.0
+    """
+    rows = fitted()["generations"].get(generation_id, {}), fitted()["engines"].get(engine_id, {})
+    return {name: value for row in rows for name, value in row.get("stated", {}).items()}
+
+
 @lru_cache(maxsize=1)
 def generations() -> Mapping[str, Generation]:
     """Every measured chip generation; `chips` last, the mean that a chip without relatives takes."""

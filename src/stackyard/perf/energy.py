@@ -103,19 +103,22 @@ def drawn(
     flop: Numeric = 0.0
     moved: Numeric = 0.0
     sent: Numeric = 0.0
+    rates: dict[str, float] = {}
     for op in ops:
         if op.kind == "collective":
             sent = sent + op.count * op.sent
             continue
-        sustained = chip.flops.get(op.precision, np.nan) * values[f"compute.{op.precision}"]
+        sustained = rates.get(op.precision)
+        if sustained is None:
+            sustained = rates[op.precision] = chip.flops.get(op.precision, np.nan) * values[f"compute.{op.precision}"]
         flop = flop + op.count * op.flop / sustained
         moved = moved + op.count * op.bytes
     idle = idle_watts(chip, values)
-    rates = flop / seconds, moved / seconds, sent / seconds
-    work = working_watts(chip, rates[0], rates[1], values, hbm, rates[2])
+    flop, moved, sent = flop / seconds, moved / seconds, sent / seconds
+    work = working_watts(chip, flop, moved, values, hbm, sent)
     left = clock(work, min(limit, chip.tdp) - idle)
     if limit >= chip.tdp and traffic_energy(hbm, values) <= traffic_energy(None, values):
         return Drawn(idle + work * left, left, 1.0)
-    usual = working_watts(chip, rates[0], rates[1], values, None, rates[2])
+    usual = working_watts(chip, flop, moved, values, None, sent)
     stretch = most(clock(usual, chip.tdp - idle) / left, 1.0)
     return Drawn(idle + work * left, left, stretch)

@@ -19,9 +19,17 @@ from stackyard.quantity import Byte, Count, Numeric, Token
 
 
 def decode(
-    model: Model, layout: Layout, precision: Precision, sequences: Count, context: Token, queries: Token = 1.0
+    model: Model,
+    layout: Layout,
+    precision: Precision,
+    sequences: Count,
+    context: Token,
+    queries: Token = 1.0,
+    longest: Token = 0.0,
 ) -> list[Op]:
     """`queries` new tokens for each of `sequences`, each with `context` tokens in its cache; more than one verifies.
+
+    The `longest` sequence decides which kernels an engine takes for attention inside chunks.
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS
@@ -30,7 +38,7 @@ def decode(
     ['qkv', 'attention_out', 'gate_up', 'down', 'head']
     """
     found = _blocks(model, layout, precision, sequences * queries, sequences * queries)
-    return found + _attention(model, layout, precision, sequences, queries, context)
+    return found + _attention(model, layout, precision, sequences, queries, context, longest=longest)
 
 
 def prefill(
@@ -54,6 +62,7 @@ def mixed(
     context: Token,
     queries: Token = 1.0,
     prefix: Token = 0.0,
+    longest: Token = 0.0,
 ) -> list[Op]:
     """A prefill pass that carries a decode step of other `sequences`: weights are read once for both.
 
@@ -68,7 +77,7 @@ def mixed(
     stepping = sequences * queries
     found = _blocks(model, layout, precision, prompts * prompt + stepping, prompts + stepping, prompts * prefix)
     found += _attention(model, layout, precision, prompts, prompt, None, prefix)
-    return found + _attention(model, layout, precision, sequences, queries, context)
+    return found + _attention(model, layout, precision, sequences, queries, context, longest=longest)
 
 
 def _blocks(
@@ -81,24 +90,40 @@ def _blocks(
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
-    matrices = architecture.matrices(model)
+    matrices, dynamic = architecture.matrices(model), architecture.scales_found(model, precision.compute)
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
         rows = tokens + cached if matrix.name == "key_value_up" else tokens
         found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
+        if dynamic:
+            found.append(op.quantise("quantise", rows, inner, matrix.layers * share))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
     sums = architecture.reductions(model) * model.layers * share
     found.append(op.norm("norm", tokens, hidden, sums))
     found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, sums))
+    found += _head_norms(model, tokens, t, share)
     part, span = 1.0 / layout.pipeline, t * layout.data * layout.pipeline
     found.append(op.embedding("embedding", tokens, hidden, part))
     found.append(op.matmul("head", sampled, hidden, model.vocabulary / t, ACTIVATION, "bf16", part))
     found.append(op.all_gather("head_gather", sampled * model.vocabulary * ACTIVATION, t, part))
     found.append(op.sample("sample", sampled, model.vocabulary / t, part))
     found.append(op.send("stage_send", tokens * hidden * ACTIVATION / t, layout.pipeline, span))
+    return found
+
+
+def _head_norms(model: Model, tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
+    """Norms of queries and keys, where there are any: of each head, or of all at once, whose squares the group sums."""
+    kind, a = model.extra.get("qk_norm"), model.attention
+    if not kind:
+        return []
+    layers = float(model.extra.get("full_attention_layers", model.layers)) * share
+    width = (a.heads / tensor + a.kv_heads / least(tensor, float(a.kv_heads))) * a.head_dim
+    found = [op.norm("head_norm", tokens, width / 2.0, layers)]  # without the residual
+    if kind == "layer":
+        found.append(op.all_reduce("head_norm_sum", tokens * 2.0 * 4.0, tensor, layers))
     return found
 
 
@@ -110,6 +135,7 @@ def _attention(
     queries: Token,
     context: Token | None,
     prefix: Token = 0.0,
+    longest: Token = 0.0,
 ) -> list[Op]:
     """Attention of every span of layers; `context` None means prefill: the queries, after `prefix` cached tokens.
 
@@ -139,7 +165,11 @@ def _attention(
             pairs = pairs + (_pairs(queries, prefix, span.local, False) if context is None else queries * last)
         name = "attention" if span.window == np.inf else "attention_window"
         sizes = (sequences, queries, pairs, keys, heads, key_dim, value_dim, width, precision.cache_bytes)
-        found.append(op.attention(name, *sizes, count=span.layers * share, kind=kind, stored=precision.cache))
+        chunks, again = (longest / span.window, a.heads / span.kv_heads - 1.0) if span.chunked else (0.0, 0.0)
+        count = span.layers * share
+        found.append(
+            op.attention(name, *sizes, count=count, kind=kind, stored=precision.cache, chunks=chunks, again=again)
+        )
     for indexer in architecture.indexers(model):  # a score of every entry for every head, on every accelerator
         keys = (queries + prefix if context is None else context) / indexer.stride
         seen = _pairs(queries, prefix, np.inf, False) if context is None else queries * context
@@ -167,10 +197,12 @@ def _pairs(queries: Token, prefix: Token, window: Numeric, chunked: bool) -> Num
     return whole if isinstance(prefix, float) and prefix == 0.0 else whole - pairs(prefix, window)
 
 
+_GATES = {"gate_up": "gate", "shared_gate_up": "shared_gate"}
+
+
 def _gates(matrices: list[Matrix], tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
-    widths = {"gate_up": "gate", "shared_gate_up": "shared_gate"}
-    wide = [matrix for matrix in matrices if matrix.name in widths]
-    return [op.gate(widths[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in wide]
+    wide = [matrix for matrix in matrices if matrix.name in _GATES]
+    return [op.gate(_GATES[m.name], tokens, m.outer / 2 / tensor, m.layers * share) for m in wide]
 
 
 def _experts(
@@ -185,7 +217,10 @@ def _experts(
     reached = op.touched(spread, least(1.0, spread), least(active, spread))
     size = tokens / t * reached * hidden
     peers = where(groups > 1, spread, 1.0)
-    return [
+    rows, width = tokens * active / t, float(experts.width)
+    scaled = architecture.scales_found(model, precision.compute)
+    scales = [op.quantise("quantise", tokens, hidden, layers), op.quantise("quantise", rows, width, layers)]
+    return (scales if scaled else []) + [
         op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
         op.experts(

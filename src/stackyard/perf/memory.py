@@ -65,17 +65,19 @@ def weight_bytes(model: Model, layout: Layout, precision: Precision) -> Byte:
     return elements * share * precision.weight_bytes + plain * ACTIVATION
 
 
-def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: Token) -> Byte:
+def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: Token, freed: bool = True) -> Byte:
     """Cache of one sequence of `context` tokens on one accelerator of its tensor group.
 
-    Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole.
+    Key-value heads split over at most kv_heads accelerators; MLA's latent cache is held by each of them whole. `freed`
+    is False for engines that keep what a window has passed (`cache.windowed`).
 
     >>> from stackyard import catalog
     >>> from stackyard.perf.precision import PRESETS
     >>> float(sequence_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"], 1000.0))
     40960000.0
     """
-    return architecture.cache_bytes(model, context, precision.cache_bytes, layout.tensor) * stage_share(model, layout)
+    whole = architecture.cache_bytes(model, context, precision.cache_bytes, layout.tensor, freed)
+    return whole * stage_share(model, layout)
 
 
 def activation_bytes(model: Model, layout: Layout, tokens: Token) -> Byte:
@@ -108,7 +110,7 @@ def memory(
     `store`, as far as that goes. `more` are weights, and cache of a sequence, of a model that guesses tokens.
     """
     weights = weight_bytes(model, layout, precision) + more[0]
-    each = sequence_bytes(model, layout, precision, context) + more[1]
+    each = sequence_bytes(model, layout, precision, context, values["cache.windowed"] > 0.0) + more[1]
     activations = activation_bytes(model, layout, pass_tokens)
     runtime = values["memory.runtime"]
     fixed = weights + activations + runtime

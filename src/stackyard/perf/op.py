@@ -6,19 +6,18 @@ are the business of a provider.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from stackyard.perf.numeric import least, where
+from stackyard.perf.numeric import least, most, where
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
 TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
 ACTIVATION: Byte = 2.0  # bytes of an activation between blocks: bf16 in every published serving engine
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(NamedTuple):  # made a hundred times an estimate: a frozen dataclass takes four times as long
     """One operation of one accelerator, done `count` times; flop, bytes and sent are of one time.
 
     `kind` is 'matmul', 'experts', 'prefill' or 'decode' (attention), 'permute', 'elementwise' or 'collective';
@@ -43,8 +42,11 @@ class Op:
     uneven: Numeric = 0.0
     sent: Byte = 0.0
     peers: Count = 1.0
-    count: Count = 1.0
+    count: Count = 1.0  # type: ignore[assignment]  # a tuple's own `count` is of no use here
     shared: Numeric = 0.0  # 1 for sums and gathers, which groups can do part by part
+    sums: Numeric = 0.0  # 1 for sums, which a switch can do, or every peer for itself
+    chunks: Numeric = 0.0  # of attention inside chunks, those that the longest sequence has
+    again: Numeric = 0.0  # query heads of a key head less one: how often its cache is read again without kernels for it
 
 
 def matmul(
@@ -108,6 +110,8 @@ def attention(
     count: Count = 1.0,
     kind: str = "decode",
     stored: str = "bf16",
+    chunks: Numeric = 0.0,
+    again: Numeric = 0.0,
 ) -> Op:
     """Scores, softmax and weighted sum of `sequences`, each with `queries` new tokens over `keys` cached ones.
 
@@ -123,7 +127,8 @@ def attention(
     """
     flop = 2 * sequences * pairs * heads * (key_dim + value_dim)
     moved = (keys + queries) * cache_width * cache + queries * heads * (key_dim + value_dim) * ACTIVATION
-    return Op(name, kind, precision, stored, flop, sequences * moved, count=count)
+    sizes = flop, sequences * moved
+    return Op(name, kind, precision, stored, *sizes, count=count, chunks=chunks, again=again)
 
 
 CHUNK: Token = 64.0  # tokens that kernels of linear attention take at once (flash-linear-attention's default)
@@ -199,6 +204,15 @@ def touched(routed: Count, active: Count, tokens: Token) -> Count:
     return routed * (1 - (1 - active / routed) ** tokens)
 
 
+def quantise(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
+    """Scales and eight-bit values of `tokens` x `width` activations, found as they come: one read, half a write.
+
+    >>> quantise("quantise", 1, 100).bytes
+    300.0
+    """
+    return Op(name, "elementwise", "bf16", "bf16", 4 * tokens * width, 3.0 * tokens * width, count=count)
+
+
 def experts(
     name: str,
     tokens: Token,
@@ -237,7 +251,7 @@ def experts(
         moved,
         groups * each,
         groups=groups,
-        narrow=np.maximum(tensor / dealt, 1.0) / width,
+        narrow=most(tensor / dealt, 1.0) / width,
         uneven=1.0 - 1.0 / dealt,
         count=count,
     )
@@ -275,7 +289,7 @@ def all_reduce(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
     >>> all_reduce("all_reduce", 100, 4).sent, float(all_reduce("all_reduce", 100, 1).count)
     (150.0, 0.0)
     """
-    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0)
+    return _exchange(name, 2 * (peers - 1) / peers * size, peers, count, 1.0, 1.0)
 
 
 def all_gather(name: str, size: Byte, peers: Count, count: Count = 1.0) -> Op:
@@ -305,9 +319,9 @@ def send(name: str, size: Byte, peers: Count, span: Count, count: Count = 1.0) -
     return Op(name, "collective", "bf16", sent=1.0 * size, peers=span, count=count * where(peers > 1, 1.0, 0.0))
 
 
-def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0) -> Op:
+def _exchange(name: str, sent: Byte, peers: Count, count: Count, shared: Numeric = 0.0, sums: Numeric = 0.0) -> Op:
     busy = count * where(peers > 1, 1.0, 0.0)
-    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared)
+    return Op(name, "collective", "bf16", sent=sent, peers=peers, count=busy, shared=shared, sums=sums)
 
 
 def embedding(name: str, tokens: Token, hidden: Count, count: Count = 1.0) -> Op:

@@ -12,8 +12,10 @@ from stackyard.perf import constants
 from stackyard.perf.disaggregate import SPARSE, Disaggregated, Pool, Service, disaggregate, transfer_seconds
 from stackyard.perf.estimate import Estimate
 from stackyard.perf.layout import Layout, layouts
+from stackyard.perf.refusal import LATE_EACH, LATE_FIRST, seconds
 from stackyard.perf.search import batches
 from stackyard.quantity import Second, show
+from stackyard.words import phrase
 
 _LOADS = 96  # numbers of requests tried between one and all that the decode pool holds
 
@@ -42,11 +44,11 @@ def loaded(service: Service, prefill: Pool, decode: Pool, ttft: Second, tpot: Se
     good = np.broadcast_to(np.asarray(tried.fits), quick.shape) & quick
     if not good.any():
         why = [reason for reason, mask in tried.reasons.items() if np.all(mask)]
-        for name, times, limit in (("first", tried.ttft, ttft), ("each output", tried.tpot, tpot)):
+        for late, times, limit in ((LATE_FIRST, tried.ttft, ttft), (LATE_EACH, tried.tpot, tpot)):
             least = float(np.min(np.asarray(times)))
             if least > limit:
-                why.append(f"time to {name} token is {show(least, 's')} at best, over {show(float(limit), 's')}")
-        return Chosen(None, tuple(why or ["no load meets both latencies at once"]))
+                why.append(late.format(least=seconds(least), limit=seconds(float(limit))))
+        return Chosen(None, tuple(why or [phrase("no load meets both latencies at once")]))
     best = int(np.argmax(np.where(good, np.broadcast_to(tried.requests, quick.shape), -1.0)))
     return Chosen(disaggregate(service, prefill, decode, float(np.asarray(tried.batch)[best])))
 

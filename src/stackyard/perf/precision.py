@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stackyard.catalog.entries import Accelerator
 from stackyard.errors import nearest
 from stackyard.quantity import Byte
+from stackyard.words import phrase
 
 # Bytes per element, by definition of the formats. fp4 carries one 8-bit scale for each block of 16 elements (NVFP4),
 # mxfp4 one for each block of 32; int4 one 16-bit scale for each group of 32.
@@ -77,7 +78,9 @@ def unsupported(chip: Accelerator, precision: Precision) -> list[str]:
     ['A100 SXM4 80GB has no fp8 arithmetic on record (it has bf16, int8)']
     """
     needed = dict.fromkeys((precision.compute, "bf16"))
-    known = ", ".join(sorted(chip.flops)) or "none"
+    known = ", ".join(sorted(chip.flops)) or phrase("none")
     return [
-        f"{chip.name} has no {name} arithmetic on record (it has {known})" for name in needed if name not in chip.flops
+        phrase("{chip} has no {format} arithmetic on record (it has {known})", chip=chip.name, format=name, known=known)
+        for name in needed
+        if name not in chip.flops
     ]

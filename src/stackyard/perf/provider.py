@@ -11,8 +11,8 @@ import numpy as np
 
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
-from stackyard.perf.collective import beyond
-from stackyard.perf.numeric import least, root, where
+from stackyard.perf.collective import Fabric, beyond, fabric, within
+from stackyard.perf.numeric import most, root, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
@@ -47,9 +47,9 @@ class Terms(NamedTuple):
         A kernel overlaps arithmetic and memory traffic almost perfectly: where both would take the same time it takes
         19% more than either alone.
         """
-        square = self.compute * self.compute
-        other = self.memory * self.memory
-        return root(root(square * square + other * other)) + self.link + self.overhead
+        compute, memory, link, overhead = self
+        square, other = compute * compute, memory * memory
+        return root(root(square * square + other * other)) + link + overhead
 
 
 LIMITS = Terms._fields
@@ -67,6 +67,7 @@ class Reach(NamedTuple):
     thin: Numeric = 0.0  # the same for reading its weights
     load: Numeric = 0.0  # of the busiest accelerator over the mean, less one, where whole experts are dealt out
     group: Second = 0.0  # that each group of a grouped matmul adds: its tiles start cold
+    chunks: Numeric = np.inf  # of a sequence beyond which attention inside chunks reads the cache for each query head
 
 
 _NONE = 1e-300  # FLOP: where there are no rows nothing is padded
@@ -86,6 +87,8 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
     if op.kind == "experts":
         work = work * (1.0 + reach.load * op.uneven) * (1.0 + reach.narrow * op.narrow)
         moved = moved * (1.0 + reach.thin * op.narrow)
+    if op.kind == "decode":
+        moved = moved * (1.0 + where(op.chunks > reach.chunks, op.again, 0.0))
     if op.kind in ("matmul", "experts"):
         padding = reach.padding * op.edge
         work = work + padding * op.flop / (padding + op.flop + _NONE) + reach.wave * op.wave
@@ -97,16 +100,11 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
     )
 
 
-def transfer(op: Op, link: BytePerSecond, values: Mapping[str, float]) -> Terms:
-    """Terms of a collective: bytes sent at the link's reached rate, and a latency that grows with the message.
-
-    latency = first + ramp sent / (sent + half): a small message is sent at once; a large one fills and drains a
-    pipeline of chunks. nccl-tests on eight H100 show 20 us up to 0.5 MB, and 100 us beyond bytes over rate from 100 MB.
-    """
+def transfer(op: Op, fabric: Fabric, values: Mapping[str, float]) -> Terms:
+    """Terms of a collective inside a domain (`collective.within`), for all its repetitions; of none, nothing."""
     busy = op.count > 0
-    sent = where(busy, op.sent / where(busy, link, 1.0), 0.0)
-    latency = values["overhead.collective"] + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
-    return Terms(0.0, 0.0, op.count * sent, op.count * latency)
+    sent, latency = within(op, fabric._replace(link=where(busy, fabric.link, 1.0)), values)
+    return Terms(0.0, 0.0, op.count * where(busy, sent, 0.0), op.count * latency)
 
 
 def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
@@ -118,13 +116,17 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     if op.kind not in ("matmul", "experts"):
         read: Fraction = values[f"memory.{op.kind}"] * (values[f"cache.{op.stored}"] if op.kind == "decode" else 1.0)
         plain = values["compute.elementwise" if op.kind == "permute" else f"compute.{op.kind}"]
-        return Reach(_share(plain * engine), _share(read * engine), launch)
+        whole = most(values["chunks.engine"], values["chunks.chip"])
+        return Reach(_share(plain * engine), _share(read * engine), launch, chunks=whole)
     best = values.get(f"compute.{op.precision}")
     if best is None:
         return None
     if op.stored in FOUR_BIT and op.precision != "fp4":
         best = best * values["compute.dequantise"]
     best = best * engine
+    if op.kind == "experts":
+        engine = engine * values["engine.experts"]
+        best = best * values["engine.experts"]
     read = _share(values[f"memory.{op.kind}"] * values[f"format.{op.stored}"] * engine)
     tiles = values[f"padding.{op.kind}"], values["compute.wave"]
     if op.kind == "matmul":
@@ -135,7 +137,11 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
 
 
 def _share(product: Fraction) -> Fraction:
-    return least(product, 1.0)
+    """p / (1 + p^16)^(1/16): the product where it is well below 1, never more than 1, and smooth, as a fit needs it."""
+    square = product * product
+    fourth = square * square
+    eighth = fourth * fourth
+    return product / root(root(root(root(1.0 + eighth * eighth))))
 
 
 def _known(op: Op, values: Mapping[str, float]) -> Reach | None:
@@ -168,7 +174,7 @@ class Roofline:
     def terms(self, op: Op, chip: Accelerator) -> Terms | None:
         values = self.values or constants.values(chip)
         if op.kind == "collective":
-            inside = transfer(op, chip.scale_up * values["link.scale_up"], values)
+            inside = transfer(op, fabric(chip, values), values)
             outside = op.peers > max(chip.scale_up_domain, 1)
             if outside is False or not np.any(outside):
                 return inside

@@ -73,11 +73,12 @@ def shape(
 
 
 def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Second:
-    """What the host adds to each pass of a stage: a fixed part, and a part for each sequence of the group.
+    """What the host adds to each pass of a stage: a fixed part, and a part for each sequence of the pass.
 
-    step + sequence group / pipeline: the parts of the engine that it does not hide behind the accelerator.
+    step + sequence group / pipeline: the parts of the engine that it does not hide behind the accelerator. Each stage
+    has a host process of its own, and runs it for each pass.
     """
-    return values["overhead.step"] / layout.pipeline + values["overhead.sequence"] * cut.group / layout.pipeline
+    return values["overhead.step"] + values["overhead.sequence"] * cut.group / layout.pipeline
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
+from stackyard.perf.refusal import LATE_EACH, LATE_FIRST, seconds
 from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Second, Token, Watt, show
+from stackyard.words import phrase
 
 _FINENESS = 8  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
@@ -29,6 +31,7 @@ class Best:
     tried: int
     objective: tuple[Second, Second] = field(default=(math.inf, math.inf))  # time to first token, time per token
     nearest: Estimate | None = None  # where none qualifies: the point that comes closest, which does not fit
+    late: bool = False  # where none qualifies: some fit the memory, and none is quick enough
 
     @property
     def token_rate(self) -> float:
@@ -146,7 +149,7 @@ def best(
     else:
         times = f"{show(float(close.ttft), 's')} to the first token, {show(float(close.tpot), 's')} per output token"
         nearest = replace(close, fits=False, reasons=dict.fromkeys((*why, f"this is the nearest: {times}"), True))
-    return Best(None, why, tried, (ttft, tpot), nearest)
+    return Best(None, why, tried, (ttft, tpot), nearest, late=bool(np.any(found.fits)))
 
 
 def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | None:
@@ -185,8 +188,8 @@ def _none(found: Estimate, ttft: Second, tpot: Second) -> tuple[str, ...]:
         always = [reason for reason, mask in masks.items() if mask.all()]
         return tuple(always or [reason for reason, mask in masks.items() if mask.any()])
     why = []
-    for name, times, limit in (("first", found.ttft, ttft), ("each output", found.tpot, tpot)):
+    for late, times, limit in ((LATE_FIRST, found.ttft, ttft), (LATE_EACH, found.tpot, tpot)):
         least = float(np.min(np.asarray(times)[fits]))
         if least > limit:
-            why.append(f"time to {name} token is {show(least, 's')} at best, over {show(float(limit), 's')}")
-    return tuple(why or ["no layout meets both latencies at once"])
+            why.append(late.format(least=seconds(least), limit=seconds(float(limit))))
+    return tuple(why or [phrase("no layout meets both latencies at once")])

@@ -159,7 +159,7 @@ def primed(
 
 
 def _part(op: Op, count: Numeric) -> Op:
-    return replace(op, name=f"draft_{op.name}", count=op.count * count)
+    return op._replace(name=f"draft_{op.name}", count=op.count * count)
 
 
 def guesser_bytes(

@@ -90,10 +90,10 @@ def lowered(
     if regime == "fixed batch":
         filling = lower.prefill(*sizes, cut.prompts, new, prefix)
     else:
-        filling = lower.mixed(*sizes, cut.prompts, new, cut.aboard, context, serving.queries, prefix)
+        filling = lower.mixed(*sizes, cut.prompts, new, cut.aboard, context, serving.queries, prefix, prompt + output)
         filling += guesses(*sizes, serving, cut.aboard, context)
     filling += primed(*sizes, serving, cut.prompts, new, prefix)
-    stepping = lower.decode(*sizes, cut.micro, context, serving.queries)
+    stepping = lower.decode(*sizes, cut.micro, context, serving.queries, prompt + output)
     return cut, filling, stepping + guesses(*sizes, serving, cut.micro, context)
 
 

@@ -18,6 +18,7 @@ from stackyard.perf.precision import Precision
 from stackyard.perf.search import batches
 from stackyard.perf.whatif import Variant, scaled
 from stackyard.quantity import GIGA, TERA
+from stackyard.words import phrase
 
 STEP = 0.1  # of a quantity, each way, for a central difference: batches are whole, and smaller steps see their jumps
 _CLOSE = 0.85  # layouts within this share of the best are tried again with finer batches
@@ -181,11 +182,11 @@ def worth(
         )
 
     ways = {
-        "objective": ("batch and layout chosen again, latencies within the objective", chosen(workload)),
-        "full load": ("batch and layout chosen again, no latency objective", chosen(free)),
-        "fixed": ("batch and layout kept as they are best now", kept(_whole)),
-        "prefill": ("the same point, prompts alone", kept(_prefill)),
-        "decode": ("the same point, generation alone", kept(_decode)),
+        "objective": (phrase("batch and layout chosen again, latencies within the objective"), chosen(workload)),
+        "full load": (phrase("batch and layout chosen again, no latency objective"), chosen(free)),
+        "fixed": (phrase("batch and layout kept as they are best now"), kept(_whole)),
+        "prefill": (phrase("the same point, prompts alone"), kept(_prefill)),
+        "decode": (phrase("the same point, generation alone"), kept(_decode)),
     }
     regimes = tuple(Regime(name, about, *_worths(variant, rates)) for name, (about, rates) in ways.items())
     return MemoryWorth(workload, variant, best, _binds(workload, variant, precision, best), regimes)
@@ -249,8 +250,8 @@ def _binds(workload: Workload, variant: Variant, precision: str | Precision, bes
         workload.model, variant.chip, best.layout, more, *lengths, precision, hbm=variant.hbm, serving=workload.serving
     )
     against = {
-        "memory capacity": not next_.fits,
-        "time to first token": next_.ttft > workload.ttft,
-        "time per output token": next_.tpot > workload.tpot,
+        phrase("memory capacity"): not next_.fits,
+        phrase("time to first token"): next_.ttft > workload.ttft,
+        phrase("time per output token"): next_.tpot > workload.tpot,
     }
     return tuple(name for name, holds in against.items() if holds)

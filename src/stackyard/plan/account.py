@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from stackyard.plan import grid as power
 from stackyard.plan.choices import Named
 from stackyard.plan.plan import FLOWS
-from stackyard.plan.problem import SITE, A, C, O, P, Problem, R, S, V, array
+from stackyard.plan.problem import SITE, A, C, O, P, Problem, R, S, V, W, array
 from stackyard.quantity import DAY
 
 
@@ -26,6 +27,8 @@ def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
         "cost_upkeep": (d["upkeep"] * x["installed"].sum(SITE)).sum(A),
         "cost_contracts": (d["take_price"] * x["take"] + short).sum(S) + (d["option_fee"] * x["chosen"]).sum(O),
         "cost_unserved": lost * d["seconds"] / DAY,
+        "cost_models": (d["way_fee"] * x["answered"]).sum(W) * d["seconds"] / DAY,
+        "cost_quality": (d["way_loss"] * x["answered"]).sum(W) * d["seconds"] / DAY,
         "cost_late": (d["campaign_late"] * x["undone"]).sum(C),
     }
     coords = {dim: problem.data[dim] for dim in problem.data.dims}
@@ -37,8 +40,8 @@ def _power(d: Named, x: Named) -> dict[str, Named]:
     idle = (x["installed"] * d["power_idle"]).sum(A)
     extra = d["power_busy"] - d["power_idle"]
     training = (x["train"] * (d["train_power"] - d["power_idle"])).sum([A, C])
-    peak = idle + (x["run"] * extra).sum([A, V]) + training
-    mean = idle + (x["run"] * extra / d["peak_to_mean"]).sum([A, V]) + training
+    peak = idle + (x["run"] * extra).sum([A, W]) + training
+    mean = idle + (x["run"] * extra / power.peak_over_mean(d)).sum([A, W]) + training
     seconds, here = d["seconds"], d["source_site"]
     output = x["output"] * seconds
     grid, lost = x["grid"] * seconds, (here * d["source_loss"] * x["capacity"]).sum(P)
@@ -46,7 +49,8 @@ def _power(d: Named, x: Named) -> dict[str, Named]:
     market = d["grid_carbon"] * grid + (here * d["source_carbon"] * output).sum(P)
     charged = (d["electricity_price"] * grid + d["demand_charge"] * x["grid_peak"]).sum(SITE)
     return {
-        "cost_energy": charged + (d["source_energy_price"] * output).sum(P),
+        "cost_energy": charged
+        + ((d["source_energy_price"] * output) - power.premium(d) * x["shifted"] * seconds).sum(P),
         "cost_sources": (d["source_price"] * x["built"] + d["source_upkeep"] * x["capacity"]).sum(P),
         "cost_carbon": d["carbon_price"] * market.sum(SITE),
         "it_power_peak": peak,

@@ -19,21 +19,22 @@ from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
 from stackyard.months import seconds_in, show_month, year_of
 from stackyard.notebook import Labelled
-from stackyard.perf.search import Best, best
-from stackyard.plan import build_choices, build_site
+from stackyard.perf.search import Best
+from stackyard.plan import build_choices, build_site, build_ways
 from stackyard.plan.amounts import Months, usd
 from stackyard.plan.build_choices import Options, Place, places
 from stackyard.plan.build_site import sources
 from stackyard.plan.build_supply import Delivered, ddr5, delivered
 from stackyard.plan.inputs import Chip, Service, SitePlan, Supply
-from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, Y, array
+from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, W, Y, array
 from stackyard.plan.scenario import Scenario, facts_of
 from stackyard.quantity import DAY, MONTH, YEAR
 from stackyard.site import plant as plants
 from stackyard.site.phases import residual
-from stackyard.site.power import fits_rack, system_power
+from stackyard.site.power import fits_rack
 from stackyard.site.sources import power
 from stackyard.source import Fact
+from stackyard.words import month, phrase
 
 Array = NDArray[np.float64]
 Coefficients = dict[str, Any]
@@ -54,7 +55,7 @@ class Built(Labelled):
     """A Problem with what it was made of: the best operating points, the facts used, and remarks for the reader."""
 
     problem: Problem
-    points: Mapping[tuple[str, str], Best]  # (accelerator, service) -> operating point
+    points: Mapping[tuple[str, str], Best]  # (accelerator, way) -> operating point
     used: tuple[Used, ...]
     remarks: tuple[str, ...]
 
@@ -125,6 +126,8 @@ def build(
     inputs = scenario.inputs
     axes: dict[str, Any] = {
         V: list(inputs.services),
+        W: [way.id for way in build_ways.ways(inputs.services)],
+        P: [id_ for id_, *_ in sources(here.places)],
         S: list(inputs.supplies),
         K: list(inputs.packaging),
         A: list(inputs.accelerators),
@@ -134,13 +137,14 @@ def build(
     }
     chips = {key: _chip(chip, catalog) for key, chip in inputs.accelerators.items()}
     systems = {key: _system(chip, catalog) for key, chip in inputs.accelerators.items()}
-    tell("Rating each accelerator on each service")
-    points = _points(here, chips, systems, {} if rated is None else rated)
-    tell("Adding up HBM, packaging, sites and money")
+    tell(phrase("Rating each accelerator on each service"))
+    points = build_ways.points(inputs.services, chips, systems, catalog, {} if rated is None else rated)
+    tell(phrase("Adding up HBM, packaging, sites and money"))
     values: Coefficients = {}
     values |= _demand(here)
-    values |= _rates(here, chips, systems, points)
-    options = Options(here.months, list(inputs.supplies), axes[SITE], here.krw)
+    values |= build_ways.terms(inputs.services, here.series)
+    values |= build_ways.rates(inputs.services, chips, systems, points)
+    options = Options(here.months, list(inputs.supplies), axes[SITE], axes[P], here.krw)
     values |= _supply(here, chips, options)
     values |= _accelerators(here, chips, systems)
     values |= _sites(here, systems, options)
@@ -148,15 +152,19 @@ def build(
     values |= options.coefficients()
     values |= _training(here, chips, systems, values)
     axes |= {R: [f"tier {r + 1}" for r in range(_tiers(here))], O: options.ids, N: options.ids}
-    axes |= {G: list(options.groups), C: list(inputs.campaigns), P: [id_ for id_, *_ in sources(here.sites)]}
+    axes |= {G: list(options.groups), C: list(inputs.campaigns)}
     axes = {dim: ids or np.array(ids, dtype=str) for dim, ids in axes.items()}
     data = xr.Dataset({name: array(name, value) for name, value in values.items()}, coords=axes)
     labels = _labels(scenario) | {place.key: place.name for place in here.places} | options.names
-    labels |= {id_: f"{source.name}, {here.sites[site].name}" for id_, site, source in sources(here.sites)}
+    labels |= {id_: f"{source.name}, {place.name}" for id_, place, source in sources(here.places)}
+    labels |= build_ways.labels(inputs.services, catalog)
     data.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
+    data.attrs["refused"] = json.dumps(build_ways.refusals(chips, points), ensure_ascii=False)
     data.attrs["name"] = scenario.name
     data.attrs["end"] = show_month(scenario.months[-1])
-    return Built(Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(points, data)))
+    return Built(
+        Problem(data), points, tuple(_used(here, chips, points)), tuple(_remarks(inputs.services, points, data))
+    )
 
 
 def _labels(scenario: Scenario) -> dict[str, str]:
@@ -188,46 +196,6 @@ def _system(chip: Chip, catalog: Catalog) -> System:
     return System("", chip.name, facts, int(chip.system_size.si), chip.system_power.si, chip.system_cooling)
 
 
-def _points(
-    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], known: dict[str, Best]
-) -> dict[Any, Best]:
-    """The best operating point of each accelerator on each service, within the scale-up domain of its system."""
-    found: dict[tuple[str, str], Best] = {}
-    for key, chip in chips.items():
-        domain = min(chip.scale_up_domain, systems[key].accelerators)
-        for name, service in here.scenario.inputs.services.items():
-            asked = (service.prompt.si, service.output.si, service.ttft.si, service.tpot.si)
-            depends = repr((chip.id, sorted(chip.flops.items()), domain, asked, _ways(service)))
-            if depends not in known:
-                known[depends] = _fastest(here, chip, domain, service)
-            found[key, name] = known[depends]
-    return found
-
-
-def _fastest(here: _Context, chip: Accelerator, domain: int, service: Service) -> Best:
-    """The best operating point of an accelerator on the model and precision on which it is fastest."""
-    rated = [
-        best(
-            here.catalog.model(model),
-            chip,
-            service.prompt.si,
-            service.output.si,
-            ttft=service.ttft.si,
-            tpot=service.tpot.si,
-            precision=precision,
-            domain=domain,
-            hbm=here.catalog.hbm.get(chip.hbm),
-        )
-        for model, precision in _ways(service)
-    ]
-    return max(rated, key=lambda point: point.token_rate)
-
-
-def _ways(service: Service) -> list[tuple[str, Any]]:
-    """Every model and precision that may stand for a service, its own first."""
-    return [(service.model, service.precision), *((way.model, way.precision) for way in service.alternatives)]
-
-
 def _demand(here: _Context) -> Coefficients:
     services = here.scenario.inputs.services.values()
     demand = np.array([here.series(service.demand) * DAY for service in services])
@@ -249,31 +217,6 @@ def _demand(here: _Context) -> Coefficients:
 
 def _tiers(here: _Context) -> int:
     return max(len(service.tiers) for service in here.scenario.inputs.services.values())
-
-
-def _rates(
-    here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], points: Mapping[Any, Best]
-) -> Coefficients:
-    """Tokens per second and IT watts of one accelerator at its operating point, its share of the system in."""
-    services = here.scenario.inputs.services
-    rate = np.zeros((len(chips), len(services)))
-    busy = np.zeros_like(rate)
-    idle = np.zeros(len(chips))
-    for i, (key, chip) in enumerate(chips.items()):
-        with_host = _with_host(chip, systems[key])
-        idle[i] = chip.idle * with_host
-        for j, name in enumerate(services):
-            point = points[key, name].estimate
-            if point is not None:
-                rate[i, j] = points[key, name].token_rate * services[name].usable.si
-                busy[i, j] = max(point.watts, chip.idle) * with_host
-    return {"rate": rate, "power_busy": busy, "power_idle": idle}
-
-
-def _with_host(chip: Accelerator, system: System) -> float:
-    """Watts of an accelerator at full load, its share of the system in."""
-    used = plants.facts()["plant.power.rating_used"].si
-    return float(system_power(1.0, chip.tdp, system.max_power, system.accelerators, used))
 
 
 def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) -> Coefficients:
@@ -391,7 +334,7 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
     power = np.array([anyway[way.key] for way in ways])
     rows = [build_site.plant_rows(build_site.plants(site, here.catalog), clock) for site in sites]
     beside = build_site.Here(here.months, here.seconds, here.series, here.residual, here.krw)
-    found = build_site.source_rows(beside, here.sites, [way.key for way in ways])
+    found = build_site.source_rows(beside, ways, options)
     found |= {name: [row[name] for row in rows] for name in rows[0]}
     return found | {
         "site_power": power,
@@ -399,6 +342,8 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
         "fitout_price": [sum(here.series(part) for part in build_site.fitout(site)) for site in sites],
         "fitout_residual": [here.residual(clock, site.fitout_life.si) for site in sites],
         "demand_charge": [here.series(site.demand_charge) * MONTH for site in sites],
+        "dear_share": [site.dear_hours.si / DAY for site in sites],
+        "dear_premium": [here.series(site.dear_premium) for site in sites],
         "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],
         "electricity_price": [here.series(site.electricity) for site in sites],
         "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],
@@ -408,7 +353,7 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
 def _training(
     here: _Context, chips: Mapping[str, Accelerator], systems: Mapping[str, System], values: Coefficients
 ) -> Coefficients:
-    power = {key: _with_host(chip, systems[key]) for key, chip in chips.items()}
+    power = {key: build_ways.with_host(chip, systems[key]) for key, chip in chips.items()}
     ever = (values["site_power"] + values["option_power"].sum(axis=0)).max(axis=1)
     campaigns = here.scenario.inputs.campaigns
     return build_choices.training(campaigns, here.months, here.places, chips, power, ever, here.krw)
@@ -442,16 +387,15 @@ def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any,
         entries.append((f"accelerators.{key}", chips[key].facts))
         if chip.system is not None:
             entries.append((f"accelerators.{key}", here.catalog.system(chip.system).facts))
-    for key, service in inputs.services.items():
-        for model, _ in _ways(service):
-            entries.append((f"services.{key}", here.catalog.model(model).facts))
+    ways = build_ways.ways(inputs.services)
+    entries += [(f"services.{way.service}", here.catalog.model(way.model).facts) for way in ways]
     for key, _, site, _ in here.places:
         entries.append((f"sites.{key}", here.catalog.climate(site.climate).facts))
         entries.append((f"sites.{key}", here.catalog.grid(site.grid).facts))
         entries.append((f"sites.{key}", plants.plant(site.cooling, site.heat_rejection).facts))
         if site.rack_limit is None:
             entries.append((f"sites.{key}", {"rack_limit": build_site.rack_limit(site)}))
-    for id_, _, source in sources(here.sites):
+    for id_, _, source in sources(here.places):
         entries.append((f"sites.{id_}", power(source.kind).facts))
     for key, supply in inputs.supplies.items():
         if supply.trade_ratio is None:
@@ -465,26 +409,45 @@ def _used(here: _Context, chips: Mapping[str, Accelerator], points: Mapping[Any,
     return used
 
 
-def _remarks(points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
+def _remarks(services: Mapping[str, Service], points: Mapping[Any, Best], data: xr.Dataset) -> list[str]:
     """What a reader should know: which pairs cannot run and why, which accelerators have no memory or no hall."""
     names: dict[str, str] = json.loads(data.attrs["labels"])
-    remarks = [
-        f"{names[chip]} cannot serve {names[service]}: {'; '.join(dict.fromkeys(point.why))}."
-        for (chip, service), point in points.items()
-        if point.estimate is None
-    ]
+    remarks = build_ways.remarks(services, points, names)
     for key in data[A].values:
         if not bool(data["fits_stack"].sel({A: key}).any()):
-            remarks.append(f"No supply has the HBM that {names[str(key)]} takes, so none can be ordered.")
+            remarks.append(
+                phrase(
+                    "No supply has the HBM that {accelerator} takes, so none can be ordered.",
+                    accelerator=names[str(key)],
+                )
+            )
         halls = data["allowed"].sel({A: key})
         closed = [names[str(site)] for site in data[SITE].values if not bool(halls.sel({SITE: site}))]
         if closed:
-            remarks.append(f"{names[str(key)]} cannot stand at {', '.join(closed)}: rack power or cooling.")
+            remarks.append(
+                phrase(
+                    "{accelerator} cannot stand at {sites}: rack power or cooling.",
+                    accelerator=names[str(key)],
+                    sites=", ".join(closed),
+                )
+            )
     for i, supply in enumerate(data[S].values):
         for j, chip in enumerate(data[A].values):
             shut = data["undrawable"].values[i, j] > 0
             if shut.any() and bool(data["fits_stack"].values[i, j]):
-                when = "never" if shut.all() else f"only from {data[T].values[int(np.argmin(shut))]} on"
-                remarks.append(f"{names[str(chip)]} takes {names[str(supply)]} {when}: the maker's qualification.")
+                who = {"accelerator": names[str(chip)], "supply": names[str(supply)]}
+                first = month(str(data[T].values[int(np.argmin(shut))]))
+                remarks.append(
+                    phrase("{accelerator} takes {supply} never: the maker's qualification.", **who)
+                    if shut.all()
+                    else phrase(
+                        "{accelerator} takes {supply} only from {month} on: the maker's qualification.",
+                        month=first,
+                        **who,
+                    )
+                )
     nowhere = [str(key) for key in data[C].values if not bool((data["cluster_most"].sel({C: key}) > 0).any())]
-    return remarks + [f"{names[key]} can run nowhere: no site has the power for its least cluster." for key in nowhere]
+    return remarks + [
+        phrase("{campaign} can run nowhere: no site has the power for its least cluster.", campaign=names[key])
+        for key in nowhere
+    ]

@@ -53,6 +53,7 @@ class Options:
     months: range
     supplies: list[str]
     sites: list[str]
+    sources: list[str]
     krw: float
     ids: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Options:
             "fee": np.zeros(months),
             "left": 0.0,
             "power": np.zeros((len(self.sites), months)),
+            "source": np.zeros((len(self.sources), months)),
             "stacks": np.zeros((len(self.supplies), months)),
             "total": np.full(len(self.supplies), np.inf),
             "minimum": np.zeros((len(self.supplies), months)),
@@ -78,20 +80,25 @@ class Options:
         return self.rows[id_]
 
     def pay(self, row: dict[str, Any], month: Month, fee: Fact, left: float = 0.0) -> None:
-        """A fee paid in a month, in the first of the plan where it is before; `left` is its share left at the end."""
-        amount = usd(fee, self.krw)
-        row["fee"][max(month - self.months.start, 0)] += amount
-        row["left"] += left * amount
+        """A fee paid in a month, in the first of the plan where it is before; `left` is its share left at the end.
+
+        What falls due after the last month is not paid in this plan.
+        """
+        if month in self.months or month < self.months.start:
+            amount = usd(fee, self.krw)
+            row["fee"][max(month - self.months.start, 0)] += amount
+            row["left"] += left * amount
 
     def coefficients(self) -> dict[str, Any]:
         """The arrays of the Problem's SCHEMA."""
         sizes: dict[str, tuple[int, ...]] = {
             "power": (len(self.sites), len(self.months)),
+            "source": (len(self.sources), len(self.months)),
             "stacks": (len(self.supplies), len(self.months)),
         }
         sizes |= {"minimum": sizes["stacks"], "total": (len(self.supplies),), "fee": (len(self.months),)}
         found: dict[str, Any] = {}
-        for name in ("least", "most", "fee", "left", "power", "stacks", "total", "minimum"):
+        for name in ("least", "most", "fee", "left", "power", "source", "stacks", "total", "minimum"):
             values = [self.rows[id_][name] for id_ in self.ids]
             found[f"option_{name}"] = np.array(values).reshape(len(self.ids), *sizes.get(name, ()))
         place = {id_: i for i, id_ in enumerate(self.ids)}

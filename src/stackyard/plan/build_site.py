@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Phase
 from stackyard.plan.amounts import Series, usd
+from stackyard.plan.build_choices import Options, Place
 from stackyard.plan.inputs import SitePlan
 from stackyard.plan.powering import Source
 from stackyard.quantity import MONTH
@@ -87,18 +88,19 @@ class Here:
     krw: float
 
 
-def sources(sites: Mapping[str, SitePlan]) -> Iterator[tuple[str, str, Source]]:
-    """(id, site, source) of every source of power of every site."""
-    for key, site in sites.items():
-        for name, source in site.sources.items():
-            yield f"{key}.{name}", key, source
+def sources(places: Sequence[Place]) -> Iterator[tuple[str, Place, Source]]:
+    """(id, place, source) of every source of power of every way to build every site."""
+    for place in places:
+        for name, source in place.plan.sources.items():
+            yield f"{place.key}.{name}", place, source
 
 
-def source_rows(here: Here, sites: Mapping[str, SitePlan], places: list[str]) -> dict[str, Any]:
-    """Coefficients of power beside the grid; what the scenario leaves out is the table's for the kind."""
-    each = [(site, source, power(source.kind)) for _, site, source in sources(sites)]
-    unit, count = np.ones(len(here.months)), len(each)
-    clock = np.array(here.months)
+def source_rows(here: Here, places: Sequence[Place], options: Options) -> dict[str, Any]:
+    """Coefficients of power beside the grid; what the scenario leaves out is the table's for the kind. Where a site has
+    several halls, the choice of one makes room for its sources (`options`)."""
+    named = [(id_, place, source, power(source.kind)) for id_, place, source in sources(places)]
+    each = [(place.key, source, table) for _, place, source, table in named]
+    clock, unit, count = np.array(here.months), np.ones(len(here.months)), len(each)
 
     def by_month(values: list[Array]) -> Array:
         return np.array(values).reshape(count, len(here.months))
@@ -108,21 +110,17 @@ def source_rows(here: Here, sites: Mapping[str, SitePlan], places: list[str]) ->
     life = [table.life if source.life is None else source.life.si for _, source, table in each]
     firm = [table.firm if source.firm is None else source.firm.si for _, source, table in each]
     return {
-        "source_site": np.array([[float(site == place) for place in places] for site, *_ in each]).reshape(
+        "source_site": np.array([[float(site == place.key) for place in places] for site, *_ in each]).reshape(
             count, len(places)
         ),
-        "source_most": by_month(
-            [
-                np.where(clock >= _first(here, source, table), here.series(source.limit), 0.0)
-                for _, source, table in each
-            ]
-        ),
+        "source_most": by_month([_unless_chosen(here, options, *row) for row in named]),
         "source_price": price,
         "source_residual": by_month([here.residual(clock, lasts) * unit for lasts in life]),
         "source_upkeep": price * np.array(upkeep).reshape(count, 1) * here.seconds,
         "source_yield": by_month([_series(here, source.output, table.available) * unit for _, source, table in each]),
         "source_firm": by_month([share * unit for share in firm]),
         "source_loss": by_month([table.loss * unit for *_, table in each]),
+        "source_shift": by_month([table.shift * unit for *_, table in each]),
         "source_energy_price": by_month(
             [_series(here, source.energy_price, table.energy_price) * unit for _, source, table in each]
         ),
@@ -131,6 +129,17 @@ def source_rows(here: Here, sites: Mapping[str, SitePlan], places: list[str]) ->
         ],
         "source_wheeled": [float(table.over_the_grid) for *_, table in each],
     }
+
+
+def _unless_chosen(here: Here, options: Options, id_: str, place: Place, source: Source, table: Power) -> Array:
+    """The most capacity by month; nothing where it comes with the choice of a hall, which is then told of it."""
+    clock = np.array(here.months)
+    most = np.asarray(np.where(clock >= _first(here, source, table), here.series(source.limit), 0.0))
+    hall = options.rows.get(f"hall/{place.key}")
+    if hall is None:
+        return most
+    hall["source"][options.sources.index(id_)] = most
+    return 0.0 * most
 
 
 def _series(here: Here, stated: Series | None, otherwise: float) -> Any:

@@ -1,9 +1,10 @@
 """Why demand is left in a month: what each cause leaves unserved, of every service that is short.
 
 Asked in this order. Could one more accelerator serve the service by then at all? If not, the one thing without which it
-cannot is the cause. How much would be served then without one limit, lifted throughout? That much is left for the limit
-of which this is most. How much with all limits lifted? What this adds is left for several limits at once.
-The rest is left because serving it would cost more than the price put on leaving it.
+cannot is the cause. How much would be served then without one limit, lifted throughout? That much is left for it. How
+much without the two of which this is most? What each would do without the other counts for either of them; what only
+both do, or all limits lifted, for several at once. The rest is left because serving it would cost more than the price
+put on leaving it.
 """
 
 from __future__ import annotations
@@ -17,25 +18,29 @@ from numpy.typing import NDArray
 from stackyard.plan.grid import most_power
 from stackyard.plan.limits import RESOURCES, possible
 from stackyard.plan.plan import Plan
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, W, Y
+from stackyard.words import phrase
 
 SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
 
 SERVED = "demand"
 LEAD, LAUNCH, HALL, RATE, QUALIFIED = "lead time", "launch", "hall", "rate", "qualification"
-MISSING, SEVERAL, COST = "missing", "together", "cost"
+MISSING, EITHER, SEVERAL, COST = "missing", "either", "together", "cost"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
-    SERVED: "all demand is served",
-    LEAD: "nothing that is ordered can have arrived",
-    LAUNCH: "no accelerator that could serve it is on sale early enough",
-    QUALIFIED: "no maker is qualified yet for an accelerator that could serve it",
-    HALL: "no site with power takes the racks that could serve it: rack power or cooling",
-    RATE: "no accelerator of the scenario can run it: number format, memory or latency",
-    MISSING: "more than one thing is missing that every accelerator for it needs",
-    SEVERAL: "several limits hold at once",
-    COST: "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them",
+    SERVED: phrase("all demand is served"),
+    LEAD: phrase("nothing that is ordered can have arrived"),
+    LAUNCH: phrase("no accelerator that could serve it is on sale early enough"),
+    QUALIFIED: phrase("no maker is qualified yet for an accelerator that could serve it"),
+    HALL: phrase("no site with power takes the racks that could serve it: rack power or cooling"),
+    RATE: phrase("no accelerator of the scenario can run it"),
+    MISSING: phrase("more than one thing is missing that every accelerator for it needs"),
+    EITHER: phrase("either of two limits leaves it: more of one of them would do"),
+    SEVERAL: phrase("several limits hold at once"),
+    COST: phrase(
+        "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them"
+    ),
 }
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -65,23 +70,61 @@ def left(problem: Problem, plan: Plan, more: xr.Dataset) -> xr.DataArray:
 
 def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
     """Part of a service's shortage in a month that is left for each cause, (service, month): they add up to 1."""
-    single, together = _part(plan, more["single"]), _part(plan, more["together"])
-    most, best = single.max(axis=0), single.argmax(axis=0)
-    together = np.maximum(together, most)
-    found = {name: np.where(best == r, single[r], 0.0) for r, name in enumerate(RESOURCES)}
-    return found | {SEVERAL: together - most, COST: 1.0 - together}
+    single, together = part_of(plan, more["single"]), part_of(plan, more["together"])
+    first, second = leading(single)
+    one, two = single.max(axis=0), np.sort(single, axis=0)[-2]
+    either = _either(plan, more)
+    together = np.maximum(together, np.maximum(_both(plan, more), one))
+    found = {
+        name: np.where(first == r, one - either, 0.0) + np.where(second == r, two - either, 0.0)
+        for r, name in enumerate(RESOURCES)
+    }
+    rest = np.maximum(together - (one + two - either), 0.0)
+    return found | {EITHER: either, SEVERAL: rest, COST: 1.0 - together}
 
 
-def _part(plan: Plan, more: xr.DataArray) -> Months:
+def leading(single: Months) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The limits that alone would serve most and second most of what a month leaves, (service, month)."""
+    order = np.argsort(-single, axis=0, kind="stable")
+    return order[0], order[1]
+
+
+def _both(plan: Plan, more: xr.Dataset) -> Months:
+    """Part that is served without the two leading limits; what they do alone where that was not solved for."""
+    single, pairs = part_of(plan, more["single"]), part_of(plan, more["pair"])
+    first, second = leading(single)
+    v, t = np.indices(first.shape)
+    solved = np.isfinite(more["pair"].values[first, second, v, t])
+    alone = single[first, v, t] + single[second, v, t]
+    found: Months = np.where(solved, pairs[first, second, v, t], np.minimum(alone, 1.0))
+    return found
+
+
+def _either(plan: Plan, more: xr.Dataset) -> Months:
+    """Part that each of the two leading limits would serve without the other: s1 + s2 - s12, from 0 to s2."""
+    single = np.sort(part_of(plan, more["single"]), axis=0)
+    found: Months = np.clip(single[-1] + single[-2] - _both(plan, more), 0.0, single[-2])
+    return found
+
+
+def tied(plan: Plan, more: xr.Dataset) -> xr.DataArray:
+    """How much each limit is one of two of which either would do, (resource, month; tokens per day)."""
+    tokens = _either(plan, more) * plan.decisions["unserved"].values
+    first, second = leading(part_of(plan, more["single"]))
+    found = [np.where((first == r) | (second == r), tokens, 0.0).sum(axis=0) for r in range(len(RESOURCES))]
+    return more["single"].sum(V).copy(data=np.array(found))
+
+
+def part_of(plan: Plan, more: xr.DataArray) -> Months:
     """Tokens more served as a part of what a month leaves unserved of a service; 0 where that is not noticeable."""
     unserved = np.maximum(plan.decisions["unserved"].values, 1e-30)
-    part = np.clip(more.values / unserved, 0.0, 1.0)
+    part = np.clip(np.nan_to_num(more.values) / unserved, 0.0, 1.0)
     return np.where(part < NOTICEABLE, 0.0, part)
 
 
 def needed(plan: Plan, more: xr.Dataset) -> xr.DataArray:
     """How much each of several limits holds, (resource, month; tokens per day): what lifting all the others leaves."""
-    all_of_them, others = _part(plan, more["together"]), _part(plan, more["without"])
+    all_of_them, others = part_of(plan, more["together"]), part_of(plan, more["without"])
     lost = np.where(all_of_them - others >= NOTICEABLE, all_of_them - others, 0.0)
     return more["without"].copy(data=lost * plan.decisions["unserved"].values).sum(V)
 
@@ -105,7 +148,8 @@ def _conditions(d: xr.Dataset, service: int) -> dict[str, Flags]:
     packed = ((d["wafers_per_package"] == 0) | (d["packaging_wafers"] > 0)).all(K)
     months = d.sizes[T]
     paid = [float(d["budget"].sel({Y: int(str(month)[:4])})) > 0 for month in d[T].values]
-    able = (d["rate"].isel({V: service}) > 0) & (d["availability"] > 0)
+    own = d["way_service"].isel({V: service}, drop=True) > 0
+    able = ((d["rate"] > 0) & own).any(W) & (d["availability"] > 0)
     sold = d["orders_max"] > 0
     powered = possible(d, RESOURCES["power"]) + most_power(d) > 0
     fits = d["fits_stack"] > 0

@@ -20,7 +20,7 @@ from stackyard.quantity import DAY
 
 LIMITS = (
     *("packaging", "orders", "life", "working", "fitted", "power", "budget", "tier", "offer", "total", "minimum"),
-    *("fitout", "peak", "output", "source"),
+    *("fitout", "peak", "output", "source", "shift", "replaced", "mean", "mix"),
     *("group", "needs", "progress", "host", "place", "least", "active"),
 )
 
@@ -33,12 +33,12 @@ def certificate(d: Values, x: Values, prices: Values, member: Array, objective: 
         name: values * (yearly if PRICES[name].dims == (Y,) else present if T in PRICES[name].dims else 1.0)
         for name, values in prices.items()
     }
-    for name in ("price_demand", "price_tier"):
+    for name in ("price_demand", "price_tier", "price_answered", "price_service", "price_mix"):
         p[name] = p[name] * (d["seconds"] / DAY)
     for name in LIMITS:
         price = p[f"price_{name}"]
         yield Row(f"price_{name} below zero", PRICES[f"price_{name}"].dims, np.maximum(-price, 0.0), np.abs(price))
-    can, costs = _can(d), _costs(d, p["price_budget"] @ member)
+    can, costs = _can(d, x), _costs(d, p["price_budget"] @ member)
     held = []
     for name, (gives, *takes) in _exchanges(d, p, member).items():
         if name in WHOLE:
@@ -52,8 +52,8 @@ def certificate(d: Values, x: Values, prices: Values, member: Array, objective: 
     yield balance("prices add up to the objective", (), np.asarray(objective), *_worths(d, p), *map(np.asarray, held))
 
 
-def _can(d: Values) -> dict[str, Array]:
-    """Where a decision can be non-zero at all."""
+def _can(d: Values, x: Values) -> dict[str, Array]:
+    """Where a decision can be non-zero at all; nobody trains where the choices of the plan have no campaign."""
     months = np.arange(d["seconds"].size)
     arrives = months + d["lead_months"][:, None]
     bought = (d["orders_max"] > 0) & (arrives < months.size)
@@ -62,7 +62,8 @@ def _can(d: Values) -> dict[str, Array]:
     placed = ready[:, None, :] & (d["allowed"] > 0)[:, :, None]
     installed = placed | (d["fleet"][:, :, :1] > 0)
     offered, counted = (d["option_stacks"] > 0).any(axis=0), (d["option_minimum"] > 0).any(axis=0)
-    hosts = (d["cluster_most"] > 0)[..., None] & (d["campaign_open"] > 0)
+    runs = (d["campaign_open"] > 0) & ((x["active"] > 0) | (d["campaign_least"] <= 0)[:, None])
+    hosts = ((d["cluster_most"] > 0) & (x["host"] > 0))[..., None] & runs
     return dict.fromkeys(DECISIONS, np.asarray(True)) | {
         "deep": d["tier_price"] > 0,
         "take": offered,
@@ -75,6 +76,8 @@ def _can(d: Values) -> dict[str, Array]:
         "retired": installed,
         "installed": installed,
         "run": installed[:, :, None, :] & (d["rate"] > 0)[:, None, :, None],
+        "answered": np.asarray((d["rate"] > 0).any(axis=0))[:, None],
+        "shifted": (d["source_shift"] > 0) & (d["source_site"] @ d["dear_premium"] > 0),
     }
 
 
@@ -99,6 +102,7 @@ def _costs(d: Values, budget: Array) -> dict[str, Array]:
             "short": np.where(np.isfinite(d["short_price"]), d["short_price"], 0.0) * money,
             "chosen": (d["option_fee"] * money).sum(axis=1) - end * d["option_left"],
             "undone": d["campaign_late"] * d["discount"],
+            "answered": (d["way_fee"] * money + d["way_loss"] * d["discount"]) * (d["seconds"] / DAY),
         }
     )
 
@@ -117,7 +121,8 @@ def _exchanges(d: Values, p: Values, member: Array) -> dict[str, tuple[Array, ..
     peak, mean = check_grid.watt(d, p)
     watt = peak + mean
     extra = d["power_busy"] - d["power_idle"][:, None]
-    tokens = d["rate"] * DAY / d["peak_to_mean"]
+    peaked = check_grid.peak_over_mean(d)
+    tokens, of = d["rate"] * DAY / peaked, d["way_service"]
     return (
         _committed(d, p, member, watt)
         | check_grid.exchanges(d, p)
@@ -142,12 +147,13 @@ def _exchanges(d: Values, p: Values, member: Array) -> dict[str, tuple[Array, ..
                 d["power_idle"][:, None, None] * watt,
             ),
             "run": (
-                tokens[:, None, :, None] * p["price_service"],
+                tokens[:, None, :, None] * p["price_answered"],
                 p["price_working"][:, :, None, :],
-                extra[:, None, :, None] * (peak[:, None, :] + mean[:, None, :] / d["peak_to_mean"][:, None]),
+                extra[:, None, :, None] * (peak[:, None, :] + mean[:, None, :] / peaked[:, None]),
             ),
             "fitout": (fitout, np.zeros(1)),
-            "served": (p["price_demand"], p["price_service"]),
+            "answered": (of @ p["price_service"], p["price_answered"], p["price_mix"]),
+            "served": (p["price_demand"] + (d["way_most"][:, None] * of).T @ p["price_mix"], p["price_service"]),
             "unserved": (p["price_demand"], p["price_tier"].sum(axis=1)),
         }
     )
@@ -161,6 +167,7 @@ def _committed(d: Values, p: Values, member: Array, watt: Array) -> dict[str, tu
     training = (d["train_power"] - d["power_idle"][:, None])[:, None, :, None]
     opened = (
         np.einsum("oit,it->o", d["option_power"], p["price_power"])
+        + np.einsum("opt,pt->o", d["option_source"], p["price_source"])
         + np.einsum("ost,st->o", d["option_stacks"], p["price_offer"])
         + total @ p["price_total"]
         + (d["option_needs"] * p["price_needs"]).sum(axis=0)

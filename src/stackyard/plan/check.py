@@ -19,11 +19,12 @@ from stackyard.plan import check_choices, check_grid
 from stackyard.plan.certificate import certificate
 from stackyard.plan.check_rows import Array, Row, Values, Violation, balance, before, limit
 from stackyard.plan.plan import DECISIONS, FLOWS, NOT_SPENT, PRICES, Plan, in_year
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, Y, mismatches
+from stackyard.plan.problem import SITE, A, K, Problem, S, T, V, W, Y, mismatches
 from stackyard.quantity import DAY
 
 RELATIVE = 1e-6
 FLOOR = 1e-9
+POWER = ("power", "peak", "energised", "energy", "output", "capacity", "source", "shift", "replaced", "mean")  # rows
 CERTIFICATE = 1e-6
 
 
@@ -73,8 +74,8 @@ def _whole(d: Values) -> dict[str, float]:
         | dict.fromkeys(("lot", "host", "least", "active"), packages)
         | {"tiers": float(d["demand"].max(initial=0.0)), "progress": float(d["campaign_flop"].max(initial=0.0))}
         | {"packaging": packages * float(d["wafers_per_package"].max(initial=0.0))}
-        | dict.fromkeys(("power", "peak", "energised", "energy", "output", "capacity", "source", "fitout"), watts)
-        | dict.fromkeys(("service", "demand"), float(d["demand"].max(initial=0.0)))
+        | dict.fromkeys((*POWER, "fitout"), watts)
+        | dict.fromkeys(("answered", "service", "mix", "demand"), float(d["demand"].max(initial=0.0)))
     )
 
 
@@ -124,8 +125,11 @@ def _sites(d: Values, x: Values) -> Iterator[Row]:
     """Power, fit-out and service."""
     yield from check_grid.rows(d, x)
     yield limit("fitout", (SITE, T), before(x["fitted"], d["fitted_start"]) + x["fitout"], x["fitted"])
-    served = np.einsum("av,aivt->vt", d["rate"] * DAY / d["peak_to_mean"], x["run"])
-    yield balance("service", (V, T), x["served"], -served)
+    found = np.einsum("aw,aiwt->wt", d["rate"] * DAY / check_grid.peak_over_mean(d), x["run"])
+    yield balance("answered", (W, T), x["answered"], -found)
+    yield balance("service", (V, T), x["served"], -d["way_service"].T @ x["answered"])
+    most = d["way_most"][:, None] * (d["way_service"] @ x["served"])
+    yield limit("mix", (W, T), np.where(d["way_most"][:, None] < 1, most, np.inf), x["answered"])
     yield balance("demand", (V, T), x["served"], x["unserved"], -d["demand"])
 
 
@@ -147,6 +151,8 @@ def _money(d: Values, x: Values, flows: Values, member: Array, plan: Plan) -> It
         "cost_upkeep": np.einsum("at,ait->t", d["upkeep"], x["installed"]),
         "cost_contracts": contracts,
         "cost_unserved": lost.sum(axis=0),
+        "cost_models": (d["way_fee"] * x["answered"]).sum(axis=0) * (d["seconds"] / DAY),
+        "cost_quality": (d["way_loss"] * x["answered"]).sum(axis=0) * (d["seconds"] / DAY),
         "cost_late": (d["campaign_late"] * x["undone"]).sum(axis=0),
     }
     for name, column in FLOWS.items():
@@ -154,12 +160,12 @@ def _money(d: Values, x: Values, flows: Values, member: Array, plan: Plan) -> It
     spent = sum(amount for name, amount in expected.items() if name.startswith("cost_") and name not in NOT_SPENT)
     budget = limit("budget", (Y,), d["budget"], member @ spent)
     yield replace(
-        budget, size=budget.size + member @ (expected["cost_unserved"] + expected["cost_late"])
+        budget, size=budget.size + member @ sum(expected[name] for name in NOT_SPENT)
     )  # the solver's tolerance is of all money
     value = np.einsum("st,sat->at", d["stack_value"], x["draw"])
     left = (d["accelerator_residual"] * (chips + value)).sum() + (d["option_left"] * x["chosen"]).sum()
     left += (d["fitout_residual"] * d["fitout_price"] * x["fitout"]).sum() + check_grid.residual(d, x)
     residual = np.asarray(left * d["discount"][-1])
     yield balance("residual value", (), np.asarray(plan.residual_value), -residual)
-    paid = np.asarray((d["discount"] * (spent + expected["cost_unserved"] + expected["cost_late"])).sum())
+    paid = np.asarray((d["discount"] * (spent + sum(expected[name] for name in NOT_SPENT))).sum())
     yield balance("objective", (), paid, -residual, np.asarray(-plan.objective))

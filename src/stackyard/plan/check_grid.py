@@ -11,12 +11,18 @@ from stackyard.plan.problem import SITE, P, T
 
 
 def it_power(d: Values, x: Values, load: Array) -> Array:
-    """IT power of each site when each service loads what runs it to `load` (by service)."""
+    """IT power of each site when each way loads what runs it to `load` (by way)."""
     extra = (d["power_busy"] - d["power_idle"][:, None]) * load[None, :]
     idle = np.einsum("a,ait->it", d["power_idle"], x["installed"])
     training = np.einsum("ac,aict->it", d["train_power"] - d["power_idle"][:, None], x["train"])
     total: Array = idle + np.einsum("av,aivt->it", extra, x["run"]) + training
     return total
+
+
+def peak_over_mean(d: Values) -> Array:
+    """Peak of the day over its mean, of the service of each way."""
+    found: Array = d["way_service"] @ d["peak_to_mean"]
+    return found
 
 
 def at_sites(d: Values, each: Array, amount: Array) -> Array:
@@ -27,7 +33,7 @@ def at_sites(d: Values, each: Array, amount: Array) -> Array:
 
 def rows(d: Values, x: Values) -> Iterator[Row]:
     """Every balance and limit of power."""
-    peak, mean = (it_power(d, x, load) for load in (np.ones_like(d["peak_to_mean"]), 1 / d["peak_to_mean"]))
+    peak, mean = (it_power(d, x, load) for load in (np.ones_like(peak_over_mean(d)), 1 / peak_over_mean(d)))
     yield limit("power", (SITE, T), x["fitted"], d["pue_design"][:, None] * peak)
     drawn = d["pue_peak"] * peak + d["overhead_peak"] * x["fitted"]
     firm = at_sites(d, d["source_firm"], x["capacity"])
@@ -38,12 +44,20 @@ def rows(d: Values, x: Values) -> Iterator[Row]:
     yield balance("energy", (SITE, T), d["pue"] * mean, d["overhead"] * x["fitted"], lost, -made, -x["grid"])
     yield limit("output", (P, T), d["source_yield"] * x["capacity"], x["output"])
     yield balance("capacity", (P, T), before(x["capacity"]), x["built"], -x["capacity"])
-    yield limit("source", (P, T), d["source_most"], x["capacity"])
+    allowed = d["source_most"] + np.einsum("opt,o->pt", d["option_source"], x["chosen"])
+    yield limit("source", (P, T), allowed, x["capacity"])
+    yield limit("shift", (P, T), d["source_shift"] * x["capacity"], x["shifted"])
+    there = np.asarray(d["source_site"].any(axis=0))[:, None]
+    moved = at_sites(d, np.ones(1), x["shifted"])
+    dear = d["dear_share"][:, None]
+    yield limit("replaced", (SITE, T), np.where(there, dear * x["grid"], np.inf), moved)
+    over = at_sites(d, d["source_wheeled"][:, None], x["output"])
+    yield limit("mean", (SITE, T), np.where(there, x["grid_peak"], np.inf), x["grid"], over, moved / (1 - dear))
 
 
 def flows(d: Values, x: Values) -> dict[str, Array]:
     """What a plan's power costs, uses and emits, by month."""
-    peak, mean = (it_power(d, x, load) for load in (np.ones_like(d["peak_to_mean"]), 1 / d["peak_to_mean"]))
+    peak, mean = (it_power(d, x, load) for load in (np.ones_like(peak_over_mean(d)), 1 / peak_over_mean(d)))
     seconds, sites = d["seconds"], d["source_site"]
     grid, output = x["grid"] * seconds, x["output"] * seconds
     over = at_sites(d, d["source_wheeled"][:, None], output)
@@ -52,7 +66,8 @@ def flows(d: Values, x: Values) -> dict[str, Array]:
     return {
         "cost_energy": (d["electricity_price"] * grid).sum(axis=0)
         + (d["demand_charge"] * x["grid_peak"]).sum(axis=0)
-        + (d["source_energy_price"] * output).sum(axis=0),
+        + (d["source_energy_price"] * output).sum(axis=0)
+        - (d["dear_premium"] * at_sites(d, np.ones(1), x["shifted"]) * seconds).sum(axis=0),
         "cost_sources": (d["source_price"] * x["built"] + d["source_upkeep"] * x["capacity"]).sum(axis=0),
         "cost_carbon": d["carbon_price"] * market.sum(axis=0),
         "it_power_peak": peak,
@@ -79,6 +94,7 @@ def costs(d: Values, money: Array, end: float) -> dict[str, Array]:
         "grid_peak": d["demand_charge"] * money,
         "grid": d["seconds"] * (d["electricity_price"] + carbon * d["grid_carbon"]) * money,
         "output": d["seconds"] * (d["source_energy_price"] + carbon * d["source_carbon"][:, None]) * money,
+        "shifted": -np.einsum("pi,it->pt", d["source_site"], d["dear_premium"]) * d["seconds"] * money,
         "capacity": d["source_upkeep"] * money,
         "built": d["source_price"] * (money - end * d["source_residual"]),
     }
@@ -93,7 +109,9 @@ def watt(d: Values, p: Values) -> tuple[Array, Array]:
 def exchanges(d: Values, p: Values) -> dict[str, tuple[Array, ...]]:
     """For each decision about power what one unit gives (first), and what it takes, at these prices."""
     fitout, sites = p["price_fitout"], d["source_site"]
-    here = {name: np.einsum("pi,it->pt", sites, p[name]) for name in ("price_peak", "price_energy")}
+    names = ("price_peak", "price_energy", "price_replaced", "price_mean")
+    here = {name: np.einsum("pi,it->pt", sites, p[name]) for name in names}
+    charged = np.einsum("pi,it->pt", sites / (1 - d["dear_share"]), p["price_mean"])
     return {
         "fitted": (
             after(fitout) + p["price_fitted"],
@@ -101,11 +119,15 @@ def exchanges(d: Values, p: Values) -> dict[str, tuple[Array, ...]]:
             d["overhead_peak"] * p["price_peak"],
             d["overhead"] * p["price_energy"],
         ),
-        "grid_peak": (p["price_peak"], p["price_power"]),
-        "grid": (p["price_energy"], np.zeros(1)),
-        "output": (here["price_energy"], p["price_output"]),
+        "grid_peak": (p["price_peak"] + p["price_mean"], p["price_power"]),
+        "grid": (p["price_energy"] + d["dear_share"][:, None] * p["price_replaced"], p["price_mean"]),
+        "output": (here["price_energy"], p["price_output"], d["source_wheeled"][:, None] * here["price_mean"]),
+        "shifted": (np.zeros(1), p["price_shift"], here["price_replaced"], charged),
         "capacity": (
-            d["source_firm"] * here["price_peak"] + d["source_yield"] * p["price_output"] + after(p["price_capacity"]),
+            d["source_firm"] * here["price_peak"]
+            + d["source_yield"] * p["price_output"]
+            + d["source_shift"] * p["price_shift"]
+            + after(p["price_capacity"]),
             p["price_capacity"],
             p["price_source"],
             d["source_loss"] * here["price_energy"],

@@ -87,7 +87,16 @@ def _service(path: tuple[str, ...], service: Service, inputs: Inputs, catalog: C
             told = "is below the price of the part before it: the cheaper part would be left last"
             add((*path, "tiers", i, "price"), told, "order the parts from cheap to dear")
         below = price
+    seen = {(service.model, service.precision)}
     for i, way in enumerate(service.alternatives):
+        if (way.model, way.precision) in seen:
+            told = "is the service's own model and precision, or stands there twice"
+            add((*path, "alternatives", i), told, "keep one of them, or state another precision")
+        seen.add((way.model, way.precision))
+        if way.worth.si > 1:
+            add((*path, "alternatives", i, "worth"), "is above 1", "a share of what a token of its own model is worth")
+        if not 0 < way.most.si <= 1:
+            add((*path, "alternatives", i, "most"), "is not above 0 and at most 1", "for example 40%")
         if way.model not in catalog.models and way.model not in catalog.aliases.get("models", ()):
             hint = nearest(way.model, catalog.models)
             add((*path, "alternatives", i, "model"), f"the catalogue has no model '{way.model}'", hint)

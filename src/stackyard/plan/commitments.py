@@ -48,6 +48,13 @@ class Way(Door):
     """The architecture: an id of `stackyard facts models`."""
     precision: Precision
     """Number format of weights, cache and arithmetic."""
+    worth: Annotated[Fact, Unit("")] = preset(1.0)
+    """What a token of it is worth, of one of the service's own model; the rest is lost at the price of a token not
+    served."""
+    fee: Annotated[Series, Unit("USD/token")] = preset("0 USD/token")
+    """Paid for each token that it serves: a licence."""
+    most: Annotated[Fact, Unit("")] = preset(1.0)
+    """Largest share of the service's served tokens that it may serve."""
 
 
 class Tier(Door):

@@ -50,7 +50,7 @@ class Formulation:
             worth = -gather(duals, self.program.rows[name]) * scale(column.unit, self.units)
             if name == "demand":
                 worth = -worth
-            if name in ("demand", "tiers"):
+            if name in DAILY:
                 worth = worth / (data["seconds"].values / DAY)
             if T in column.dims:
                 worth = worth / data["discount"].values
@@ -100,15 +100,15 @@ def _dataset(problem: Problem, values: Mapping[str, Any], schema: Mapping[str, A
 # --- demand beyond reach ---
 
 
-REACH = ("power_busy", "pue_peak", "rate", "peak_to_mean", "site_power", "option_power")
+REACH = ("power_busy", "pue_peak", "rate", "peak_to_mean", "way_service", "site_power", "option_power")
 
 
 def beyond(data: xr.Dataset) -> xr.DataArray:
     """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
     accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
     d: dict[str, Named] = {name: data.variables[name] for name in REACH}
-    watts = d["power_busy"] * d["pue_peak"].min(T)  # (accelerator, service, site)
-    tokens = (d["rate"] * DAY / d["peak_to_mean"] / watts.where(watts > 0)).fillna(np.inf)
+    watts = d["power_busy"] * d["pue_peak"].min(T)  # (accelerator, way, site)
+    tokens = (d["rate"] * DAY / grid.peak_over_mean(d) / watts.where(watts > 0)).fillna(np.inf)
     powers = (d["site_power"] + d["option_power"].sum(O) + grid.most_power(data).variable).max(T)
     most = (tokens.where(d["rate"] > 0, 0.0).max(A) * powers).fillna(0.0).sum(SITE).max()
     reach = 2 * float(most) or np.inf
@@ -190,6 +190,8 @@ def possible(data: Values) -> dict[str, NDArray[np.bool_]]:
         "retired": installed,
         "installed": installed,
         "run": installed & (data["rate"] > 0),
+        "answered": (data["rate"] > 0).any(A),
+        "shifted": grid.can_shift(data),
     }
     sizes = {dim: size for values in data.values() for dim, size in values.sizes.items()}
     masks = {}
@@ -225,6 +227,7 @@ def costs(data: Values) -> dict[str, Named]:
             "fitout": data["fitout_price"],
             "waiting": data["waiting_holding"],
             "installed": data["upkeep"],
+            "answered": data["way_fee"] * data["seconds"] / DAY,
         }
     )
 
@@ -246,12 +249,15 @@ def steering(data: Values) -> dict[str, Named]:
         "unserved": data["unserved_price"] * days,
         "deep": data["tier_price"] * days,
         "undone": data["campaign_late"],
+        "answered": data["way_loss"] * days,
     }
 
 
 def present_costs(data: Values) -> dict[str, Named]:
     """What one unit of each decision adds to the objective: costs, or what is left undone, less residual values."""
-    found = {name: cost * data["discount"] for name, cost in (costs(data) | steering(data)).items()}
+    paid, weighed = costs(data), steering(data)
+    both = paid | weighed | {name: paid[name] + weighed[name] for name in paid.keys() & weighed.keys()}
+    found = {name: cost * data["discount"] for name, cost in both.items()}
     found["chosen"] = found["chosen"].sum(T)
     end = data["discount"][-1]
     return found | {name: found[name] - value * end for name, value in residuals(data).items()}
@@ -307,8 +313,16 @@ def _fitout(data: Values, x: Columns) -> Terms:
     return [(1.0, x["fitted"]), (-1.0, before(x["fitted"])), (-1.0, x["fitout"])]
 
 
+def _answered(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["answered"]), (-(data["rate"] * DAY / grid.peak_over_mean(data)), x["run"])]
+
+
 def _service(data: Values, x: Columns) -> Terms:
-    return [(1.0, x["served"]), (-(data["rate"] * DAY / data["peak_to_mean"]), x["run"])]
+    return [(1.0, x["served"]), (-data["way_service"], x["answered"])]
+
+
+def _mix(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["answered"]), (-data["way_most"] * data["way_service"], x["served"])]
 
 
 def _demand(data: Values, x: Columns) -> Terms:
@@ -320,6 +334,8 @@ def _budget(data: Values, x: Columns) -> Terms:
     return [(month * cost, x[name]) for name, cost in costs(data).items()]
 
 
+DAILY = ("demand", "tiers", "answered", "service", "mix")  # families of tokens a day: their duals are of a day's tokens
+
 FAMILIES: dict[str, Family] = {
     "stacks": Family(_stacks, "=", lambda d: d["stacks_delivered"] + opening(d, d["stacks_start"]), "price_stack"),
     "packages": Family(_packages, "=", None, "price_package"),
@@ -330,7 +346,9 @@ FAMILIES: dict[str, Family] = {
     "life": Family(_life, "<=", lambda d: d["fleet"], "price_life"),
     "working": Family(_working, "<=", None, "price_working"),
     "fitout": Family(_fitout, "<=", lambda d: opening(d, d["fitted_start"]), "price_fitout"),
+    "answered": Family(_answered, "=", None, "price_answered"),
     "service": Family(_service, "=", None, "price_service"),
+    "mix": Family(_mix, "<=", lambda d: xr.zeros_like(d["way_fee"]).where(d["way_most"] < 1, np.inf), "price_mix"),
     "demand": Family(_demand, "=", lambda d: d["demand"], "price_demand"),
     "budget": Family(_budget, "<=", lambda d: d["budget"], "price_budget"),
     **grid.FAMILIES,

@@ -5,17 +5,36 @@ rest rises with IT power. `pue` and `overhead` are means of the month, for energ
 of its worst hour, for limits. `pue_design` is site power over IT power in the worst hour of the year at full load:
 fitted power is counted in it, so IT power is at most fitted / pue_design in every month.
 
-A source stands at one site. What it can put out, what of it a peak can count on and what it loses go with its capacity.
+A source stands at one site, in one of its halls. What it can put out, what of it a peak can count on and what it loses
+go with its capacity. Storage makes a cycle a day: it carries a part of the peak, and moves energy out of the hours in
+which the tariff is dear. The mean that comes over the grid is never above its peak, and what is moved is charged again
+in the cheap hours below it.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from stackyard.plan import choices
 from stackyard.plan.choices import Columns, Family, Named, Values, before
-from stackyard.plan.problem import SITE
+from stackyard.plan.problem import SITE, O, P, V
 from stackyard.plan.program import Terms
+
+
+def peak_over_mean(data: Values) -> Named:
+    """Peak of the day over its mean, of the service of each way."""
+    return (data["way_service"] * data["peak_to_mean"]).sum(V)
+
+
+def premium(data: Values) -> Named:
+    """USD/J that energy costs more in dear hours at the site of each source, (source, month)."""
+    return (data["source_site"] * data["dear_premium"]).sum(SITE)
+
+
+def beside(data: Values) -> Named:
+    """Whether a site may have power beside its grid."""
+    return (data["source_site"] > 0).any(P)
 
 
 def running(data: Values) -> Named:
@@ -39,6 +58,7 @@ def costs(data: Values) -> dict[str, Named]:
         "grid_peak": data["demand_charge"],
         "grid": data["seconds"] * (data["electricity_price"] + carbon * data["grid_carbon"]),
         "output": data["seconds"] * (data["source_energy_price"] + carbon * data["source_carbon"]),
+        "shifted": -premium(data) * data["seconds"],
         "capacity": data["source_upkeep"],
         "built": data["source_price"],
     }
@@ -68,7 +88,7 @@ def _energised(data: Values, x: Columns) -> Terms:
 
 def _energy(data: Values, x: Columns) -> Terms:
     return [
-        *it_power(data, x, data["pue"], 1.0 / data["peak_to_mean"]),
+        *it_power(data, x, data["pue"], 1.0 / peak_over_mean(data)),
         (data["overhead"], x["fitted"]),
         (data["source_site"] * data["source_loss"], x["capacity"]),
         (-data["source_site"], x["output"]),
@@ -85,12 +105,41 @@ def _capacity(data: Values, x: Columns) -> Terms:
 
 
 def _source(data: Values, x: Columns) -> Terms:
-    return [(1.0, x["capacity"])]
+    return [(1.0, x["capacity"]), (-data["option_source"], x["chosen"])]
+
+
+def _shift(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["shifted"]), (-data["source_shift"], x["capacity"])]
+
+
+def _replaced(data: Values, x: Columns) -> Terms:
+    return [(data["source_site"], x["shifted"]), (-data["dear_share"], x["grid"])]
+
+
+def _mean(data: Values, x: Columns) -> Terms:
+    charged = data["source_site"] / (1.0 - data["dear_share"])
+    return [
+        (1.0, x["grid"]),
+        (data["source_site"] * data["source_wheeled"], x["output"]),
+        (charged, x["shifted"]),
+        (-1.0, x["grid_peak"]),
+    ]
+
+
+def can_shift(data: Values) -> Named:
+    """Where storage can earn by moving energy, (source, month)."""
+    return (data["source_shift"] > 0) & (premium(data) > 0)
+
+
+def _where(there: Named, like: Named) -> Named:
+    """A right-hand side of 0 where there is such a row, none elsewhere."""
+    return xr.zeros_like(like, dtype=float).where(there, np.inf)
 
 
 def most_power(data: xr.Dataset) -> xr.DataArray:
     """The most site power that the sources of a site could ever carry beside its grid, (site, month)."""
-    found: xr.DataArray = (data["source_site"] * data["source_firm"] * data["source_most"]).sum("source")
+    most = data["source_most"] + data["option_source"].sum(O)
+    found: xr.DataArray = (data["source_site"] * data["source_firm"] * most).sum(P)
     return found.transpose(SITE, ...)
 
 
@@ -102,4 +151,7 @@ FAMILIES: dict[str, Family] = {
     "output": Family(_output, "<=", None, "price_output"),
     "capacity": Family(_capacity, "=", None, "price_capacity"),
     "source": Family(_source, "<=", lambda d: d["source_most"], "price_source"),
+    "shift": Family(_shift, "<=", lambda d: _where(can_shift(d), d["source_most"]), "price_shift"),
+    "replaced": Family(_replaced, "<=", lambda d: _where(beside(d), d["site_power"]), "price_replaced"),
+    "mean": Family(_mean, "<=", lambda d: _where(beside(d), d["site_power"]), "price_mean"),
 }

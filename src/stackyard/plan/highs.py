@@ -1,16 +1,19 @@
-"""HiGHS, met in this one place: a Program handed over, run so that Ctrl-C stops it, and read."""
+"""HiGHS, met in this one place: a Program handed over, run so that Ctrl-C or a request stops it, and read."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stackyard.errors import SolveError
+from stackyard.errors import SolveError, Stopped
 from stackyard.plan.program import Array, Program
 
 
@@ -67,18 +70,43 @@ def hand_over(highs: Any, program: Program) -> None:
         raise SolveError("the solver refuses the program: its numbers differ too much in size to be solved")
 
 
+_ASKED: ContextVar[Callable[[], bool] | None] = ContextVar("stop asked", default=None)
+
+
+@contextmanager
+def stoppable(asked: Callable[[], bool]) -> Iterator[None]:
+    """Whatever is solved inside stops, with Stopped, soon after `asked()` says so."""
+    token = _ASKED.set(asked)
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
+
+
+def heed() -> None:
+    """Stopped where a stop was asked for."""
+    asked = _ASKED.get()
+    if asked is not None and asked():
+        raise Stopped
+
+
 def run(highs: Any) -> None:
-    """Run so that Ctrl-C stops the solver: it is noted, HiGHS is asked to stop at its next step, then it is raised."""
+    """Run so that Ctrl-C or a request stops it: it is noted, HiGHS is asked to stop at its next step, then it raises.
+
+    Signals reach the main thread only; elsewhere `stoppable` says when to stop.
+    """
+    asked, main = _ASKED.get(), threading.current_thread() is threading.main_thread()
+    if asked is None and not main:
+        highs.run()
+        return
+    heed()
     pressed: list[int] = []
 
     def stop(event: Any) -> None:
-        if pressed:
+        if pressed or (asked is not None and asked()):
             event.interrupt()
 
-    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
-        highs.run()
-        return
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number)) if main else None
     callbacks = (highs.cbIpmInterrupt, highs.cbSimplexInterrupt, highs.cbMipInterrupt)
     try:
         for callback in callbacks:
@@ -87,9 +115,11 @@ def run(highs: Any) -> None:
     finally:
         for callback in callbacks:
             callback.unsubscribe(stop)
-        signal.signal(signal.SIGINT, before)
+        if main:
+            signal.signal(signal.SIGINT, before)
     if pressed:
         raise KeyboardInterrupt
+    heed()
 
 
 def reached(highs: Any, whole: bool = False) -> Reached:

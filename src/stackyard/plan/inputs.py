@@ -136,7 +136,7 @@ class Service(Door):
     tiers: tuple[Tier, ...] = ()
     """Parts of the demand that it is dearer to leave, the cheapest first."""
     alternatives: tuple[Way, ...] = ()
-    """Other models or precisions that may stand for it: each accelerator takes the one on which it is fastest."""
+    """Other models or precisions that may stand for it: the plan chooses which serves how much, where and when."""
 
 
 class Supply(Door):
@@ -296,6 +296,10 @@ class SitePlan(Door):
     """Price of electricity from the grid, the mean of a month."""
     demand_charge: Annotated[Series, Unit("USD/kW/month")] = preset("0 USD/kW/month")
     """The tariff's charge for the month's highest power."""
+    dear_hours: Annotated[Fact, Unit("hour")] = preset("6 hour")
+    """Hours of a day in which electricity is dear."""
+    dear_premium: Annotated[Series, Unit("USD/kWh")] = preset("0 USD/kWh")
+    """What electricity costs more in those hours than in the others; `electricity` is the mean of all."""
     sources: Mapping[str, Source] = {}
     """Power beside the grid that the plan may build or contract."""
     fitout: Annotated[Series, Unit("USD/W")] | None = None

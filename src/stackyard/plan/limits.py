@@ -16,6 +16,7 @@ import xarray as xr
 from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
 from stackyard.plan.problem import SITE, A, K, O, P, Problem, S, T, V, Y
 from stackyard.quantity import DAY
+from stackyard.words import phrase
 
 NOISE = 1e-6  # of what the month spends and serves: a smaller rent is the solver's, not a limit's
 
@@ -31,13 +32,17 @@ class Resource(NamedTuple):
 
 
 RESOURCES: dict[str, Resource] = {
-    "hbm": Resource("HBM", "stacks_delivered", "price_stack", S, "stack"),
-    "packaging": Resource("Packaging", "packaging_wafers", "price_packaging", K, "wafer"),
-    "orders": Resource("Accelerator supply", "orders_max", "price_orders", A, "package"),
-    "power": Resource("Power", "site_power", "price_power", SITE, "W"),
-    "sources": Resource("Power beside the grid", "source_most", "price_source", P, "W"),
-    "money": Resource("Money", "budget", "price_budget", None, "USD"),
+    "hbm": Resource(phrase("HBM"), "stacks_delivered", "price_stack", S, "stack"),
+    "packaging": Resource(phrase("Packaging"), "packaging_wafers", "price_packaging", K, "wafer"),
+    "orders": Resource(phrase("Accelerator supply"), "orders_max", "price_orders", A, "package"),
+    "power": Resource(phrase("Power"), "site_power", "price_power", SITE, "W"),
+    "sources": Resource(phrase("Power beside the grid"), "source_most", "price_source", P, "W"),
+    "money": Resource(phrase("Money"), "budget", "price_budget", None, "USD"),
 }
+
+
+# What choices bring of a limit.
+OFFERED = {"stacks_delivered": "option_stacks", "site_power": "option_power", "source_most": "option_source"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def finite(d: xr.Dataset, resource: Resource) -> xr.DataArray:
 
 def possible(d: xr.Dataset, resource: Resource) -> xr.DataArray:
     """What there may be of a limit, what contracts and choices would bring included."""
-    more = {"stacks_delivered": "option_stacks", "site_power": "option_power"}.get(resource.amount)
+    more = OFFERED.get(resource.amount)
     found = finite(d, resource)
     return found if more is None else (found + d[more].sum(O)).transpose(*found.dims)
 
@@ -74,7 +79,7 @@ def there(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
     """What a plan has of a limit: given, or brought by what it chose; 0 where it does not limit."""
     resource = RESOURCES[name]
     found = finite(d, resource)
-    more = {"hbm": "option_stacks", "power": "option_power"}.get(name)
+    more = OFFERED.get(resource.amount)
     if more is None:
         return found
     return (found + (d[more] * plan.decisions["chosen"]).sum(O)).transpose(*found.dims)

@@ -18,15 +18,16 @@ from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.relief import by_year
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY, MEGA
+from stackyard.words import amount, number, phrase, to
 
 MORE = 0.01  # of a year's demand
 NEXT: dict[str, tuple[float, str]] = {  # the amount of each limit that people trade in, a month
-    "hbm": (1000.0, "1,000 stacks a month"),
-    "packaging": (100.0, "100 wafers a month"),
-    "orders": (1000.0, "1,000 accelerators a month"),
+    "hbm": (1000.0, phrase("{n} stacks a month", n=number("1,000"))),
+    "packaging": (100.0, phrase("{n} wafers a month", n=number("100"))),
+    "orders": (1000.0, phrase("{n} accelerators a month", n=number("1,000"))),
     "power": (100e6, "100 MW"),
     "sources": (100e6, "100 MW"),
-    "money": (1e9, "USD 1 bn"),
+    "money": (1e9, amount("USD 1 bn", 1e9, "USD")),
 }
 
 
@@ -72,7 +73,13 @@ def marginals(problem: Problem, plan: Plan, resolve: Resolve, tell: Callable[[st
             tokens = float((step * d["seconds"] / DAY).sum())
             if tokens <= 0:
                 continue
-            tell(f"What a million tokens more costs: {names.get(service, service)}, {year}")
+            tell(
+                phrase(
+                    "What a million tokens more costs: {service}, {year}",
+                    service=names.get(service, service),
+                    year=year,
+                )
+            )
             present = float((step * d["seconds"] / DAY * d["discount"]).sum()) / MEGA
             price = plan.prices["price_demand"] * d["discount"] * d["seconds"] / DAY
             other = resolve({"demand": d["demand"] + step, "tier_start": _tiers(d, step)})
@@ -97,17 +104,17 @@ def _tiers(d: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
 
 
 def chains(
-    problem: Problem, plan: Plan, limits: dict[int, str], resolve: Resolve, tell: Callable[[str], None]
+    problem: Problem, plan: Plan, limits: dict[int, tuple[str, ...]], resolve: Resolve, tell: Callable[[str], None]
 ) -> tuple[Next, ...]:
-    """For each year and the limit that leaves most in it: its dearest place, and what its next amount is worth."""
+    """For each year and the limits that leave most in it: their dearest place, and what its next amount is worth."""
     d, found = problem.data, []
     names: dict[str, str] = json.loads(str(d.attrs.get("labels", "{}")))
     years = [int(year) for year in d[Y].values if int(year) <= int(problem.end[:4])]
-    for year, key in limits.items():
+    for year, key in [(year, key) for year, keys in limits.items() for key in keys]:
         resource, (size, words) = RESOURCES[key], NEXT[key]
         if resource.axis is None:
             step = xr.zeros_like(d["budget"]).where(d[Y] != year, size)
-            place, due = f"the budget of {year}", str(year)
+            place, due = phrase("the budget of {year}", year=year), str(year)
         else:
             rented = rent(problem, plan, key).transpose(resource.axis, T)
             member = in_year(d).sel({Y: year}, drop=True).values > 0
@@ -124,9 +131,9 @@ def chains(
             step[at, months] = size
             id_ = str(d[resource.axis].values[at])
             place, due = names.get(id_, id_), _span(d, months)
-        tell(f"What the next {words} are worth: {place}, {year}")
-        amount = d[resource.amount]
-        other = resolve({resource.amount: amount + step.transpose(*amount.dims)})
+        tell(phrase("What the next {amount} are worth: {place}, {year}", amount=words, place=place, year=year))
+        there = d[resource.amount]
+        other = resolve({resource.amount: there + step.transpose(*there.dims)})
         gain = by_year(d, (other.decisions["served"] - plan.decisions["served"]).sum(V)).values[: len(years)]
         saved = plan.objective - other.objective
         chain = CHAINS[key].format(place=place, due=due)
@@ -135,15 +142,18 @@ def chains(
 
 
 CHAINS = {
-    "hbm": "tokens are short because accelerators are short, because HBM is short: {place}, due {due}",
-    "packaging": "tokens are short because accelerators are short, because packaging is: {place}, due {due}",
-    "orders": "tokens are short because accelerators are short, because fewer can be had: {place}, started {due}",
-    "power": "tokens are short because halls are short of power: {place}, {due}",
-    "sources": "tokens are short because halls are short of power, and of power beside the grid: {place}, {due}",
-    "money": "tokens are short because accelerators are short, because money is: {place}",
+    "hbm": phrase("tokens are short because accelerators are short, because HBM is short: {place}, due {due}"),
+    "packaging": phrase("tokens are short because accelerators are short, because packaging is: {place}, due {due}"),
+    "orders": phrase(
+        "tokens are short because accelerators are short, because fewer can be had: {place}, started {due}"
+    ),
+    "power": phrase("tokens are short because halls are short of power: {place}, {due}"),
+    "sources": phrase(
+        "tokens are short because halls are short of power, and of power beside the grid: {place}, {due}"
+    ),
+    "money": phrase("tokens are short because accelerators are short, because money is: {place}"),
 }
 
 
 def _span(d: xr.Dataset, months: np.ndarray) -> str:
-    first, last = str(d[T].values[months[0]]), str(d[T].values[months[-1]])
-    return first if first == last else f"{first} to {last}"
+    return to(str(d[T].values[months[0]]), str(d[T].values[months[-1]]))

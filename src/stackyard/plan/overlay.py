@@ -13,12 +13,14 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stackyard.errors import Faults, nearest
+from stackyard.errors import Fault, Faults, nearest
 from stackyard.files import Located, Path_, dotted, read_yaml
 
+OVER = " over "
 KEYS = ("base", "name", "about", "changes")
 
 
@@ -62,7 +64,17 @@ def overlaid(file: Path, located: Located) -> tuple[Located, Path]:
         faults.add(located.file, located.line(("changes", key)), key, "is not in the base", hint)
     faults.raise_any()
     own = {place(under.data, key): located.line(("changes", key)) for key in changes}
-    return Located(f"{located.file} over {under.file}", found, {**under.lines, **own}), folder
+    lines = {path: line for path, line in under.lines.items() if not any(path[: len(each)] == each for each in own)}
+    return Located(f"{located.file}{OVER}{under.file}", found, {**lines, **own}, {**under.own, **own}), folder
+
+
+def in_its_file(fault: Fault, located: Located) -> Fault:
+    """A fault of a base with changes, told of the file of the two in which its line stands."""
+    changes, _, base = located.file.partition(OVER)
+    if not base or fault.file != located.file:
+        return fault
+    changed_here = any(f"{fault.key}.".startswith((f"{dotted(path)}.", f"{dotted(path)}[")) for path in located.own)
+    return replace(fault, file=changes if changed_here else base)
 
 
 def parts(key: str) -> list[str]:

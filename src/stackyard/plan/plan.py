@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.notebook import Labelled, card
-from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, Y
+from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, W, Y
 from stackyard.quantity import show
 
 DECISIONS: dict[str, Column] = {
@@ -21,7 +21,7 @@ DECISIONS: dict[str, Column] = {
     "placed": Column((A, SITE, T), "package", "accelerators installed in the month"),
     "retired": Column((A, SITE, T), "package", "accelerators taken out in the month"),
     "installed": Column((A, SITE, T), "package", "accelerators in place during the month"),
-    "run": Column((A, SITE, V, T), "package", "accelerators that serve this service"),
+    "run": Column((A, SITE, W, T), "package", "accelerators that serve this way"),
     "fitout": Column((SITE, T), "W", "site power fitted out in the month"),
     "fitted": Column((SITE, T), "W", "site power fitted out and kept running"),
     "grid_peak": Column((SITE, T), "W", "highest power drawn from the grid in the month"),
@@ -29,6 +29,8 @@ DECISIONS: dict[str, Column] = {
     "built": Column((P, T), "W", "capacity of power sources built in the month"),
     "capacity": Column((P, T), "W", "capacity of power sources so far"),
     "output": Column((P, T), "W", "mean power put out by sources"),
+    "shifted": Column((P, T), "W", "mean power that storage moves from dear to cheap hours"),
+    "answered": Column((W, T), "token/day", "mean tokens served this way"),
     "served": Column((V, T), "token/day", "mean tokens served"),
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
     "deep": Column((V, R, T), "token/day", "mean tokens not served above the start of a dearer tier"),
@@ -63,6 +65,11 @@ PRICES: dict[str, Column] = {
     "price_capacity": Column((P, T), "USD/W", "worth of one more watt of a source from this month"),
     "price_source": Column((P, T), "USD/W", "worth of being allowed one more watt of a source in this month"),
     "price_fitout": Column((SITE, T), "USD/W", "worth of one more watt fitted out from this month"),
+    "price_shift": Column((P, T), "USD/W", "worth of one more watt that storage could move all month"),
+    "price_replaced": Column((SITE, T), "USD/W", "worth of one more watt drawn in dear hours"),
+    "price_mean": Column((SITE, T), "USD/W", "worth of one more watt that the grid could bring all month"),
+    "price_answered": Column((W, T), "USD/token", "worth of one more token served this way from elsewhere"),
+    "price_mix": Column((W, T), "USD/token", "worth of one more token that may be served this way"),
     "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),
     "price_demand": Column((V, T), "USD/token", "what one more token of demand would cost the plan"),
     "price_budget": Column((Y,), "USD/USD", "worth of one more dollar of budget, beyond the dollar"),
@@ -90,6 +97,8 @@ FLOWS: dict[str, Column] = {
     "cost_sources": Column((T,), "USD", "power sources beside the grid, and their upkeep"),
     "cost_carbon": Column((T,), "USD", "priced CO2e"),
     "cost_contracts": Column((T,), "USD", "stacks taken under contracts, minimums not taken, fees of what is chosen"),
+    "cost_models": Column((T,), "USD", "fees for tokens served by other models"),
+    "cost_quality": Column((T,), "USD", "what tokens served by other models are worth less"),
     "cost_unserved": Column((T,), "USD", "tokens not served at their price"),
     "cost_late": Column((T,), "USD", "training not done in time at its price"),
     "it_power_peak": Column((SITE, T), "W", "IT power at the day's peak"),
@@ -105,7 +114,7 @@ FLOWS: dict[str, Column] = {
 }
 
 
-NOT_SPENT = ("cost_unserved", "cost_late")  # prices that steer the plan; nobody pays them
+NOT_SPENT = ("cost_unserved", "cost_late", "cost_quality")  # prices that steer the plan; nobody pays them
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Column(NamedTuple):
 A, S, K, SITE, V, T, Y = "accelerator", "supply", "packaging", "site", "service", "month", "year"
 R, O, N, G, C = "tier", "option", "needed option", "group", "campaign"  # noqa: E741 - as short as the others
 P = "source"  # of power beside the grid, at one site
+W = "way"  # a model and precision that stands for one service
 
 SCHEMA: dict[str, Column] = {
     # demand
@@ -36,7 +37,12 @@ SCHEMA: dict[str, Column] = {
     "peak_to_mean": Column((V,), "", "peak over mean of a day's demand; capacity is sized for the peak"),
     "tier_start": Column((V, R, T), "token/day", "tokens not served above which each costs more"),
     "tier_price": Column((V, R, T), "USD/token", "what a token not served above the tier's start costs more"),
-    "rate": Column((A, V), "token/s/package", "tokens of one accelerator at full load; 0 = cannot run the service"),
+    # ways to serve a service: a model and precision each
+    "way_service": Column((W, V), "", "1 for the service that the way serves"),
+    "way_fee": Column((W, T), "USD/token", "paid for a token that is served this way: a licence"),
+    "way_loss": Column((W, T), "USD/token", "what a token served this way is worth less than one of the own model"),
+    "way_most": Column((W,), "", "largest share of the service's served tokens that may go this way"),
+    "rate": Column((A, W), "token/s/package", "tokens of one accelerator at full load; 0 = it cannot run the model"),
     # memory and packages
     "stacks_delivered": Column((S, T), "stack", "HBM stacks that reach the alliance in the month"),
     "stacks_start": Column((S,), "stack", "HBM stacks in stock before the first month"),
@@ -75,11 +81,13 @@ SCHEMA: dict[str, Column] = {
     "overhead_peak": Column((SITE, T), "", "site power drawn for each watt fitted out in the worst hour of the month"),
     "allowed": Column((A, SITE), "", "1 where rack density and cooling let the accelerator be installed"),
     "power_busy": Column(
-        (A, V), "W/package", "IT power of one accelerator at full load, its share of host and network in"
+        (A, W), "W/package", "IT power of one accelerator at full load, its share of host and network in"
     ),
     "power_idle": Column((A,), "W/package", "IT power of one installed accelerator that serves nothing"),
     "electricity_price": Column((SITE, T), "USD/J", "price of site energy"),
     "demand_charge": Column((SITE, T), "USD/W", "price of the month's highest power from the grid"),
+    "dear_share": Column((SITE,), "", "share of the day in which the tariff is dear"),
+    "dear_premium": Column((SITE, T), "USD/J", "what energy costs more in those hours than in the others"),
     "grid_carbon": Column((SITE, T), "kg/J", "CO2e of energy from the grid"),
     "water": Column((SITE, T), "m^3/J", "water used per joule of IT energy"),
     # contracts on supplies
@@ -91,6 +99,7 @@ SCHEMA: dict[str, Column] = {
     "option_fee": Column((O, T), "USD", "paid in the month if it is chosen; below zero where it is received"),
     "option_left": Column((O,), "USD", "left of its fees at the horizon's end"),
     "option_power": Column((O, SITE, T), "W", "site power energised by it, cumulative"),
+    "option_source": Column((O, P, T), "W", "capacity of a power source that it makes room for"),
     "option_stacks": Column((O, S, T), "stack", "stacks that may be taken in the month under the contract"),
     "option_total": Column((O, S), "stack", "stacks that may be taken in all; inf = no limit but the months'"),
     "option_minimum": Column((O, S, T), "stack", "stacks to be taken or paid for by the month, since the year began"),
@@ -113,6 +122,7 @@ SCHEMA: dict[str, Column] = {
     "source_yield": Column((P, T), "", "mean output at most, over capacity"),
     "source_firm": Column((P, T), "", "share of capacity that the day's peak can count on"),
     "source_loss": Column((P, T), "", "mean power drawn for each watt of capacity: what storage loses"),
+    "source_shift": Column((P, T), "", "mean power that it can move from dear to cheap hours, over capacity"),
     "source_energy_price": Column((P, T), "USD/J", "fuel, or the contract's price, for a joule of output"),
     "source_carbon": Column((P,), "kg/J", "CO2e emitted for a joule of output"),
     "source_wheeled": Column((P,), "", "1 where its energy comes over the grid: a purchase contract"),
@@ -123,7 +133,7 @@ SCHEMA: dict[str, Column] = {
     "budget": Column((Y,), "USD", "most that may be spent in the year; inf = no limit"),
 }
 
-AXES: tuple[str, ...] = (V, R, S, K, A, SITE, P, O, N, G, C, T, Y)
+AXES: tuple[str, ...] = (V, W, R, S, K, A, SITE, P, O, N, G, C, T, Y)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ def load(path: Path) -> tuple[Problem, Plan, Explanation]:
     rows = json.loads(said["rows"])
     explanation = Explanation(
         groups["explanation"].drop_attrs(deep=False),
-        tuple(Binding(**{**row, "together": tuple(row["together"])}) for row in rows["years"]),
+        tuple(
+            Binding(**{**row, **{name: tuple(row[name]) for name in ("together", "either")}}) for row in rows["years"]
+        ),
         tuple(Worth(**row) for row in rows["worths"]),
         tuple(Shortage(**row) for row in rows["shortages"]),
         tuple(json.loads(said["notes"])),
@@ -96,7 +98,7 @@ def plain(problem: Problem, plan: Plan, explanation: Explanation, digests: Mappi
         "net_present_cost_usd": plan.objective,
         "residual_value_usd": plan.residual_value,
         "labels": labels,
-        "years": [_finite(asdict(row)) for row in explanation.years],
+        "years": [_finite({**asdict(row), "sentence": row.sentence}) for row in explanation.years],
         "one_percent_more": [_finite(asdict(row)) for row in explanation.worths],
         "shortages": [_finite(asdict(row)) for row in explanation.shortages],
         "marginal_cost": [_finite(asdict(row)) for row in explanation.marginals],

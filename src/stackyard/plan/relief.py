@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from stackyard.plan.causes import leading, part_of
 from stackyard.plan.formulate import beyond, without_beyond
-from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, yearly
+from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, there, yearly
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
 from stackyard.quantity import DAY
+from stackyard.words import phrase, share
 
 LIFT = 100.0  # times as much of a limit: enough that it limits no more
 STEP = 0.01
@@ -56,11 +58,12 @@ class Worth:
 def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr.Dataset:
     """What is served without limits, service by service and month by month: `single` (resource, service, month), tokens
     per day more without this one; `together` (service, month) without any; `without` (resource, service, month) without
-    any but this one.
+    any but this one; `pair` (resource, other, service, month) without these two, where each of them serves noticeably
+    more of the same by itself, and nan elsewhere.
 
     A limit without a price in any month is not lifted: more of it saves nothing.
     """
-    tell("What is served without each limit")
+    tell(phrase("What is served without each limit"))
     enough = {name: _lifted(problem.data, name) for name in RESOURCES}
     priced = [name for name in RESOURCES if bool((rent(problem, plan, name, enough[name]) > 0).any())]
     nothing = 0.0 * plan.decisions["served"]
@@ -81,7 +84,20 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr
         more([other for other in RESOURCES if other != name]) if name in priced else together for name in RESOURCES
     ]
     found = {"single": xr.concat(single, dim=index), "together": together, "without": xr.concat(without, dim=index)}
+    found["pair"] = _pairs(plan, found["single"], more)
     return xr.Dataset({name: values.assign_attrs(units="token/day") for name, values in found.items()})
+
+
+def _pairs(plan: Plan, single: xr.DataArray, more: Callable[[list[str]], xr.DataArray]) -> xr.DataArray:
+    """What is served without two limits, for those that lead together in some month; nan for the others."""
+    names, part = list(RESOURCES), part_of(plan, single)
+    first, second = leading(part)
+    both = np.sort(part, axis=0)[-2] > 0
+    found = np.full((len(names), *single.shape), np.nan)
+    for r, s in {(min(pair), max(pair)) for pair in zip(first[both].tolist(), second[both].tolist(), strict=True)}:
+        found[r, s] = found[s, r] = more([names[r], names[s]]).transpose(*single.dims[1:]).values
+    coords = {"other": names, **{str(name): values for name, values in single.coords.items()}}
+    return xr.DataArray(found, dims=("resource", "other", *single.dims[1:]), coords=coords)
 
 
 def _lifted(d: xr.Dataset, name: str) -> xr.DataArray:
@@ -117,15 +133,23 @@ def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress
     years = [int(year) for year in d[Y].values if year <= int(problem.end[:4])]
     found = []
     for name, resource in RESOURCES.items():
-        rented = rent(problem, plan, name)
+        base = _stepped(d, plan, name)
+        rented = rent(problem, plan, name, base)
         for i, year in enumerate(years):
-            step = _step(d, resource, rented, i)
+            step = _step(d, resource, base, rented, i)
             predicted = _predicted(d, plan, resource, step)
             if predicted <= 0:
                 continue
             saved, tokens, when = np.nan, np.nan, year
             if resolve is not None:
-                tell(f"What {STEP:.0%} more is worth: {resource.name}, {year}")
+                tell(
+                    phrase(
+                        "What {step} more is worth: {name}, {year}",
+                        step=share(f"{STEP:.0%}"),
+                        name=resource.name,
+                        year=year,
+                    )
+                )
                 other = resolve({resource.amount: d[resource.amount] + step})
                 saved = plan.objective - other.objective
                 tokens, when = _most(problem, plan, other, years, year)
@@ -134,9 +158,16 @@ def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress
     return tuple(found)
 
 
-def _step(d: xr.Dataset, resource: Resource, rented: xr.DataArray, year: int) -> xr.DataArray:
+def _stepped(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
+    """What a step of a limit is a part of: what there is, and of power where there is none yet, what there will be."""
+    if name != "power":
+        return finite(d, RESOURCES[name])
+    found = there(d, plan, name)
+    return found.where(found > 0, found.max(T)).transpose(*found.dims)
+
+
+def _step(d: xr.Dataset, resource: Resource, amount: xr.DataArray, rented: xr.DataArray, year: int) -> xr.DataArray:
     """STEP more of a limit in one year, where it has a rent."""
-    amount = finite(d, resource)
     if resource.axis is None:
         priced = bool(rented.where(in_year(d).isel({Y: year}, drop=True) > 0, 0.0).any())
         inside = xr.DataArray((d[Y] == d[Y][year]) & priced)

@@ -6,6 +6,7 @@ refuses everything wrong at once: syntax, unknown and duplicate keys, dimensions
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ from stackyard.plan.inputs import (
     SitePlan,
     Supply,
 )
-from stackyard.plan.overlay import is_overlay, named, overlaid
+from stackyard.plan.overlay import in_its_file, is_overlay, named, overlaid
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.plan.uncertainty import unknown
@@ -85,7 +86,10 @@ def load(path: Path, catalog: Catalog) -> Scenario:
     located, folder = read_yaml(file), file.parent
     if is_overlay(located.data):
         located, folder = overlaid(file, located)
-    return read(located, folder, catalog)
+    try:
+        return read(located, folder, catalog)
+    except InputErrors as errors:
+        raise InputErrors([in_its_file(fault, located) for fault in errors.faults]) from None
 
 
 def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
@@ -102,15 +106,54 @@ def read(located: Located, folder: Path, catalog: Catalog) -> Scenario:
         except ValidationError as error:
             faults.extend(_with_next_steps(faults_of(error, located)))
         faults.extend(_references(located))
-    if inputs is not None:
-        faults.extend(_cross_checks(inputs, located, catalog))
-        faults.extend(unknown.check(located, inputs.uncertainty, catalog))
-        if not faults:
-            inputs = _with_paths(inputs, located)
+    sound = inputs if inputs is not None else _sound_part(located, faults, context)
+    if sound is not None:
+        faults.extend(_cross_checks(sound, located, catalog))
+        faults.extend(unknown.check(located, sound.uncertainty, catalog))
     faults.raise_any()
+    if inputs is not None:
+        inputs = _with_paths(inputs, located)
     assert inputs is not None
     tables = tuple(sorted(set(context.get("tables", ()))))
     return Scenario(inputs, located, _digest(located.data, tables), tables, folder)
+
+
+def _sound_part(located: Located, faults: Faults, context: dict[str, Any]) -> Inputs | None:
+    """The file without the entries that have faults, so that what contradicts itself elsewhere is told together with
+    them; None where too little is left to be read."""
+    if not isinstance(located.data, dict):
+        return None
+    data: Any = copy.deepcopy(located.data)
+    for fault in faults:
+        section, _, rest = fault.key.partition(".")
+        entries = data.get(section)
+        if section in _NAMED and isinstance(entries, dict):
+            _drop(entries, rest)
+        elif isinstance(entries, dict) and not _drop_unknown(entries, rest):
+            data.pop(section, None)
+    try:
+        return Inputs.model_validate(data, context={**context, "faults": Faults(), "tables": []})
+    except ValidationError:
+        return None
+
+
+def _drop(entries: dict[Any, Any], rest: str) -> str:
+    """Takes out the entry that a key path begins with; its name, or '' where there is none."""
+    found = next((name for name in entries if f"{rest}.".startswith((f"{name}.", f"{name}["))), None)
+    return "" if found is None else (entries.pop(found), str(found))[1]
+
+
+def _drop_unknown(doubt: dict[Any, Any], rest: str) -> bool:
+    """Takes an input with a fault out of `uncertainty`, and what speaks of it; False where the fault is another."""
+    inputs, first = doubt.get("inputs"), rest.partition(".")
+    name = _drop(inputs, first[2]) if isinstance(inputs, dict) and first[0] == "inputs" else ""
+    if not name:
+        return False
+    groups = doubt.get("correlations")
+    if isinstance(groups, list):
+        doubt["correlations"] = [group for group in groups if not (isinstance(group, dict) and name in str(group))]
+    doubt.pop("branches", None)
+    return True
 
 
 def _references(located: Located) -> Iterator[Any]:
@@ -384,8 +427,8 @@ def _check_power(key: str, site: SitePlan, add: Any) -> None:
     if site.rack_limit is not None and site.rack_limit.si <= 0:
         add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
     chosen = bool(site.halls) or any(phase.choose for phase in site.phases)
-    if site.halls and site.sources:
-        add(("sites", key, "sources"), "a site with halls to choose from cannot have sources", "state one hall")
+    if not 0 < site.dear_hours.si < DAY:
+        add(("sites", key, "dear_hours"), "is not between 0 and 24 hours", "for example 6 hour")
     if chosen and site.ramp is not None:
         add(("sites", key, "ramp"), "a site with phases or halls to choose from cannot have a ramp", "state the phases")
     for name, source in site.sources.items():

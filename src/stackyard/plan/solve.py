@@ -16,10 +16,11 @@ import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, put, reached, run, solver
+from stackyard.plan.highs import Reached, hand_over, heed, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
+from stackyard.words import number, phrase
 
 Progress = Callable[[str], None]
 Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
@@ -55,6 +56,7 @@ class Solved:
 
         With `only_upper` campaigns may run on less than their least cluster where there is not enough for it.
         """
+        heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
         highs, shape, basis = self._warm()
@@ -111,24 +113,36 @@ def solve_warm(
     progress: Progress | None = None,
 ) -> Solved:
     """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to; `choices` are those of
-    another plan (`Solved.choices`) that stand as they are."""
+    another plan (`Solved.choices`), all or some, that stand as they are."""
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     formulation = formulate(problem)
     program, choice = formulation.program, None
     rows, columns = program.shape
-    tell(f"{columns:,} decisions and {rows:,} balances and limits; solving")
+    tell(
+        phrase(
+            "{columns} decisions and {rows} balances and limits; solving",
+            columns=number(f"{columns:,}"),
+            rows=number(f"{rows:,}"),
+        )
+    )
     if choices:
         program = program.fixed(choices)
-    elif program.whole.any():
-        choice = best_choice(formulation, time_limit, gap)
-        tell(f"{int(program.whole.sum()):,} choices made to a gap of {choice.gap:.1e}; solving for the prices")
+    if program.whole.any():
+        choice = best_choice(replace(formulation, program=program), time_limit, gap)
+        tell(
+            phrase(
+                "{n} choices made to a gap of {gap}; solving for the prices",
+                n=number(f"{int(program.whole.sum()):,}"),
+                gap=number(f"{choice.gap:.1e}"),
+            )
+        )
         made = _without_idle_runs(problem, formulation.decisions(choice.values))
         program = program.fixed({name: _solver_values(made, name, formulation) for name in WHOLE})
     highs = solver(program, solver=METHOD, time_limit=np.inf if time_limit is None else time_limit)
     run(highs)
     plan = planned(formulation, reached(highs), time.perf_counter() - start, choice)
-    tell(f"solved in {plan.seconds:.1f} s")
+    tell(phrase("solved in {seconds} s", seconds=number(f"{plan.seconds:.1f}")))
     if choices or choice is not None:
         return Solved(plan, formulation)
     put(highs, time_limit=np.inf, solver="simplex")
@@ -172,7 +186,9 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
         "iterations": str(found.iterations),
     }
     if choice is not None:
-        notes["choices"] = f"{int(program.whole.sum()):,} whole decisions: {choice.status}"
+        notes["choices"] = phrase(
+            "{n} whole decisions: {status}", n=number(f"{int(program.whole.sum()):,}"), status=choice.status
+        )
     return Plan(
         decisions=decisions,
         flows=flows(problem, decisions),

@@ -173,7 +173,14 @@ def _training(training: Sequence[Compared]) -> Table:
 
 def _gone(found: Comparison) -> list[Block]:
     columns = (Column("source"), Column("reason"), Column("rows", "", 0))
+    where = ("rows", "compared", "excluded", "without an answer", "not expressed")
+    went: list[tuple[Cell, ...]] = [
+        (line.source, line.rows, line.compared, line.excluded, line.unanswered, line.left_out)
+        for line in found.account()
+    ]
     return [
+        Table("Where every row went", (Column("source"), *(Column(name, "", 0) for name in where)), tuple(went)),
         Table("Excluded for a stated defect", columns, tuple(found.excluded())),
+        Table("Without an answer", columns, tuple(found.unanswered())),
         Table("Cannot be expressed", columns, tuple(found.left_out)),
     ]

@@ -12,12 +12,14 @@ from stackyard.report.choices import choices
 from stackyard.report.confidence import confidence, distinct, method, sources
 from stackyard.report.document import Block, Cell, Column, KeyFigure, KeyFigures, Report, Section, Table
 from stackyard.report.flow import chain
+from stackyard.report.models import models
 from stackyard.report.monthly import monthly
 from stackyard.report.scale import Scale, decimals, say, scale, share
 from stackyard.report.sections import built, demand, footprint, memory, money, spend
 from stackyard.report.sites import power
 from stackyard.report.view import View
 from stackyard.source import Fact, weakest
+from stackyard.words import day, joined, month, number, phrase
 
 
 def build(
@@ -36,16 +38,27 @@ def build(
     reproduce: str = "",
     digests: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """The report of a plan. `year` chooses the Sankey's December; without an explanation its sections are left out."""
+    """The report of a plan. `year` chooses the Sankey's December; without an explanation its sections are left out.
+
+    Its texts remember how they were made: `document.in_language` says them in another language.
+    """
     facts = distinct(provenance)
     view = View.of(problem, plan, weakest(fact.grade for fact in facts) if facts else None)
     cited = sources(facts)
-    made = [("Problem", plan.problem_digest), *digests]
+    made = [(phrase("Problem"), plan.problem_digest), *digests]
     solver = [
-        ("Solver", plan.solver),
-        ("Result", f"{plan.status}, relative gap {plan.gap:.1e}, {plan.seconds:.1f} s"),
-        *((("Choices", plan.notes["choices"]),) if "choices" in plan.notes else ()),
-        ("Net present cost", _objective(view, plan)),
+        (phrase("Solver"), plan.solver),
+        (
+            phrase("Result"),
+            phrase(
+                "{status}, relative gap {gap}, {seconds} s",
+                status=phrase("optimal") if plan.status == "optimal" else plan.status,
+                gap=number(f"{plan.gap:.1e}"),
+                seconds=number(f"{plan.seconds:.1f}"),
+            ),
+        ),
+        *(((phrase("Choices"), plan.notes["choices"]),) if "choices" in plan.notes else ()),
+        (phrase("Net present cost"), _objective(view, plan)),
     ]
     sections = [
         headline(view, explanation),
@@ -55,6 +68,7 @@ def build(
         *([limits.binds(view, explanation)] if explanation is not None else []),
         chain(view, year),
         built(view),
+        *models(view, problem, plan),
         *choices(view, plan),
         money(view),
         footprint(view),
@@ -62,7 +76,7 @@ def build(
     if facts:
         sections.append(confidence(facts, len(cited)))
     sections.append(method(not_modelled, remarks, audit, solver, made, reproduce))
-    return Report(title, subtitle, date, tuple(sections), cited, tuple(made), (monthly(view),))
+    return Report(title, subtitle, day(date), tuple(sections), cited, tuple(made), (monthly(view),))
 
 
 def headline(view: View, explanation: Explanation | None) -> Section:
@@ -71,15 +85,19 @@ def headline(view: View, explanation: Explanation | None) -> Section:
     if explanation is not None:
         blocks += [limits.by_year_table(view, explanation), limits.reasons(explanation)]
     blocks.append(by_year_table(view))
-    return Section("headline", "In one minute", _answer(view, explanation), tuple(blocks))
+    return Section("headline", phrase("In one minute"), _answer(view, explanation), tuple(blocks))
 
 
 def _answer(view: View, explanation: Explanation | None) -> str:
     served, asked = (view.array(name).sum(axis=0) for name in ("served", "demand"))
     part = share(float(served[-1] / asked[-1])) if asked[-1] > 0 else "–"
-    what = f"the plan serves {say(float(served[-1]), 'tokens/day')}, {part} of what is asked for."
-    limited = "" if explanation is None else f"{limits.answer(explanation.years)}. "
-    return f"{limited}By {view.months[-1]} {what}"
+    serves = phrase(
+        "By {month} the plan serves {tokens}, {part} of what is asked for.",
+        month=month(view.months[-1]),
+        tokens=say(float(served[-1]), "tokens/day"),
+        part=part,
+    )
+    return serves if explanation is None else joined(". ", [limits.answer(explanation.years), serves])
 
 
 def key_figures(view: View) -> KeyFigures:
@@ -88,15 +106,37 @@ def key_figures(view: View) -> KeyFigures:
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
     used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.energised.sum(axis=0)[-1]
     drawn, delivered = view.array("draw").sum(), view.delivered.sum()
-    end, firm = view.months[-1], view.array("capacity").any()
-    room = f"of {say(float(energised), 'W')} energised{' from the grid' if firm else ''}"
+    end, there = month(view.months[-1]), say(float(energised), "W")
+    firm = view.array("capacity").any()
+    room = (
+        phrase("at peak in {month}, of {power} energised from the grid", month=end, power=there)
+        if firm
+        else phrase("at peak in {month}, of {power} energised", month=end, power=there)
+    )
+    of = phrase("in {month}, of {tokens}", month=end, tokens=say(float(asked[-1]), "tokens/day"))
+    paid = phrase("{years}; USD of today: {money}", years=view.span, money=say(_present(view), "USD"))
     items = (
-        _key("Tokens served", float(served[-1]), "tokens/day", f"in {end}, of {say(float(asked[-1]), 'tokens/day')}"),
-        KeyFigure("Share of demand served", share(total), "", f"of all tokens asked for in {view.span}"),
-        _key("Accelerators in place", float(view.installed[:, -1].sum()), "accelerators", f"in {end}"),
-        _key("Site power in use", float(used), "W", f"at peak in {end}, {room}"),
-        _key("HBM stacks drawn", float(drawn), "stacks", f"of {say(float(delivered), 'stacks')} delivered"),
-        _key("Spending", float(spend(view).sum()), "USD", f"{view.span}; USD of today: {say(_present(view), 'USD')}"),
+        KeyFigure(phrase("Tokens served"), say(float(served[-1]), "tokens/day"), "", of),
+        KeyFigure(
+            phrase("Share of demand served"),
+            share(total),
+            "",
+            phrase("of all tokens asked for in {years}", years=view.span),
+        ),
+        KeyFigure(
+            phrase("Accelerators in place"),
+            say(float(view.installed[:, -1].sum()), "accelerators"),
+            "",
+            phrase("in {month}", month=end),
+        ),
+        KeyFigure(phrase("Site power in use"), say(float(used), "W"), "", room),
+        KeyFigure(
+            phrase("HBM stacks drawn"),
+            say(float(drawn), "stacks"),
+            "",
+            phrase("of {stacks} delivered", stacks=say(float(delivered), "stacks")),
+        ),
+        KeyFigure(phrase("Spending"), say(float(spend(view).sum()), "USD"), "", paid),
     )
     return KeyFigures(items, view.grade)
 
@@ -109,18 +149,13 @@ def _present(view: View) -> float:
 def _objective(view: View, plan: Plan) -> str:
     """What the plan minimises, in words and dollars."""
     assert view.whole is not None
-    return (
-        f"{say(plan.objective, 'USD')} of today: all months to {view.whole.months[-1]}, the price of unserved tokens "
-        f"included, less {say(plan.residual_value, 'USD')} of what is still in life then"
+    return phrase(
+        "{cost} of today: all months to {month}, the price of unserved tokens included, less {rest} of what is still "
+        "in life then",
+        cost=say(plan.objective, "USD"),
+        month=month(view.whole.months[-1]),
+        rest=say(plan.residual_value, "USD"),
     )
-
-
-def _key(label: str, value: float, unit: str, detail: str) -> KeyFigure:
-    words = say(value, unit)
-    if unit == "USD":
-        return KeyFigure(label, words, "", detail)
-    number, _, rest = words.partition(" ")
-    return KeyFigure(label, number, rest, detail)
 
 
 def by_year_table(view: View) -> Table:
@@ -128,15 +163,15 @@ def by_year_table(view: View) -> Table:
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     used, energised = view.array("site_power_peak").sum(axis=0), view.energised.sum(axis=0)
     kinds = (
-        ("Asked for*", "tokens/day", view.year_end(asked)),
-        ("Served*", "tokens/day", view.year_end(served)),
-        ("Share served", "%", 100 * view.served_share),
-        ("Accelerators*", "accelerators", view.year_end(view.installed.sum(axis=0))),
-        ("Power energised*", "W", view.year_end(energised)),
-        ("Power in use*", "W", view.year_end(used)),
-        ("Stacks delivered", "stacks", view.yearly(view.delivered.sum(axis=0))),
-        ("Stacks drawn", "stacks", view.yearly(view.array("draw").sum(axis=(0, 1)))),
-        ("Spending", "USD", view.yearly(spend(view))),
+        (phrase("Asked for*"), "tokens/day", view.year_end(asked)),
+        (phrase("Served*"), "tokens/day", view.year_end(served)),
+        (phrase("Share served"), "%", 100 * view.served_share),
+        (phrase("Accelerators*"), "accelerators", view.year_end(view.installed.sum(axis=0))),
+        (phrase("Power energised*"), "W", view.year_end(energised)),
+        (phrase("Power in use*"), "W", view.year_end(used)),
+        (phrase("Stacks delivered"), "stacks", view.yearly(view.delivered.sum(axis=0))),
+        (phrase("Stacks drawn"), "stacks", view.yearly(view.array("draw").sum(axis=(0, 1)))),
+        (phrase("Spending"), "USD", view.yearly(spend(view))),
     )
     units = [Scale(1.0, "%") if unit == "%" else scale(values, unit) for _, unit, values in kinds]
     shown = [unit.of(values) for unit, (_, _, values) in zip(units, kinds, strict=True)]
@@ -144,5 +179,5 @@ def by_year_table(view: View) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (year, *(values[k] for values in shown)) for k, year in enumerate(view.years)
     )
-    note = "* In December, power at the day's peak; the rest over the year."
-    return Table("The plan by year", (Column("Year"), *columns), rows, note, view.grade)
+    note = phrase("* In December, power at the day's peak; the rest over the year.")
+    return Table(phrase("The plan by year"), (Column(phrase("Year")), *columns), rows, note, view.grade)

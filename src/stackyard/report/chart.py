@@ -32,6 +32,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.spread import named
 from stackyard.report.style import FONT, INK, QUIET, RULE, html
+from stackyard.words.spoken import Words
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "service": ("#1f4e79", "#7fb2e0", "#0f7f86", "#b9d6ee", "#3f6fb5", "#8fcfcf"),
@@ -77,11 +78,11 @@ def _ids(figure: Figure) -> list[str]:
     return [] if isinstance(data, Strip | Waterfall | Fan | Tornado) else [series.id for series in data.series]
 
 
-def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
+def legend(figure: Figure, palette: Colours, words: Words) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
     data = figure.data
     if isinstance(data, Fan | Tornado):
-        return spread.legend(data)
+        return spread.legend(data, words)
     if isinstance(data, Sankey | Strip | Waterfall):
         return []
     if isinstance(data, Map):
@@ -94,12 +95,13 @@ def legend(figure: Figure, palette: Colours) -> list[tuple[str, str, str]]:
     return limits + (solid[::-1] if stacked else solid)
 
 
-def draw(figure: Figure, palette: Colours, with_legend: bool = True) -> go.Figure:
+def draw(figure: Figure, palette: Colours, words: Words, with_legend: bool = True) -> go.Figure:
     """The plotly figure, without a title: whoever shows it has the caption."""
     kind: Callable[..., go.Figure] = KINDS[type(figure.data)]
-    drawn = kind(figure.data, palette)
+    drawn = kind(figure.data, palette, words)
     drawn.update_layout(
         template="none",
+        separators=words.digits(".,"),
         font={"family": FONT, "size": 12, "color": QUIET},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -118,20 +120,20 @@ def library() -> str:
     return str(get_plotlyjs())
 
 
-def _lines(data: Lines, palette: Colours) -> go.Figure:
+def _lines(data: Lines, palette: Colours, words: Words) -> go.Figure:
     drawn = go.Figure([_line(series, data, palette[series.id]) for series in data.series])
     _limits(drawn, data)
-    return _axes(drawn, data)
+    return _axes(drawn, data, words)
 
 
-def _curves(data: Curves, palette: Colours) -> go.Figure:
+def _curves(data: Curves, palette: Colours, words: Words) -> go.Figure:
     """Lines over numbers; the marks as upright dashed lines with their words."""
-    drawn = _lines(data, palette)
+    drawn = _lines(data, palette, words)
     drawn.update_xaxes(type="linear", tickformat=",~r", hoverformat=",.3~f", dtick=None, ticklabelmode="instant")
     drawn.update_xaxes(title={"text": html(data.x_title), "font": {"color": QUIET, "size": 12}})
-    for at, words in data.marks:
+    for at, said in data.marks:
         label = {
-            "text": html(words),
+            "text": html(said),
             "font": {"color": INK, "size": 12},
             "textangle": 0,
             "textposition": "end",
@@ -141,7 +143,7 @@ def _curves(data: Curves, palette: Colours) -> go.Figure:
     return drawn
 
 
-def _areas(data: StackedArea, palette: Colours) -> go.Figure:
+def _areas(data: StackedArea, palette: Colours, words: Words) -> go.Figure:
     drawn = go.Figure()
     for series in data.series:
         drawn.add_scatter(
@@ -155,10 +157,10 @@ def _areas(data: StackedArea, palette: Colours) -> go.Figure:
             hovertemplate=_hover(series, data),
         )
     _limits(drawn, data)
-    return _axes(drawn, data)
+    return _axes(drawn, data, words)
 
 
-def _bars(data: Bars, palette: Colours) -> go.Figure:
+def _bars(data: Bars, palette: Colours, words: Words) -> go.Figure:
     drawn = go.Figure()
     for series in data.series:
         drawn.add_bar(
@@ -170,7 +172,7 @@ def _bars(data: Bars, palette: Colours) -> go.Figure:
         )
     _limits(drawn, data, mode="lines+markers")
     drawn.update_layout(barmode="stack", bargap=0.45)
-    return _axes(drawn, data)
+    return _axes(drawn, data, words)
 
 
 def _line(series: Series, data: Lines, colour: str, dash: str = "solid", mode: str = "lines") -> go.Scatter:
@@ -194,7 +196,7 @@ def _hover(series: Series, data: Lines) -> str:
     return f"{html(series.name)}: %{{y:,.3~f}}{unit}<extra></extra>"
 
 
-def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
+def _axes(drawn: go.Figure, data: Lines, words: Words) -> go.Figure:
     """Years below, horizontal rules only, the unit written above the axis instead of up its side."""
     by_year = isinstance(data, Bars)
     drawn.update_layout(
@@ -204,7 +206,7 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
         xaxis={
             "type": "category" if by_year else "date",
             "tickformat": "" if by_year else "%Y",
-            "hoverformat": "" if by_year else "%B %Y",
+            "hoverformat": "" if by_year else words("%B %Y"),
             "dtick": None if by_year else "M12",
             "showgrid": False,
             "linecolor": QUIET,
@@ -227,7 +229,7 @@ def _axes(drawn: go.Figure, data: Lines) -> go.Figure:
     return named(drawn, f"{data.y_title} ({data.unit})" if data.unit else data.y_title)
 
 
-def _strip(data: Strip, palette: Colours) -> go.Figure:
+def _strip(data: Strip, palette: Colours, words: Words) -> go.Figure:
     rows = [_wrapped(row, 16) or " " for row in data.rows]
     drawn = go.Figure(
         go.Heatmap(
@@ -241,7 +243,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
             xgap=1,
             ygap=3,
             showscale=False,
-            hovertemplate="%{x|%B %Y}<br>%{customdata}<extra></extra>",
+            hovertemplate="%{x|" + words("%B %Y") + "}<br>%{customdata}<extra></extra>",
         )
     )
     if data.binding:
@@ -266,7 +268,7 @@ def _strip(data: Strip, palette: Colours) -> go.Figure:
     return drawn
 
 
-def _map(data: Map, palette: Colours) -> go.Figure:
+def _map(data: Map, palette: Colours, words: Words) -> go.Figure:
     unit = html(data.unit)
     drawn = go.Figure(
         go.Contour(
@@ -299,7 +301,7 @@ def _map(data: Map, palette: Colours) -> go.Figure:
     axis = {
         "type": "log",
         "tickvals": [2.0**k for k in range(-2, 18)],
-        "ticktext": [f"{2.0**k:,g}" for k in range(-2, 18)],
+        "ticktext": [words.digits(f"{2.0**k:,g}") for k in range(-2, 18)],
         "showgrid": False,
         "zeroline": False,
         "linecolor": QUIET,
@@ -318,8 +320,8 @@ def _map(data: Map, palette: Colours) -> go.Figure:
     return named(drawn, data.y_title)
 
 
-def _parity(data: Parity, palette: Colours) -> go.Figure:
-    drawn = go.Figure()
+def _parity(data: Parity, palette: Colours, words: Words) -> go.Figure:
+    drawn, measured, predicted = go.Figure(), words("measured"), words("predicted")
     every = [value for cloud in data.clouds for value in (*cloud.measured, *cloud.predicted)]
     low, high = min(every, default=1.0) / 1.3, max(every, default=1.0) * 1.3
     for factor, dash in ((1.0, "solid"), (data.band, "dot"), (1 / data.band, "dot")):
@@ -332,8 +334,8 @@ def _parity(data: Parity, palette: Colours) -> go.Figure:
             mode="markers",
             marker={"size": 5, "color": palette[cloud.id], "opacity": 0.55},
             text=[html(text) for text in cloud.texts],
-            hovertemplate="%{text}<br>measured %{x:,.4~r}, predicted %{y:,.4~r} "
-            + f"{html(data.unit)}<extra>{html(cloud.name)}</extra>",
+            hovertemplate=f"%{{text}}<br>{measured} %{{x:,.4~r}}, {predicted} %{{y:,.4~r}} "
+            f"{html(data.unit)}<extra>{html(cloud.name)}</extra>",
         )
     axis = {
         "type": "log",
@@ -350,13 +352,13 @@ def _parity(data: Parity, palette: Colours) -> go.Figure:
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=480,
         hovermode="closest",
-        xaxis={**axis, "title": {"text": html(f"measured ({data.unit})"), "standoff": 8}},
+        xaxis={**axis, "title": {"text": html(f"{measured} ({data.unit})"), "standoff": 8}},
         yaxis=axis,
     )
-    return named(drawn, f"predicted ({data.unit})")
+    return named(drawn, f"{predicted} ({data.unit})")
 
 
-def _sankey(data: Sankey, palette: Colours) -> go.Figure:
+def _sankey(data: Sankey, palette: Colours, words: Words) -> go.Figure:
     place = {node.id: i for i, node in enumerate(data.nodes)}
     unit = html(data.unit)
     stages = max((node.stage for node in data.nodes), default=0)

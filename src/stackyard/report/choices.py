@@ -9,7 +9,9 @@ from stackyard.plan.problem import SITE, A, C, O, S
 from stackyard.quantity import DAY
 from stackyard.report.document import Block, Cell, Column, Note, Section, Table
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import View, listed
+from stackyard.report.view import View
+from stackyard.words import joined, listed, month, number, phrase, to
+from stackyard.words import share as per_cent
 
 
 def choices(view: View, plan: Plan) -> tuple[Section, ...]:
@@ -17,22 +19,41 @@ def choices(view: View, plan: Plan) -> tuple[Section, ...]:
     tables = [table for table in (_options(view), _contracts(view), _campaigns(view)) if table.rows]
     if not tables:
         return ()
-    return (Section("choices", "Choices and contracts", _lead(view), (*tables, *_gap(plan))),)
+    return (Section("choices", phrase("Choices and contracts"), _lead(view), (*tables, *_gap(plan))),)
 
 
 def _lead(view: View) -> str:
-    taken = [view.name(id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes > 0.5]
-    left = [view.name(id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes < 0.5]
-    parts = [f"Chosen: {listed(taken)}." if taken else "", f"Not chosen: {listed(left)}." if left else ""]
+    taken = [_choice(view, id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes > 0.5]
+    left = [_choice(view, id_) for id_, yes in zip(view.ids(O), view.array("chosen"), strict=True) if yes < 0.5]
+    parts = [phrase("Chosen: {names}.", names=listed(taken))] if taken else []
+    parts += [phrase("Not chosen: {names}.", names=listed(left))] if left else []
     host = view.array("host")
     for c, id_ in enumerate(view.ids(C)):
         where = np.argwhere(host[:, :, c] > 0.5)
         if where.size:
             a, i = where[0]
-            parts.append(f"{view.name(id_)} runs on {view.name(view.ids(A)[a])} at {view.name(view.ids(SITE)[i])}.")
+            parts.append(
+                phrase(
+                    "{campaign} runs on {accelerator} at {site}.",
+                    campaign=view.name(id_),
+                    accelerator=view.name(view.ids(A)[a]),
+                    site=view.name(view.ids(SITE)[i]),
+                )
+            )
         else:
-            parts.append(f"{view.name(id_)} is not run.")
-    return " ".join(part for part in parts if part)
+            parts.append(phrase("{campaign} is not run.", campaign=view.name(id_)))
+    return joined(" ", parts)
+
+
+def _choice(view: View, id_: str) -> str:
+    """What a choice is called, from its id: contract/SUPPLY, hall/PLACE or phase/PLACE/MONTH."""
+    kind, _, at = id_.partition("/")
+    place, _, since = at.rpartition("/")
+    if kind == "contract":
+        return phrase("Contract: {supply}", supply=view.name(at))
+    if kind == "hall":
+        return phrase("Hall: {site}", site=view.name(at))
+    return phrase("Phase of {month}: {site}", month=month(since), site=view.name(place))
 
 
 def _options(view: View) -> Table:
@@ -43,21 +64,29 @@ def _options(view: View) -> Table:
     free = view.array("option_least") < view.array("option_most")
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            view.name(id_),
-            ("yes" if view.array("chosen")[o] > 0.5 else "no") + ("" if free[o] else " (decided before)"),
+            _choice(view, id_),
+            _taken(bool(view.array("chosen")[o] > 0.5), bool(free[o])),
             float(fees[o] / unit.factor),
             say(float(power[o]), "W") if power[o] > 0 else say(float(stacks[o]), "stacks") if stacks[o] > 0 else None,
         )
         for o, id_ in enumerate(view.ids(O))
     )
     columns = (
-        Column("Choice"),
-        Column("Chosen"),
-        Column("Fees less penalties received", unit.unit, decimals(unit.of(fees))),
-        Column("Brings"),
+        Column(phrase("Choice")),
+        Column(phrase("Chosen")),
+        Column(phrase("Fees less penalties received"), unit.unit, decimals(unit.of(fees))),
+        Column(phrase("Brings")),
     )
-    note = "Fees of the horizon, not discounted; below zero where a maker's penalty for lateness is more than the fee."
-    return Table("What was to choose", columns, rows, note, view.grade)
+    note = phrase(
+        "Fees of the horizon, not discounted; below zero where a maker's penalty for lateness is more than the fee."
+    )
+    return Table(phrase("What was to choose"), columns, rows, note, view.grade)
+
+
+def _taken(chosen: bool, free: bool) -> str:
+    if free:
+        return phrase("yes") if chosen else phrase("no")
+    return phrase("yes (decided before)") if chosen else phrase("no (decided before)")
 
 
 def _contracts(view: View) -> Table:
@@ -81,10 +110,19 @@ def _contracts(view: View) -> Table:
     ]
     counts = tuple(
         Column(title, stacks.unit, decimals(stacks.of(offered)))
-        for title in ("Offered", "Taken", "Short of the minimum")
+        for title in (phrase("Offered"), phrase("Taken"), phrase("Short of the minimum"))
     )
-    money = tuple(Column(title, usd.unit, decimals(usd.of(paid))) for title in ("Paid", "of it for what was not taken"))
-    return Table("Contracts by year", (Column("Supply"), Column("Year"), *counts, *money), tuple(rows), "", view.grade)
+    money = tuple(
+        Column(title, usd.unit, decimals(usd.of(paid)))
+        for title in (phrase("Paid"), phrase("of it for what was not taken"))
+    )
+    return Table(
+        phrase("Contracts by year"),
+        (Column(phrase("Supply")), Column(phrase("Year")), *counts, *money),
+        tuple(rows),
+        "",
+        view.grade,
+    )
 
 
 def _campaigns(view: View) -> Table:
@@ -104,7 +142,7 @@ def _campaigns(view: View) -> Table:
             (
                 view.name(id_),
                 place,
-                f"{view.months[at[0]]} to {view.months[at[-1]]}" if at.size else "–",
+                to(view.months[at[0]], view.months[at[-1]]) if at.size else "–",
                 float(cluster[c, at].mean()) if at.size else None,
                 share(1.0 - undone),
                 float(late),
@@ -112,23 +150,24 @@ def _campaigns(view: View) -> Table:
             )
         )
     columns = (
-        Column("Training campaign"),
-        Column("Runs on, at"),
-        Column("Months"),
-        Column("Accelerators"),
-        Column("Done"),
-        Column("Months late"),
-        Column("Accelerator-years"),
+        Column(phrase("Training campaign")),
+        Column(phrase("Runs on, at")),
+        Column(phrase("Months")),
+        Column(phrase("Accelerators")),
+        Column(phrase("Done")),
+        Column(phrase("Months late")),
+        Column(phrase("Accelerator-years")),
     )
-    return Table("Training", columns, tuple(rows), "", view.grade)
+    return Table(phrase("Training"), columns, tuple(rows), "", view.grade)
 
 
 def _gap(plan: Plan) -> tuple[Block, ...]:
     if "choices" not in plan.notes:
-        return (Note("Nothing whole was left to choose: the plan is the optimum of a linear program."),)
-    text = (
-        f"{plan.notes['choices'].partition(':')[0]} were made by an integer program: no other choice makes the plan "
-        f"cheaper by more than {plan.gap:.2%}. Prices, rents and what steps are worth come from the linear program "
-        "with these choices as they are."
+        return (Note(phrase("Nothing whole was left to choose: the plan is the optimum of a linear program.")),)
+    text = phrase(
+        "{n} whole decisions were made by an integer program: no other choice makes the plan cheaper by more than "
+        "{gap}. Prices, rents and what steps are worth come from the linear program with these choices as they are.",
+        n=number(plan.notes["choices"].partition(" ")[0]),
+        gap=per_cent(f"{plan.gap:.2%}"),
     )
     return (Note(text),)

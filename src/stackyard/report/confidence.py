@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stackyard.quantity import UnitError
 from stackyard.report.document import Block, Cell, Column, Note, Paragraph, Section, Table
 from stackyard.report.scale import plain
-from stackyard.report.view import listed
 from stackyard.source import Fact, Grade, Source
+from stackyard.words import capital, joined, listed, number, phrase
 
 _MOST = 20  # rows of the table of widest ranges
 _FREE = "FREE PARAMETER"  # how the note of a number starts that the scenario leaves to the reader
@@ -55,7 +55,11 @@ def standing(facts: Sequence[Fact]) -> str:
     """How many of the numbers behind an answer are our own judgement, in a sentence."""
     used = numbers(facts)
     assumed = sum(each.fact.grade is Grade.ASSUMED for each in used)
-    return f"◆ {assumed} of the {len(used)} numbers behind this are assumed: our own judgement, listed in the report."
+    return phrase(
+        "◆ {n} of the {all} numbers behind this are assumed: our own judgement, listed in the report.",
+        n=assumed,
+        all=len(used),
+    )
 
 
 def confidence(provenance: Sequence[Fact], cited: int) -> Section:
@@ -64,52 +68,92 @@ def confidence(provenance: Sequence[Fact], cited: int) -> Section:
     assumed = sorted((each for each in used if each.fact.grade is Grade.ASSUMED), key=_doubt)
     ranged = sorted((each for each in used if _range(each.fact) > 0), key=_doubt)
     counts = [(grade, sum(each.fact.grade is grade for each in used)) for grade in Grade]
-    told = listed([f"{count} {grade.label}" for grade, count in counts if count])
+    told = listed([phrase("{n} {grade}", n=count, grade=graded(grade)) for grade, count in counts if count])
     blocks: list[Block] = [
         Paragraph(
-            f"The report rests on {len(used)} different numbers from {cited} documents: {told}. A result is as good as "
-            "the weakest number behind it, so every table and figure of results carries the mark of its weakest grade."
+            phrase(
+                "The report rests on {n} different numbers from {documents} documents: {told}. A result is as good as "
+                "the weakest number behind it, so every table and figure of results carries the mark of its weakest "
+                "grade.",
+                n=number(f"{len(used)}"),
+                documents=cited,
+                told=told,
+            )
         )
     ]
     if ranged:
-        title = f"The {min(_MOST, len(ranged))} widest ranges among the numbers used"
-        blocks.append(Table(title, _COLUMNS, tuple(map(_row, ranged[:_MOST])), "Range = (high − low) / value."))
+        title = phrase("The {n} widest ranges among the numbers used", n=min(_MOST, len(ranged)))
+        note = phrase("Range = (high − low) / value.")
+        blocks.append(Table(title, _COLUMNS, tuple(map(_row, ranged[:_MOST])), note))
     if assumed:
-        title = f"All {len(assumed)} assumed numbers" if len(assumed) > 1 else "The one assumed number"
+        many = phrase("All {n} assumed numbers", n=len(assumed))
+        title = many if len(assumed) > 1 else phrase("The one assumed number")
         blocks.append(
             Table(title, _COLUMNS, tuple(map(_row, assumed)), grade=Grade.ASSUMED, folded=len(assumed) > _MOST)
         )
-    return Section("confidence", "How sure is this", _lead(used, assumed, ranged), tuple(blocks))
+    return Section("confidence", phrase("How sure is this"), _lead(used, assumed, ranged), tuple(blocks))
 
 
 def _lead(used: Sequence[Used], assumed: Sequence[Used], ranged: Sequence[Used]) -> str:
-    free = [f"{each.free}, {_value(each.fact)} ({_ends(each.fact)})" for each in used if each.free]
-    one = f"The free parameter is the {free[0]}" if len(free) == 1 else f"Free parameters are {'; '.join(free)}"
+    free = [
+        phrase("{name}, {value} ({range})", name=each.free, value=_value(each.fact), range=_ends(each.fact))
+        for each in used
+        if each.free
+    ]
     judged = (
-        f"{len(assumed)} of the {len(used)} different numbers used are our own judgement"
+        phrase("{n} of the {all} different numbers used are our own judgement", n=len(assumed), all=len(used))
         if assumed
-        else (f"none of the {len(used)} different numbers used is our own judgement")
+        else phrase("none of the {all} different numbers used is our own judgement", all=len(used))
     )
     wide = sum(_range(each.fact) > 1 for each in ranged)
-    text = f"{judged}; {len(ranged)} state a range, {wide} of them wider than the number itself."
-    return f"{one}. {text}" if free else text[:1].upper() + text[1:]
+    text = phrase(
+        "{judged}; {n} state a range, {wide} of them wider than the number itself.",
+        judged=judged,
+        n=len(ranged),
+        wide=wide,
+    )
+    if not free:
+        return capital(text)
+    one = (
+        phrase("The free parameter is the {name}.", name=free[0])
+        if len(free) == 1
+        else phrase("Free parameters are {names}.", names=joined("; ", free))
+    )
+    return joined(" ", [one, text])
 
 
 _COLUMNS = (
-    Column("Number"),
-    Column("Value"),
-    Column("Range"),
-    Column("In doubt", "%", 0),
-    Column("Grade"),
-    Column("Sources"),
+    Column(phrase("Number")),
+    Column(phrase("Value")),
+    Column(phrase("Range")),
+    Column(phrase("In doubt"), "%", 0),
+    Column(phrase("Grade")),
+    Column(phrase("Sources")),
 )
 
 
 def _row(each: Used) -> tuple[Cell, ...]:
     fact, doubt = each.fact, 100 * _range(each.fact)
-    places = f"and in {each.more} more place{'s' * (each.more > 1)}" if each.more else ""
-    name = "\n".join((_named(fact), "; ".join(part for part in (fact.note, places) if part))).rstrip()
-    return (name, _value(fact), _ends(fact), doubt or None, fact.grade.label, fact.sources or None)
+    places = ""
+    if each.more:
+        many = each.more > 1
+        places = phrase("and in {n} more places", n=each.more) if many else phrase("and in 1 more place")
+    name = joined("\n", [_named(fact), joined("; ", [fact.note, places])])
+    return (name, _value(fact), _ends(fact), doubt or None, graded(fact.grade), fact.sources or None)
+
+
+def graded(grade: Grade) -> str:
+    """What a grade is called."""
+    return _GRADES[grade]
+
+
+_GRADES = {
+    Grade.MEASURED: phrase("measured"),
+    Grade.PUBLISHED: phrase("published"),
+    Grade.REPORTED: phrase("reported"),
+    Grade.ESTIMATED: phrase("estimated"),
+    Grade.ASSUMED: phrase("assumed"),
+}
 
 
 def _doubt(each: Used) -> tuple[bool, float, int, str]:
@@ -125,16 +169,18 @@ def _range(fact: Fact) -> float:
 
 
 def _named(fact: Fact) -> str:
-    return fact.path or "(stated in the scenario)"
+    return fact.path or phrase("(stated in the scenario)")
 
 
 def _value(fact: Fact) -> str:
     if fact.value is None:
-        return "not known"
+        return phrase("not known")
     values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
     shown = [plain(value, 6) for value in values]
-    text = shown[0] if len(shown) == 1 else f"{shown[0]} … {shown[-1]} ({len(shown)} values)"
-    return f"{text}{_unit(fact)}"
+    if len(shown) == 1:
+        return joined("", [shown[0], _unit(fact)])
+    ends = joined(" … ", [shown[0], shown[-1]])
+    return joined("", [phrase("{ends} ({n} values)", ends=ends, n=len(shown)), _unit(fact)])
 
 
 def _unit(fact: Fact) -> str:
@@ -143,9 +189,9 @@ def _unit(fact: Fact) -> str:
 
 def _ends(fact: Fact) -> str:
     if fact.low is None and fact.high is None:
-        return "not stated"
+        return phrase("not stated")
     ends = [plain(value, 6) if value is not None else "?" for value in (fact.low, fact.high)]
-    return f"{ends[0]} to {ends[1]}{_unit(fact)}"
+    return joined("", [phrase("{low} to {high}", low=ends[0], high=ends[1]), _unit(fact)])
 
 
 def method(
@@ -159,23 +205,29 @@ def method(
     """What is left out, whether the plan passed its audit, and how to get the same report again."""
     blocks: list[Block] = []
     if not_modelled:
-        blocks.append(Table("Not modelled yet", (Column("Left out of this plan"),), tuple((t,) for t in not_modelled)))
+        blocks.append(
+            Table(
+                phrase("Not modelled yet"),
+                (Column(phrase("Left out of this plan")),),
+                tuple((t,) for t in not_modelled),
+            )
+        )
     if remarks:
-        blocks.append(Table("Remarks on this plan", (Column("Remark"),), tuple((text,) for text in remarks)))
+        blocks.append(
+            Table(phrase("Remarks on this plan"), (Column(phrase("Remark")),), tuple((text,) for text in remarks))
+        )
     if audit:
-        blocks.append(Paragraph(f"Audit: {audit}"))
+        blocks.append(Paragraph(phrase("Audit: {text}", text=audit)))
     rows = tuple((what, value) for what, value in (*solver, *digests) if value)
-    blocks.append(Table("How it was made", (Column("What"), Column("Value")), rows))
+    blocks.append(Table(phrase("How it was made"), (Column(phrase("What")), Column(phrase("Value"))), rows))
     if reproduce:
-        blocks.append(Note(f"To make this report again: {reproduce}"))
-    left = (
-        f"{len(not_modelled)} things are not modelled yet"
-        if len(not_modelled) != 1
-        else "One thing is not modelled yet"
-    )
-    lead = (
-        f"{left}; what is modelled can be repeated from the inputs below."
-        if not_modelled
-        else ("The same inputs give the same report.")
-    )
-    return Section("method", "Limits and method", lead, tuple(blocks))
+        blocks.append(Note(phrase("To make this report again: {command}", command=reproduce)))
+    lead = phrase("The same inputs give the same report.")
+    if len(not_modelled) == 1:
+        lead = phrase("One thing is not modelled yet; what is modelled can be repeated from the inputs below.")
+    elif not_modelled:
+        lead = phrase(
+            "{n} things are not modelled yet; what is modelled can be repeated from the inputs below.",
+            n=len(not_modelled),
+        )
+    return Section("method", phrase("Limits and method"), lead, tuple(blocks))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from stackyard.source import Grade, Source
+from stackyard.words import joined, month, phrase
+from stackyard.words.spoken import Words, say_in
 
 # Text, a number in the column's unit, nothing known (None), or the documents that a number was read in.
 Cell: TypeAlias = str | float | tuple[Source, ...] | None
@@ -31,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for."""
+    """Rows of cells under columns. `folded` tables are reference: formats may keep them closed until asked for.
+
+    A `note_aside` is about columns that are `aside`: the note is left out with them.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -39,6 +44,7 @@ class Table:
     note: str = ""
     grade: Grade | None = None
     folded: bool = False
+    note_aside: bool = False
 
     def __post_init__(self) -> None:
         ragged = [row for row in self.rows if len(row) != len(self.columns)]
@@ -101,12 +107,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """From the first value to the last by steps: `values` are the first total, what each step adds, and the last."""
+    """From the first value to the last by steps: `values` are the first total, what each step adds, and the last.
+
+    Steps up are drawn in the colour of what is worse, or with `rise_is_good` in that of what is better.
+    """
 
     x: tuple[str, ...]
     values: tuple[float, ...]
     y_title: str
     unit: str
+    rise_is_good: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,12 +298,18 @@ class Report:
     @property
     def tables(self) -> Iterator[tuple[Section, Table]]:
         """Every table with its section; a figure counts as the table of its numbers."""
+        words = Words(self.language)
         for section in self.sections:
             for block in section.blocks:
                 if isinstance(block, Table):
                     yield section, block
                 elif isinstance(block, Figure):
-                    yield section, numbers(block)
+                    yield section, say_in(numbers(block), words)
+
+
+def in_language(report: Report, code: str) -> Report:
+    """The report with every text of it said in a language, 'de' or 'ko'; 'en' is as it was written."""
+    return replace(report if code == "en" else say_in(report, Words(code)), language=code)
 
 
 def numbers(figure: Figure) -> Table:
@@ -303,31 +319,40 @@ def numbers(figure: Figure) -> Table:
     rows: list[tuple[Cell, ...]]
     if isinstance(data, Sankey):
         names = {node.id: node.name for node in data.nodes}
-        columns = (Column("From"), Column("To"), Column("Amount", data.unit, 2))
+        columns = (Column(phrase("From")), Column(phrase("To")), Column(phrase("Amount"), data.unit, 2))
         rows = [(names[start], names[end], amount) for start, end, amount in data.links]
     elif isinstance(data, Strip):
-        columns = (Column("Month"), *(Column(name) for name in data.rows))
-        rows = [(x, *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
+        columns = (Column(phrase("Month")), *(Column(name) for name in data.rows))
+        rows = [(month(x), *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
     elif isinstance(data, Waterfall):
-        columns = (Column("Step"), Column(data.y_title, data.unit, 3))
+        columns = (Column(phrase("Step")), Column(data.y_title, data.unit, 3))
         rows = list(zip(data.x, data.values, strict=True))
     elif isinstance(data, Fan):
         ends = [
-            (f"{name}, {end}", values)
+            (joined(", ", [name, end]), values)
             for name, *both in data.bands
-            for end, values in zip(("low", "high"), both, strict=True)
+            for end, values in zip((phrase("low"), phrase("high")), both, strict=True)
         ]
-        every = [*ends, ("Median", data.middle), *((each.name, each.values) for each in data.limits)]
-        columns = (Column("Month"), *(Column(name, data.unit, 2) for name, _ in every))
-        rows = [(x, *(values[i] for _, values in every)) for i, x in enumerate(data.x)]
+        every = [*ends, (phrase("Median"), data.middle), *((each.name, each.values) for each in data.limits)]
+        columns = (Column(phrase("Month")), *(Column(name, data.unit, 2) for name, _ in every))
+        rows = [(month(x), *(values[i] for _, values in every)) for i, x in enumerate(data.x)]
     elif isinstance(data, Tornado):
-        columns = (Column("Input"), Column("Low end", data.unit, 2), Column("High end", data.unit, 2))
+        columns = (
+            Column(phrase("Input")),
+            Column(phrase("Low end"), data.unit, 2),
+            Column(phrase("High end"), data.unit, 2),
+        )
         rows = list(data.rows)
     elif isinstance(data, Map):
         columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
         rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
     elif isinstance(data, Parity):
-        columns = (Column("Group"), Column("Measured", data.unit, 4), Column("Predicted", data.unit, 4), Column("Run"))
+        columns = (
+            Column(phrase("Group")),
+            Column(phrase("Measured"), data.unit, 4),
+            Column(phrase("Predicted"), data.unit, 4),
+            Column(phrase("Run")),
+        )
         rows = [
             (cloud.name, *point)
             for cloud in data.clouds
@@ -336,8 +361,15 @@ def numbers(figure: Figure) -> Table:
     else:
         shown = data.series + data.limits
         columns = (
-            Column(data.x_title if isinstance(data, Curves) else "Year" if isinstance(data, Bars) else "Month"),
+            Column(
+                data.x_title
+                if isinstance(data, Curves)
+                else phrase("Year")
+                if isinstance(data, Bars)
+                else phrase("Month")
+            ),
             *(Column(s.name, data.unit, 2) for s in shown),
         )
-        rows = [(x, *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]
+        named = str if isinstance(data, Curves) else month
+        rows = [(named(x), *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]
     return Table(figure.title, columns, tuple(rows), note=figure.note, grade=figure.grade, folded=True)

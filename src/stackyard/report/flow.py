@@ -8,17 +8,19 @@ from stackyard.plan.problem import SITE, A, S, V
 from stackyard.report.document import Figure, Node, Note, Sankey, Section
 from stackyard.report.scale import say, scale, share
 from stackyard.report.view import Array, View
+from stackyard.words import joined, phrase
+from stackyard.words import month as named
 
 _LEAST = 1e-3  # share of all stacks below which a flow is a hairline and is left out
-_WAFERS = (
+_WAFERS = phrase(
     "DRAM wafers are those started for these stacks, all yields in; supplies promised as stacks start at the supply."
 )
 
 
 def chain(view: View, year: str = "") -> Section:
     """Stacks in place in December of the year (the one that serves most, if not said), followed to the services."""
-    start = "wafers" if view.array("wafers_per_stack").any() else "stacks"
-    title = f"From {start} to tokens"
+    wafers = view.array("wafers_per_stack").any()
+    title = phrase("From wafers to tokens") if wafers else phrase("From stacks to tokens")
     served = view.year_end(view.array("served").sum(axis=0))
     chosen = year or view.years[int(served.argmax())]
     month = view.in_year(chosen)[-1]
@@ -26,17 +28,21 @@ def chain(view: View, year: str = "") -> Section:
     by_site = view.array("installed")[:, :, month] * spp[:, None]
     total = float(by_site.sum())
     if total <= 0:
-        text = Note(f"Nothing is installed in December {chosen}.")
-        return Section("chain", title, f"No accelerator is in place in {chosen}.", (text,))
+        text = Note(phrase("Nothing is installed in December {year}.", year=chosen))
+        return Section("chain", title, phrase("No accelerator is in place in {year}.", year=chosen), (text,))
     made = _by_supply(view, month, by_site.sum(axis=1))
-    serving = np.einsum("aiv,a->iv", view.array("run")[:, :, :, month], spp)
+    serving = np.einsum("aiv,a->iv", view.running[:, :, :, month], spp)
     spare = np.clip(by_site.sum(axis=0) - serving.sum(axis=1), 0, None)
     figure = _figure(view, month, made, by_site, serving, spare)
     idle = float(spare.sum()) / total
     tokens = float(view.array("served")[:, month].sum())
-    lead = (
-        f"In December {chosen}, {say(total, 'stacks')} are in place and serve {say(tokens, 'tokens/day')}; "
-        f"{share(idle)} of them are spares, in repair or without work at the day's peak."
+    lead = phrase(
+        "In December {year}, {stacks} are in place and serve {tokens}; {part} of them are spares, in repair or without "
+        "work at the day's peak.",
+        year=chosen,
+        stacks=say(total, "stacks"),
+        tokens=say(tokens, "tokens/day"),
+        part=share(idle),
     )
     return Section("chain", title, lead, (figure,))
 
@@ -56,21 +62,25 @@ def _by_supply(view: View, month: int, stacks: Array) -> Array:
     return np.vstack([part * (stacks - before), before])
 
 
-def _figure(view: View, month: int, made: Array, by_site: Array, serving: Array, spare: Array) -> Figure:
+def _figure(view: View, at: int, made: Array, by_site: Array, serving: Array, spare: Array) -> Figure:
     unit = scale([by_site.sum()], "stacks")
-    supplies = [*((f"{S}/{id_}", view.name(id_)) for id_ in view.ids(S)), ("before", "In place before")]
+    supplies = [*((f"{S}/{id_}", view.name(id_)) for id_ in view.ids(S)), ("before", phrase("In place before"))]
     accelerators = [(f"{A}/{id_}", view.name(id_)) for id_ in view.ids(A)]
     sites = [(f"{SITE}/{id_}", view.name(id_)) for id_ in view.ids(SITE)]
-    tokens = view.array("served")[:, month]
+    tokens = view.array("served")[:, at]
     services = [
-        (f"{V}/{id_}", f"{view.name(id_)}, {say(float(tokens[i]), 'tokens/day')}") for i, id_ in enumerate(view.ids(V))
+        (f"{V}/{id_}", joined(", ", [view.name(id_), say(float(tokens[i]), "tokens/day")]))
+        for i, id_ in enumerate(view.ids(V))
     ]
-    services.append(("spare", "Spare or idle"))
+    services.append(("spare", phrase("Spare or idle")))
     stages = [supplies, accelerators, sites, services]
     flows = [made, by_site, np.column_stack([serving, spare])]
     wafers = view.array("wafers_per_stack") * made[:-1].sum(axis=1)
     if wafers.any():
-        names = [f"{say(float(count), 'wafers')}, {name}" for (_, name), count in zip(supplies, wafers, strict=False)]
+        names = [
+            joined(", ", [say(float(count), "wafers"), name])
+            for (_, name), count in zip(supplies, wafers, strict=False)
+        ]
         stages.insert(0, [(f"wafer/{id_}", name) for id_, name in zip(view.ids(S), names, strict=True)])
         flows.insert(0, np.diag((wafers > 0) * made[:-1].sum(axis=1)))
     links = tuple(
@@ -80,15 +90,27 @@ def _figure(view: View, month: int, made: Array, by_site: Array, serving: Array,
     )
     used = {end for start, stop, _ in links for end in (start, stop)}
     nodes = tuple(Node(id_, name, k) for k, stage in enumerate(stages) for id_, name in stage if id_ in used)
-    when = view.months[month]
+    when = named(view.months[at])
+    note = phrase(
+        "Every stage is counted in HBM stacks in place, so widths compare from end to end. Stacks of one accelerator "
+        "are shared among supplies in proportion to what was drawn so far. Services count accelerators at the day's "
+        "peak."
+    )
+    title = (
+        phrase("HBM stacks in place in {month}: by wafers, supply, accelerator, site and service", month=when)
+        if wafers.any()
+        else phrase("HBM stacks in place in {month}: by supply, accelerator, site and service", month=when)
+    )
     return Figure(
         "chain",
-        f"HBM stacks in place in {when}: by {'wafers, ' if wafers.any() else ''}supply, accelerator, site and service",
+        title,
         Sankey(nodes, links, unit.unit),
-        f"Sankey diagram of {say(float(by_site.sum()), 'stacks')} in place in {when}: from the supplies that "
-        "delivered them and the wafers behind them, through accelerators and sites, to the services they serve.",
-        "Every stage is counted in HBM stacks in place, so widths compare from end to end. Stacks of one accelerator "
-        "are shared among supplies in proportion to what was drawn so far. Services count accelerators at the "
-        "day's peak. " + _WAFERS * bool(wafers.any()),
+        phrase(
+            "Sankey diagram of {stacks} in place in {month}: from the supplies that delivered them and the wafers "
+            "behind them, through accelerators and sites, to the services they serve.",
+            stacks=say(float(by_site.sum()), "stacks"),
+            month=when,
+        ),
+        joined(" ", [note, _WAFERS if wafers.any() else ""]),
         view.grade,
     )

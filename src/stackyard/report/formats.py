@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stackyard.report.cells import explained, marked, words
+from stackyard.report.cells import explained, marked, text
 from stackyard.report.document import Figure, KeyFigures, Note, Paragraph, Points, Report, Table, numbers
 from stackyard.report.page import page
 from stackyard.report.terminal import summary
 from stackyard.report.workbook import FORMULA, to_xlsx
 from stackyard.source import Grade
+from stackyard.words.spoken import Words, say_in
 
 __all__ = ["FORMATS", "summary"]
 
@@ -46,16 +47,18 @@ def _plain(value: Any) -> Any:
 
 def to_markdown(report: Report) -> bytes:
     """Plain Markdown with pipe tables; a figure is told by its sentence and its numbers."""
+    words = Words(report.language)
     parts = [f"# {_md(report.title)}", _md(report.subtitle), _md(report.date)]
     for number, section in enumerate(report.sections, 1):
         parts += [f"## {number}. {_md(section.title)}", f"**{_md(section.lead)}**" if section.lead else ""]
         for block in section.blocks:
-            parts += _md_block(block)
+            parts += _md_block(block, words)
     if report.sources:
         lines = [
             f"- {_md(str(source))}" + (f" <{source.url}>" if _web(source.url) else "") for source in report.sources
         ]
-        parts += ["## Sources", "\n".join(lines)]
+        title = words("Sources")
+        parts += [f"## {title}", "\n".join(lines)]
     return ("\n\n".join(part for part in parts if part) + "\n").encode()
 
 
@@ -63,41 +66,42 @@ def _web(url: str) -> bool:
     return re.fullmatch(r"https?://[^\s<>]+", url) is not None
 
 
-def _md(text: str) -> str:
+def _md(said: str) -> str:
     """Text as Markdown shows it: no markup of its own, on one line."""
-    escaped = re.sub(r"([\\`*_\[\]|])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    escaped = re.sub(r"([\\`*_\[\]|])", r"\\\1", said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     return " ".join(escaped.split())
 
 
-def _md_block(block: Any) -> list[str]:
+def _md_block(block: Any, words: Words) -> list[str]:
     if isinstance(block, Paragraph):
         return [_md(block.text)]
     if isinstance(block, Note):
         return [f"> {_md(block.text)}"]
     if isinstance(block, Points):
-        return ["\n".join(f"- **{_md(head)}** {_md(text)}" for head, text in block.items)]
+        return ["\n".join(f"- **{_md(head)}** {_md(said)}" for head, said in block.items)]
     if isinstance(block, KeyFigures):
         lines = [
             f"- {_md(i.label)}: **{_md(f'{i.value} {i.unit}'.strip())}** {_md(i.detail)}".rstrip() for i in block.items
         ]
-        return ["\n".join(lines), f"{marked(block.grade)}: {explained(block.grade)}" if marked(block.grade) else ""]
+        sign = marked(block.grade, words)
+        return ["\n".join(lines), f"{sign}: {explained(block.grade, words)}" if sign else ""]
     if isinstance(block, Figure):
         return [
             f"### {_md(block.title)}",
             _md(block.alt),
-            _md_table(numbers(block)),
+            _md_table(say_in(numbers(block), words), words),
             _md(block.note),
-            marked(block.grade),
+            marked(block.grade, words),
         ]
-    return [f"### {_md(block.title)}", _md_table(block), _md(block.note), marked(block.grade)]
+    return [f"### {_md(block.title)}", _md_table(block, words), _md(block.note), marked(block.grade, words)]
 
 
-def _md_table(table: Table) -> str:
+def _md_table(table: Table, words: Words) -> str:
     right = [any(isinstance(row[i], int | float) for row in table.rows) for i in range(len(table.columns))]
     lines = ["| " + " | ".join(_md(column.heading) for column in table.columns) + " |"]
     lines.append("|" + "|".join(" ---: " if r else " --- " for r in right) + "|")
     for row in table.rows:
-        cells = (_md(words(cell, column)) for cell, column in zip(row, table.columns, strict=True))
+        cells = (_md(text(cell, column, words)) for cell, column in zip(row, table.columns, strict=True))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -106,18 +110,19 @@ def to_csv(report: Report) -> bytes:
     """Every table in long form: section, table, row, column, unit, value."""
     stream = io.StringIO()
     writer = csv.writer(stream)
+    words = Words(report.language)
     writer.writerow(("section", "table", "row", "column", "unit", "value"))
     every = [(section.title, table) for section, table in report.tables]
     for title, table in every + [(table.title, table) for table in report.sheets]:
         for number, row in enumerate(table.rows, 1):
             for cell, column in zip(row, table.columns, strict=True):
-                value: object = cell if isinstance(cell, int | float) else _tame(words(cell, column))
+                value: object = cell if isinstance(cell, int | float) else _tame(text(cell, column, words))
                 writer.writerow((_tame(title), _tame(table.title), number, _tame(column.title), column.unit, value))
     return stream.getvalue().encode("utf-8-sig")
 
 
-def _tame(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _tame(said: str) -> str:
+    return f"'{said}" if said.startswith(FORMULA) else said
 
 
 FORMATS: Mapping[str, Callable[[Report], bytes]] = {

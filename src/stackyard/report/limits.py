@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.causes import NOTHING, SERVED, SEVERAL
-from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation, within
+from stackyard.plan.causes import EITHER, NOTHING, SERVED, SEVERAL
+from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE
 from stackyard.plan.relief import STEP, Worth, worth_of
@@ -15,16 +15,19 @@ from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Points, Section, Strip, Table
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import NOTICEABLE, View, listed, spans
+from stackyard.report.view import NOTICEABLE, View, spans
+from stackyard.words import capital, joined, listed, number, phrase, within
+from stackyard.words import share as per_cent
 
-# One more of a limit, in the amount that people trade in: (words, units of the Problem in it).
+# One more of a limit, in the amount that people trade in: what its worth is called, and units of the Problem in it.
 _ONE = {
-    "stack": ("stack", 1.0),
-    "wafer": ("wafer", 1.0),
-    "package": ("accelerator", 1.0),
-    "W": ("MW", MEGA),
-    "USD": ("dollar", 1.0),
+    "stack": (phrase("{money} a stack"), 1.0),
+    "wafer": (phrase("{money} a wafer"), 1.0),
+    "package": (phrase("{money} an accelerator"), 1.0),
+    "W": (phrase("{money} a MW"), MEGA),
+    "USD": (phrase("{money} a dollar"), 1.0),
 }
+_COUNTED = {"stack": "stacks", "wafer": "wafers", "package": "accelerators"}
 
 
 def answer(years: Sequence[Binding]) -> str:
@@ -35,14 +38,28 @@ def answer(years: Sequence[Binding]) -> str:
         when.setdefault(_named(binding), []).append(binding)
     served = when.pop(NAMES[SERVED], [])
     if not when:
-        return f"{_served(served)} in every year"
+        least = _least(served)
+        if least is None:
+            return phrase("All demand is served in every year")
+        return phrase("Over {part} of demand is served in every year", part=least)
     told = []
     for i, (name, at) in enumerate(when.items()):
         many = " together" in name or (" and " in name and not name.endswith(","))
-        verb = "" if i else "limit the plan most " if many else "limits the plan most "
-        told.append(f"{within(name) if i else name} {verb}in {spans([year.year for year in at])} ({_left(at, i == 0)})")
-    free = spans([binding.year for binding in served])
-    return "; ".join(told) + (f"; in {free} {within(_served(served))}" if served else "")
+        said = {"cause": within(name) if i else name, "years": spans([year.year for year in at]), "part": _left(at)}
+        if i:
+            told.append(phrase("{cause} in {years} ({part})", **said))
+        elif many:
+            told.append(phrase("{cause} limit the plan most in {years} ({part} of demand is left unserved)", **said))
+        else:
+            told.append(phrase("{cause} limits the plan most in {years} ({part} of demand is left unserved)", **said))
+    if served:
+        free, least = spans([binding.year for binding in served]), _least(served)
+        told.append(
+            phrase("in {years} all demand is served", years=free)
+            if least is None
+            else phrase("in {years} over {part} of demand is served", years=free, part=least)
+        )
+    return joined("; ", told)
 
 
 def _named(binding: Binding) -> str:
@@ -51,25 +68,34 @@ def _named(binding: Binding) -> str:
     first, *second = map(binding.name, binding.main)
     if not second:
         return first
+    if EITHER in binding.main:
+        other = next(key for key in binding.main if key != EITHER)
+        rest = [key for key in binding.either if key != other]
+        if other in binding.either and rest:
+            return phrase("{cause} (or, for a part, {other})", cause=binding.name(other), other=within(NAMES[rest[0]]))
+        return phrase("{first}, then {second}", first=first, second=within(second[0]))
     if SEVERAL not in binding.main:
-        return f"{first} and {within(second[0])}"
+        return phrase("{first} and {last}", first=first, last=within(second[0]))
     alone = next(key for key in binding.main if key != SEVERAL)
     others = [within(NAMES[key]) for key in binding.together if key != alone][:2]
     if alone in binding.together and others:
-        return f"{binding.name(alone)}, alone and with {listed(others)},"
-    return f"{first}, then {within(second[0])}"
+        return phrase("{cause}, alone and with {others},", cause=binding.name(alone), others=listed(others))
+    return phrase("{first}, then {second}", first=first, second=within(second[0]))
 
 
-def _served(years: Sequence[Binding]) -> str:
+def _least(years: Sequence[Binding]) -> str | None:
+    """What is served at least, in per cent, of years that count as served; None where it is all."""
     least = 1 - max(binding.left for binding in years)
-    return NAMES[SERVED] if least > 1 - 1e-6 else f"Over {100 * least - 0.05:.1f}% of demand is served"
+    return None if least > 1 - 1e-6 else per_cent(f"{100 * least - 0.05:.1f}%")
 
 
-def _left(years: Sequence[Binding], first: bool) -> str:
-    """'4 to 9% of demand is left unserved'."""
+def _left(years: Sequence[Binding]) -> str:
+    """'4 to 9%'."""
     parts = sorted(share(binding.left) for binding in (min(years, key=_size), max(years, key=_size)))
-    said = parts[0] if parts[0] == parts[-1] else f"{parts[0].removesuffix('%')} to {parts[-1]}"
-    return f"{said} of demand is left unserved" if first else said
+    if parts[0] == parts[-1]:
+        return parts[0]
+    low = number(parts[0].removesuffix("%")) if parts[0][0].isdigit() else parts[0]
+    return phrase("{low} to {high}", low=low, high=parts[-1])
 
 
 def _size(binding: Binding) -> float:
@@ -83,47 +109,48 @@ def by_year_table(view: View, explanation: Explanation) -> Table:
         worth = worth_of(explanation.worths, binding.limit, binding.year)
         told = _one_more(view, worth) if worth is not None else (None, None, None)
         parts = [
-            f"{binding.name(key) if i == 0 else within(binding.name(key))} {share(binding.causes[key])}"
+            joined(" ", [binding.name(key) if i == 0 else within(binding.name(key)), share(binding.causes[key])])
             for i, (key, part) in enumerate(binding.causes.items())
             if binding.resource != SERVED and (i == 0 or part >= TOLD)
         ]
-        rows.append((str(binding.year), 100 * binding.left, "; ".join(parts) or NAMES[SERVED], *told))
+        rows.append((str(binding.year), 100 * binding.left, joined("; ", parts) or NAMES[SERVED], *told))
     columns = (
-        Column("Year"),
-        Column("Left unserved", "%", 1),
-        Column("because of (share of it)"),
-        Column("One more saves", aside=True),
-        Column("and serves more", aside=True),
-        Column("in", aside=True),
+        Column(phrase("Year")),
+        Column(phrase("Left unserved"), "%", 1),
+        Column(phrase("because of (share of it)")),
+        Column(phrase("One more saves"), aside=True),
+        Column(phrase("and serves more"), aside=True),
+        Column(phrase("in"), aside=True),
     )
     solved = any(np.isfinite(worth.saved) for worth in explanation.worths)
-    end = "USD of today, the price of unserved tokens included."
-    how = (
-        f"One more: from solving again with {STEP:.0%} more of the limit where it is short, divided by the step; {end}"
+    how = phrase(
+        "One more: from solving again with {step} more of the limit where it is short, divided by the step; USD of "
+        "today, the price of unserved tokens included.",
+        step=per_cent(f"{STEP:.0%}"),
     )
     if not solved:
-        how = f"One more: the price of the limit, an upper bound; {end}"
-    return Table("What limits the plan, year by year", columns, tuple(rows), how, view.grade)
+        how = phrase(
+            "One more: the price of the limit, an upper bound; USD of today, the price of unserved tokens included."
+        )
+    return Table(phrase("What limits the plan, year by year"), columns, tuple(rows), how, view.grade, note_aside=True)
 
 
 def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
     """('USD 1,240 a stack', '2.1 M tokens/day', '2028'); None where no step was solved for."""
-    word, size = _ONE[worth.unit]
-    each = f"{'an' if word[0] == 'a' else 'a'} {word}"
+    each, size = _ONE[worth.unit]
     saved = worth.saved if np.isfinite(worth.saved) else worth.predicted
-    gain = f"{say(saved / worth.step * size, 'USD')} {each}"
+    gain = each.format(money=say(saved / worth.step * size, "USD"))
     if not np.isfinite(worth.tokens):
         return gain, None, None
     if worth.tokens <= NOTICEABLE * view.array("demand").max():
-        return gain, "none", None
+        return gain, phrase("none"), None
     more = worth.tokens / worth.step * size
     return gain, say(more, "tokens/day"), str(worth.tokens_year)
 
 
 def reasons(explanation: Explanation) -> Points:
     """Why, in a few sentences for each year."""
-    told = ((str(binding.year), binding.sentence.removeprefix(f"{binding.year}: ")) for binding in explanation.years)
-    return Points(tuple((year, text[:1].upper() + text[1:]) for year, text in told))
+    return Points(tuple((str(binding.year), capital(binding.why)) for binding in explanation.years))
 
 
 def binds(view: View, explanation: Explanation) -> Section:
@@ -137,8 +164,10 @@ def binds(view: View, explanation: Explanation) -> Section:
         blocks.append(_marginals(view, explanation))
     if explanation.shortages:
         blocks.append(_shortages(view, explanation))
-    blocks.append(Note(" ".join(note for note in explanation.notes if not note.startswith(MARK))))  # marks are shown
-    return Section("binds", "What binds when", _lead(view, explanation), tuple(blocks))
+    blocks.append(
+        Note(joined(" ", [note for note in explanation.notes if not note.startswith(MARK)]))
+    )  # marks are shown
+    return Section("binds", phrase("What binds when"), _lead(view, explanation), tuple(blocks))
 
 
 def _chains(view: View, explanation: Explanation) -> Table:
@@ -146,16 +175,21 @@ def _chains(view: View, explanation: Explanation) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             str(found.year),
-            f"{found.chain[:1].upper()}{found.chain[1:]}.",
-            found.amount if found.resource == "money" else f"{found.amount} in {found.months}",
+            joined("", [capital(found.chain), "."]),
+            found.amount
+            if found.resource == "money"
+            else phrase("{amount} in {months}", amount=found.amount, months=found.months),
             say(found.saved, "USD"),
-            say(found.tokens, "tokens/day") if found.tokens > NOTICEABLE * view.array("demand").max() else "none",
+            say(found.tokens, "tokens/day")
+            if found.tokens > NOTICEABLE * view.array("demand").max()
+            else phrase("none"),
         )
         for found in explanation.chains
     )
-    columns = tuple(map(Column, ("Year", "Why", "The next", "saves", "and serves more in the year")))
-    note = "Solved again with this amount more; USD of today, the price of unserved tokens included."
-    return Table("Why tokens are short, and what the next amount is worth", columns, rows, note, view.grade)
+    heads = (phrase("Year"), phrase("Why"), phrase("The next"), phrase("saves"), phrase("and serves more in the year"))
+    columns = tuple(map(Column, heads))
+    note = phrase("Solved again with this amount more; USD of today, the price of unserved tokens included.")
+    return Table(phrase("Why tokens are short, and what the next amount is worth"), columns, rows, note, view.grade)
 
 
 def _marginals(view: View, explanation: Explanation) -> Table:
@@ -163,18 +197,23 @@ def _marginals(view: View, explanation: Explanation) -> Table:
     years = sorted({found.year for found in explanation.marginals})
     cost = {(found.service, found.year): found for found in explanation.marginals}
     rows: list[tuple[Cell, ...]] = []
+    names = {
+        "solved": phrase("USD, solved again"),
+        "price": phrase("USD, by its price"),
+        "served": phrase("% of the step served"),
+    }
     for id_ in view.ids("service"):
         for what in ("solved", "price", "served"):
             known = [cost.get((id_, year)) for year in years]
-            name = {"solved": "USD, solved again", "price": "USD, by its price", "served": "% of the step served"}[what]
             scaled = [getattr(each, what) * (100 if what == "served" else 1) if each else None for each in known]
-            rows.append((f"{view.name(id_)}: {name}", *scaled))
-    columns = (Column("One million tokens more"), *(Column(str(year), "", 3) for year in years))
-    note = (
-        f"Solved again with {MORE:.0%} more of the year's demand, USD of the year. What the step does not get served "
-        "costs its price of being left: where nothing of it is served, that price is the marginal cost."
+            rows.append((joined(": ", [view.name(id_), names[what]]), *scaled))
+    columns = (Column(phrase("One million tokens more")), *(Column(str(year), "", 3) for year in years))
+    note = phrase(
+        "Solved again with {step} more of the year's demand, USD of the year. What the step does not get served costs "
+        "its price of being left: where nothing of it is served, that price is the marginal cost.",
+        step=per_cent(f"{MORE:.0%}"),
     )
-    return Table("Marginal cost of a million tokens", columns, tuple(rows), note, view.grade, folded=True)
+    return Table(phrase("Marginal cost of a million tokens"), columns, tuple(rows), note, view.grade, folded=True)
 
 
 def _lead(view: View, explanation: Explanation) -> str:
@@ -183,10 +222,18 @@ def _lead(view: View, explanation: Explanation) -> str:
     tokens = view.tokens(left).sum(axis=1)
     total = float(view.tokens(view.array("unserved").sum(axis=0)).sum())
     if tokens.sum() <= 0:
-        return "All demand is served: no limit of memory, packaging, orders, power or money leaves any of it."
+        return phrase("All demand is served: no limit of memory, packaging, orders, power or money leaves any of it.")
     order = [int(i) for i in np.argsort(-tokens) if tokens[i] >= 0.01 * tokens.sum()]
-    told = [f"{within(NAMES[keys[i]])} ({share(float(tokens[i] / tokens.sum()))})" for i in order]
-    return f"{say(total, 'tokens')} are left unserved in {view.span}: for {listed(told)}."
+    told = [
+        phrase("{cause} ({part})", cause=within(NAMES[keys[i]]), part=share(float(tokens[i] / tokens.sum())))
+        for i in order
+    ]
+    return phrase(
+        "{tokens} are left unserved in {years}: for {causes}.",
+        tokens=say(total, "tokens"),
+        years=view.span,
+        causes=listed(told),
+    )
 
 
 def _strip(view: View, explanation: Explanation) -> Figure:
@@ -198,7 +245,9 @@ def _strip(view: View, explanation: Explanation) -> Figure:
     rows = [NAMES[keys[i]] for i in kept] + [NAMES[SERVED]]
     text = [tuple(_told(keys[i], part) for part in parts[i].tolist()) for i in kept]
     binding = [str(key) for key in data["binds"].values]
-    text.append(tuple(NOTHING[SERVED] if key == SERVED else f"{NAMES[key]}, see its row" for key in binding))
+    text.append(
+        tuple(NOTHING[SERVED] if key == SERVED else phrase("{cause}, see its row", cause=NAMES[key]) for key in binding)
+    )
     places = {keys[i]: row for row, i in enumerate(kept)}
     top = max(float(parts.sum(axis=0).max()), 1e-9)
     strip = Strip(
@@ -206,36 +255,56 @@ def _strip(view: View, explanation: Explanation) -> Figure:
         tuple(rows),
         (*(tuple((parts[i] / top).tolist()) for i in kept), (0.0,) * len(view.months)),
         tuple(text),
-        "share of demand left unserved",
+        phrase("share of demand left unserved"),
         tuple(places.get(key, len(kept)) for key in binding),
     )
     return Figure(
         "binds",
-        "How much demand each limit leaves unserved, month by month",
+        phrase("How much demand each limit leaves unserved, month by month"),
         strip,
-        f"Strip of months {view.span} by cause, darker where more of the demand is left for it: "
-        f"{_lead(view, explanation)}",
-        f"Darkest: {share(top)} of the month's demand. The dot marks the cause of most. A limit's row holds what would "
-        f"be served in that month without it: with far more of it than any plan needs, in every month.",
+        phrase(
+            "Strip of months {years} by cause, darker where more of the demand is left for it: {lead}",
+            years=view.span,
+            lead=_lead(view, explanation),
+        ),
+        phrase(
+            "Darkest: {part} of the month's demand. The dot marks the cause of most. A limit's row holds what would be "
+            "served in that month without it: with far more of it than any plan needs, in every month.",
+            part=share(top),
+        ),
         view.grade,
     )
 
 
 def _told(key: str, part: float) -> str:
-    words = NAMES[key] if key in RESOURCES else NOTHING[key]
-    return f"{words}: {share(part)} of demand" if part > 0 else f"nothing left for {within(NAMES[key])}"
+    if part <= 0:
+        return phrase("nothing left for {cause}", cause=within(NAMES[key]))
+    cause = NAMES[key] if key in RESOURCES else NOTHING[key]
+    return phrase("{cause}: {part} of demand", cause=cause, part=share(part))
 
 
 def worths(view: View, steps: Sequence[Worth]) -> Table:
     """What a step of each limit in each year saves, and serves more."""
     rows: list[tuple[Cell, ...]] = []
     for worth in steps:
-        step = say(worth.step, worth.unit if worth.unit in ("USD", "W") else f"{_ONE[worth.unit][0]}s")
+        step = say(worth.step, _COUNTED.get(worth.unit, worth.unit))
         rows.append((str(worth.year), RESOURCES[worth.resource].name, step, *_one_more(view, worth)))
     rows.sort(key=lambda row: str(row[0]))
-    heads = ("Year", "Limit", f"{STEP:.0%} more", "Each one more saves", "and serves more", "in")
-    title = f"What {STEP:.0%} more of each limit is worth"
-    return Table(title, tuple(map(Column, heads)), tuple(rows), "", view.grade, folded=True)
+    each = per_cent(f"{STEP:.0%}")
+    heads = (
+        phrase("Year"),
+        phrase("Limit"),
+        phrase("{step} more", step=each),
+        phrase("Each one more saves"),
+        phrase("and serves more"),
+        phrase("in"),
+    )
+    title = phrase("What {step} more of each limit is worth", step=each)
+    note = phrase(
+        "Of power at a site that has none yet in the months in which it is short: {step} of what it is to have.",
+        step=each,
+    )
+    return Table(title, tuple(map(Column, heads)), tuple(rows), note, view.grade, folded=True)
 
 
 def _shortages(view: View, explanation: Explanation) -> Table:
@@ -253,11 +322,19 @@ def _shortages(view: View, explanation: Explanation) -> Table:
         for short in sorted(explanation.shortages, key=lambda short: short.year)
     )
     columns = (
-        Column("Year"),
-        Column("Service"),
-        Column("Left unserved", unit.unit, decimals([short.unserved / unit.factor for short in explanation.shortages])),
-        Column("of its demand", "%"),
-        Column("Price put on it", cost.unit, decimals([short.cost / cost.factor for short in explanation.shortages])),
-        Column("Main cause"),
+        Column(phrase("Year")),
+        Column(phrase("Service")),
+        Column(
+            phrase("Left unserved"),
+            unit.unit,
+            decimals([short.unserved / unit.factor for short in explanation.shortages]),
+        ),
+        Column(phrase("of its demand"), "%"),
+        Column(
+            phrase("Price put on it"),
+            cost.unit,
+            decimals([short.cost / cost.factor for short in explanation.shortages]),
+        ),
+        Column(phrase("Main cause")),
     )
-    return Table("Which service goes short", columns, rows, "", view.grade, len(rows) > 10)
+    return Table(phrase("Which service goes short"), columns, rows, "", view.grade, len(rows) > 10)

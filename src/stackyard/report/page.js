@@ -1,11 +1,20 @@
 "use strict";
 // Draws every figure from the JSON beside it; without this script the tables of numbers still say the same.
 (function () {
+  // Colours and heights stand in the data, not in style attributes, which a strict policy of a page forbids.
+  for (const swatch of document.querySelectorAll("[data-colour]")) swatch.style.setProperty("--colour", swatch.dataset.colour);
   const charts = [];
+  const config = { displayModeBar: false, responsive: true, showTips: false };
+  const calendar = document.getElementById("calendar");
+  if (calendar) {
+    config.locale = document.documentElement.lang;
+    Plotly.register({ moduleType: "locale", name: config.locale, dictionary: {}, format: JSON.parse(calendar.textContent) });
+  }
   for (const spec of document.querySelectorAll("script.spec")) {
     const box = spec.parentElement.querySelector(".chart");
     const figure = JSON.parse(spec.textContent);
-    Plotly.newPlot(box, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+    box.style.height = `${box.dataset.height}px`;
+    Plotly.newPlot(box, figure.data, figure.layout, config);
     charts.push(box);
   }
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
 from importlib.resources import files
 
-from stackyard.report.cells import MARK, explained, shown
+from stackyard.report.cells import MARK, explained, mark, shown
 from stackyard.report.document import (
     Block,
     Cell,
     Column,
     Figure,
+    KeyFigure,
     KeyFigures,
     Note,
     Paragraph,
@@ -25,6 +25,7 @@ from stackyard.report.document import (
     numbers,
 )
 from stackyard.source import Grade, Source
+from stackyard.words.spoken import Words, say_in
 
 # Nothing may be fetched or sent: the page holds all it needs, and says so to the browser.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -33,8 +34,9 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 def page(report: Report) -> str:
     """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
     figure to draw."""
-    figures = report.figures
+    figures, words = report.figures, Words(report.language)
     script = _scripts() if figures else ""
+    skip = _text(words("Skip to the report"))
     return f"""<!doctype html>
 <html lang="{_text(report.language)}">
 <head>
@@ -49,13 +51,13 @@ def page(report: Report) -> str:
 </style>
 </head>
 <body>
-<a class="skip" href="#main">{_say(report, "skip")}</a>
+<a class="skip" href="#main">{skip}</a>
 {_header(report)}
 <div class="frame">
-{_contents(report)}
+{_contents(report, words)}
 <main id="main" tabindex="-1">
 {sections(report)}
-{_footer(report)}
+{_footer(report, words)}
 </main>
 </div>
 {script}
@@ -66,41 +68,9 @@ def page(report: Report) -> str:
 
 def sections(report: Report) -> str:
     """The sections and sources alone, for a page that has a frame and scripts of its own."""
-    every = [_section(number, section, report) for number, section in enumerate(report.sections, 1)]
-    return "\n".join([*every, _sources(report)])
-
-
-# The few words of the page's own, by language.
-_WORDS: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "skip": "Skip to the report",
-        "contents": "Contents",
-        "sources": "Sources",
-        "behind": "{} documents stand behind the numbers.",
-        "list": "List of sources",
-        "numbers": "Numbers of this figure",
-    },
-    "de": {
-        "skip": "Zum Bericht",
-        "contents": "Inhalt",
-        "sources": "Quellen",
-        "behind": "{} Dokumente stehen hinter den Zahlen.",
-        "list": "Liste der Quellen",
-        "numbers": "Zahlen dieser Abbildung",
-    },
-    "ko": {
-        "skip": "보고서로 건너뛰기",
-        "contents": "목차",
-        "sources": "출처",
-        "behind": "수치의 근거가 되는 문서 {}건.",
-        "list": "출처 목록",
-        "numbers": "이 그림의 수치",
-    },
-}
-
-
-def _say(report: Report, word: str) -> str:
-    return _text(_WORDS.get(report.language, _WORDS["en"])[word])
+    words = Words(report.language)
+    every = [_section(number, section, report, words) for number, section in enumerate(report.sections, 1)]
+    return "\n".join([*every, _sources(report, words), _calendar(words) if report.figures else ""])
 
 
 def _text(text: str) -> str:
@@ -122,22 +92,25 @@ def _header(report: Report) -> str:
 </div></header>"""
 
 
-def _footer(report: Report) -> str:
+def _footer(report: Report, words: Words) -> str:
     """Which inputs the page was made from, as whoever compares two reports asks."""
     made = " · ".join(f"{_text(what)} {_text(digest)}" for what, digest in report.digests)
-    return f'<footer class="made">Made with Stackyard · {made}</footer>' if made else ""
+    ours = _text(words("Made with Stackyard"))
+    return f'<footer class="made">{ours} · {made}</footer>' if made else ""
 
 
-def _contents(report: Report) -> str:
+def _contents(report: Report, words: Words) -> str:
     items = [f'<li><a href="#{_text(section.id)}">{_text(section.title)}</a></li>' for section in report.sections]
     if report.sources:
-        items.append(f'<li><a href="#sources">{_say(report, "sources")}</a></li>')
-    return f'<nav class="contents" aria-label="{_say(report, "contents")}"><ol>{"".join(items)}</ol></nav>'
+        cited = _text(words("Sources"))
+        items.append(f'<li><a href="#sources">{cited}</a></li>')
+    contents = _text(words("Contents"))
+    return f'<nav class="contents" aria-label="{contents}"><ol>{"".join(items)}</ol></nav>'
 
 
-def _section(number: int, section: Section, report: Report) -> str:
+def _section(number: int, section: Section, report: Report, words: Words) -> str:
     palette = _palette(report)
-    blocks = "\n".join(_block(block, palette, _say(report, "numbers")) for block in section.blocks)
+    blocks = "\n".join(_block(block, palette, words) for block in section.blocks)
     id_ = _text(section.id)
     return f"""<section id="{id_}" aria-labelledby="{id_}-title">
 <h2 id="{id_}-title"><span class="topic">{number}&ensp;{_text(section.title)}</span> {_text(section.lead)}</h2>
@@ -153,7 +126,7 @@ def _palette(report: Report) -> dict[str, str]:
     return dict(chart.colours(report))
 
 
-def _block(block: Block, palette: dict[str, str], numbers_word: str) -> str:
+def _block(block: Block, palette: dict[str, str], words: Words) -> str:
     if isinstance(block, Paragraph):
         return f"<p>{_text(block.text)}</p>"
     if isinstance(block, Points):
@@ -162,47 +135,59 @@ def _block(block: Block, palette: dict[str, str], numbers_word: str) -> str:
     if isinstance(block, Note):
         return f'<p class="note {_text(block.kind)}">{_text(block.text)}</p>'
     if isinstance(block, KeyFigures):
-        return _key_figures(block)
+        return _key_figures(block, words)
     if isinstance(block, Table):
-        table = _table(block)
+        table = _table(block, words)
         if not block.folded:
             return table
         return f'<details class="reference"><summary>{_text(block.title)}</summary>{table}</details>'
-    return _figure(block, palette, numbers_word)
+    return _figure(block, palette, words)
 
 
-def _mark(grade: Grade | None) -> str:
+def _mark(grade: Grade | None, words: Words) -> str:
     """The sign that an output rests on numbers of this grade; nothing where every number is at least reported."""
-    if grade is None or grade < Grade.ESTIMATED:
+    said = _text(words(mark(grade)))
+    if grade is None or not said:
         return ""
-    words = f"{grade.label} inputs"
-    return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">{MARK}</span> {words}</a>'
+    return f'<a class="mark {grade.label}" href="#confidence"><span aria-hidden="true">{MARK}</span> {said}</a>'
 
 
 def _set_off(mark: str) -> str:
     return f"&ensp;{mark}" if mark else ""
 
 
-def _key_figures(block: KeyFigures) -> str:
+def _key_figures(block: KeyFigures, words: Words) -> str:
     items = "".join(
-        f'<div><dt>{_text(item.label)}</dt><dd><span class="value">{_text(item.value)}</span>'
-        f' <span class="unit">{_text(item.unit)}</span><span class="detail">{_text(item.detail)}</span></dd></div>'
+        f'<div><dt>{_text(item.label)}</dt><dd><span class="value">{_text(value)}</span>'
+        f' <span class="unit">{_text(unit)}</span><span class="detail">{_text(item.detail)}</span></dd></div>'
         for item in block.items
+        for value, unit in (_large(item),)
     )
-    mark = _mark(block.grade)
-    why = f'<p class="remark">{mark} {explained(block.grade)} <a href="#confidence">Which ones</a></p>' if mark else ""
+    sign, why = _mark(block.grade, words), ""
+    if sign:
+        which = _text(words("Which ones"))
+        why = f'<p class="remark">{sign} {_text(explained(block.grade, words))} <a href="#confidence">{which}</a></p>'
     return f'<dl class="key">{items}</dl>{why}'
 
 
-def _table(table: Table, caption: str = "") -> str:
+def _large(item: KeyFigure) -> tuple[str, str]:
+    """What is set large of a number to remember, and what small after it: the unit, where the number comes first."""
+    if item.unit or not item.value[:1].isdigit():
+        return item.value, item.unit
+    value, _, unit = item.value.partition(" ")
+    return value, unit
+
+
+def _table(table: Table, words: Words, caption: str = "") -> str:
     kinds = [_kind([row[i] for row in table.rows]) + " aside" * column.aside for i, column in enumerate(table.columns)]
     head = "".join(_heading(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
-    rows = "".join(_row(row, table.columns, kinds) for row in table.rows)
-    note = f'<p class="remark">{_text(table.note)}</p>' if table.note and not caption else ""
+    rows = "".join(_row(row, table.columns, kinds, words) for row in table.rows)
+    kind = "remark aside" if table.note_aside else "remark"
+    note = f'<p class="{kind}">{_text(table.note)}</p>' if table.note and not caption else ""
     title = caption or table.title
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}"><table>'
-        f"<caption><span>{_text(title)}{'' if caption else _set_off(_mark(table.grade))}</span></caption>"
+        f"<caption><span>{_text(title)}{'' if caption else _set_off(_mark(table.grade, words))}</span></caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
     )
 
@@ -222,26 +207,32 @@ def _heading(column: Column, kind: str) -> str:
     return f'<th scope="col" class="{kind}">{_text(column.title)}{unit}</th>'
 
 
-def _row(row: tuple[Cell, ...], columns: tuple[Column, ...], kinds: list[str]) -> str:
-    cells = [_cell(cell, column) for cell, column in zip(row, columns, strict=True)]
+def _row(row: tuple[Cell, ...], columns: tuple[Column, ...], kinds: list[str], words: Words) -> str:
+    cells = [_cell(cell, column, words) for cell, column in zip(row, columns, strict=True)]
     first = f'<th scope="row" class="{kinds[0]}">{cells[0]}</th>'
-    total = ' class="total"' if isinstance(row[0], str) and row[0].startswith(("All ", "Total")) else ""
+    total = ' class="total"' if isinstance(row[0], str) and _sum(row[0], words) else ""
     rest = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds[1:], cells[1:], strict=True))
     return f"<tr{total}>{first}{rest}</tr>"
 
 
-def _cell(cell: Cell, column: Column) -> str:
+def _sum(name: str, words: Words) -> bool:
+    """Whether a row adds up the others."""
+    sums = ("All services", "All supplies", "Total", "Total spent")
+    return name.startswith(tuple(words(each) for each in sums))
+
+
+def _cell(cell: Cell, column: Column, words: Words) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, str):
         first, _, rest = cell.partition("\n")
-        return _words(first) + (f"<small>{_text(rest)}</small>" if rest else "")
+        return _path(first) + (f"<small>{_text(rest)}</small>" if rest else "")
     if isinstance(cell, tuple):
         return "; ".join(_cited(source) for source in cell)
-    return _text(shown(cell, column.decimals))
+    return _text(shown(cell, column.decimals, words))
 
 
-def _words(text: str) -> str:
+def _path(text: str) -> str:
     """Text; the path of a number, such as hbm.hbm4.price, is set as code that may break after its dots."""
     if re.fullmatch(r"[A-Za-z][\w-]*(\[\d+\])?(\.[\w-]+(\[\d+\])?)+", text) is None:
         return _text(text)
@@ -254,39 +245,42 @@ def _cited(source: Source) -> str:
     return f'<a href="{_text(source.url)}" rel="noreferrer">{text}</a>' if web else text
 
 
-def _sources(report: Report) -> str:
+def _sources(report: Report, words: Words) -> str:
     if not report.sources:
         return ""
     items = "".join(f"<li>{_cited(source)}</li>" for source in report.sources)
-    behind = _say(report, "behind").format(len(report.sources))
+    title, listed = _text(words("Sources")), _text(words("List of sources"))
+    behind = _text(words("{n} documents stand behind the numbers.", n=len(report.sources)))
     return f"""<section id="sources" aria-labelledby="sources-title">
-<h2 id="sources-title"><span class="topic">{_say(report, "sources")}</span> {behind}</h2>
-<details class="reference"><summary>{_say(report, "list")}</summary><ol class="sources">{items}</ol></details>
+<h2 id="sources-title"><span class="topic">{title}</span> {behind}</h2>
+<details class="reference"><summary>{listed}</summary><ol class="sources">{items}</ol></details>
 </section>"""
 
 
-def _figure(figure: Figure, palette: dict[str, str], numbers_word: str) -> str:
+def _figure(figure: Figure, palette: dict[str, str], words: Words) -> str:
     from stackyard.report import chart
 
-    spec = json.loads(chart.draw(figure, palette, with_legend=False).to_json())
+    spec = json.loads(chart.draw(figure, palette, words, with_legend=False).to_json())
     data = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     keys = "".join(
-        f'<li><span class="swatch {dash}" style="--colour:{colour}"></span>{_text(name)}</li>'
-        for name, colour, dash in chart.legend(figure, palette)
+        f'<li><span class="swatch {dash}" data-colour="{colour}"></span>{_text(name)}</li>'
+        for name, colour, dash in chart.legend(figure, palette, words)
     )
     legend = f'<ul class="legend" aria-hidden="true">{keys}</ul>' if keys else ""
     note = f'<p class="remark">{_text(figure.note)}</p>' if figure.note else ""
     wide = " wide" if isinstance(figure.data, Sankey) else ""
     height = int(spec["layout"].get("height", 360))
+    sideways, told = _text(words("Diagram, scrolls sideways")), _text(words("Numbers of this figure"))
+    behind = _table(say_in(numbers(figure), words), words, figure.title)
     id_ = _text(figure.id)
     return f"""<figure id="figure-{id_}">
-<figcaption>{_text(figure.title)}{_set_off(_mark(figure.grade))}</figcaption>
+<figcaption>{_text(figure.title)}{_set_off(_mark(figure.grade, words))}</figcaption>
 {legend}
-<div class="scroll"{' tabindex="0" role="region" aria-label="Diagram, scrolls sideways"' if wide else ""}>
-<div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" style="height:{height}px"></div></div>
+<div class="scroll"{f' tabindex="0" role="region" aria-label="{sideways}"' if wide else ""}>
+<div class="chart{wide}" role="img" aria-label="{_text(figure.alt)}" data-height="{height}"></div></div>
 <script type="application/json" class="spec">{data}</script>
 {note}
-<details class="data"><summary>{numbers_word}</summary>{_table(numbers(figure), figure.title)}</details>
+<details class="data"><summary>{told}</summary>{behind}</details>
 </figure>"""
 
 
@@ -294,3 +288,11 @@ def _scripts() -> str:
     from stackyard.report import chart
 
     return f"<script>{chart.library()}</script>\n<script>{_file('page.js')}</script>"
+
+
+def _calendar(words: Words) -> str:
+    """The names of months for the figures' script, as data; nothing in English, which it knows."""
+    if words.code == "en":
+        return ""
+    said = json.dumps(words.calendar(), ensure_ascii=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="calendar">{said}</script>'

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.quantity import GIGA, KILO, KWH, MEGA, PETA, TERA
+from stackyard.words import amount, label, number, phrase, significant
+from stackyard.words import share as per_cent
 
 Values: TypeAlias = Sequence[float] | NDArray[np.float64]
 
@@ -17,17 +19,18 @@ _PREFIXES = ((PETA, "P"), (TERA, "T"), (GIGA, "G"), (MEGA, "M"), (KILO, "k"), (1
 
 
 class Scale(NamedTuple):
-    """A display unit: number shown = SI value / factor."""
+    """A display unit: number shown = SI value / factor, and `base` the unit without its prefix."""
 
     factor: float
     unit: str
+    base: str = ""
 
     def of(self, values: Values) -> tuple[float, ...]:
         return tuple((np.asarray(values, dtype=float).ravel() / self.factor).tolist())
 
     def text(self, value: float, digits: int = 3) -> str:
         """'21.6 T tokens/day': the value with this unit."""
-        return f"{plain(value / self.factor, digits)} {self.unit}".rstrip()
+        return amount(f"{plain(value / self.factor, digits)} {self.unit}".rstrip(), value, self.base or "number")
 
 
 # How a prefix is written in front of each unit: 'T tokens/day' is a prefixed count, 'GW' a prefixed symbol, and money
@@ -51,8 +54,8 @@ def scale(values: Values, unit: str) -> Scale:
     array = array[np.isfinite(array)]
     top = float(array.max()) if array.size else 0.0
     steps = _steps(unit)
-    factor, label = next((step for step in steps if top >= 0.9995 * step[0]), steps[-1])
-    return Scale(factor, label)
+    factor, text = next((step for step in steps if top >= 0.9995 * step[0]), steps[-1])
+    return Scale(factor, label(text, factor, unit), unit)
 
 
 def _steps(unit: str) -> tuple[tuple[float, str], ...]:
@@ -63,7 +66,7 @@ def _steps(unit: str) -> tuple[tuple[float, str], ...]:
     if unit == "m³":
         return _VOLUME
     if unit.startswith("kg"):
-        return tuple((factor, label + unit.removeprefix("kg")) for factor, label in _MASS)
+        return tuple((factor, text + unit.removeprefix("kg")) for factor, text in _MASS)
     prefixes = [step for step in _PREFIXES if step[0] < PETA or unit in _SYMBOLS]  # nobody counts in quadrillions
     gap = "" if unit in _SYMBOLS else " "
     return tuple((factor, f"{prefix}{gap if prefix else ''}{unit}".strip()) for factor, prefix in prefixes)
@@ -78,9 +81,9 @@ def say(value: float, unit: str = "") -> str:
     chosen = scale([value], unit)
     if unit == "USD":
         step = chosen.unit.removeprefix("USD").strip()
-        return f"USD {plain(value / chosen.factor)} {step}".rstrip()
+        return amount(f"USD {plain(value / chosen.factor)} {step}".rstrip(), value, unit)
     if unit and unit not in _SYMBOLS and chosen.factor == KILO:
-        return f"{plain(value)} {unit}"
+        return amount(f"{plain(value)} {unit}", value, unit)
     return chosen.text(value)
 
 
@@ -91,12 +94,8 @@ def plain(value: float, digits: int = 3) -> str:
     ('1,230', '0.0123', '41', '0')
     """
     if not math.isfinite(value):
-        return "–" if math.isnan(value) else "no limit"
-    if value == 0:
-        return "0"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    text = f"{round(value, places):,.{min(max(places, 0), 12)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+        return "–" if math.isnan(value) else phrase("no limit")
+    return number(significant(value, digits))
 
 
 def decimals(values: Values) -> int:
@@ -116,7 +115,7 @@ def share(value: float) -> str:
     if math.isnan(value):
         return "–"
     if 0.9995 <= value < 1 - 1e-9:
-        return "over 99.9%"
+        return phrase("over {share}", share=per_cent("99.9%"))
     if 1e-9 < value < 0.0005:
-        return "under 0.1%"
-    return f"{plain(100 * value, 3 if value > 0.99 else 2)}%"
+        return phrase("under {share}", share=per_cent("0.1%"))
+    return per_cent(f"{plain(100 * value, 3 if value > 0.99 else 2)}%")

@@ -12,7 +12,9 @@ from stackyard.quantity import KILO, KWH, MEGA
 from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Section, Series, StackedArea, Table
 from stackyard.report.scale import plain, say, scale, share
 from stackyard.report.sections import by_year
-from stackyard.report.view import Array, View, listed
+from stackyard.report.view import Array, View
+from stackyard.words import joined, listed, month, phrase
+from stackyard.words import share as per_cent
 
 _FULL, _IDLE = 0.98, 0.01  # shares of energised power in use from which a site counts as full, below which as idle
 _YEAR = 12
@@ -35,25 +37,36 @@ def power(view: View) -> Section:
     unit = scale(energised.sum(axis=0), "W")
     figure = Figure(
         "power",
-        "Site power at the day's peak by site, under the line of phases energised",
+        phrase("Site power at the day's peak by site, under the line of phases energised"),
         StackedArea(
             view.months,
             view.series(SITE, used, unit),
-            (Series("limit/energised", "Energised", unit.of(energised.sum(axis=0))),),
-            "Site power",
+            (Series("limit/energised", phrase("Energised"), unit.of(energised.sum(axis=0))),),
+            phrase("Site power"),
             unit.unit,
             steps=True,
         ),
-        f"Stacked areas of site power used at peak by site, {view.span}, and a dashed line of power energised.",
+        phrase(
+            "Stacked areas of site power used at peak by site, {years}, and a dashed line of power energised.",
+            years=view.span,
+        ),
         grade=view.grade,
     )
     found = verdicts(view)
     blocks: list[Block] = [figure, _why(view, found), _by_site(view, used, energised), *_beside(view)]
     spare = int(np.sum(energised.sum(axis=0) - used.sum(axis=0) > 0.1 * energised.sum(axis=0)))
     if spare:
-        when = "In every month" if spare == len(view.months) else f"In {spare} of {len(view.months)} months"
-        blocks.insert(0, Paragraph(f"{when} more than a tenth of the energised power stands idle."))
-    return Section("power", "Power and phases", _lead(view, found), tuple(blocks))
+        idle = (
+            phrase("In every month more than a tenth of the energised power stands idle.")
+            if spare == len(view.months)
+            else phrase(
+                "In {n} of {all} months more than a tenth of the energised power stands idle.",
+                n=spare,
+                all=len(view.months),
+            )
+        )
+        blocks.insert(0, Paragraph(idle))
+    return Section("power", phrase("Power and phases"), _lead(view, found), tuple(blocks))
 
 
 def kilowatt(view: View) -> Array:
@@ -94,24 +107,38 @@ def _verdict(view: View, i: int, last: int) -> Verdict:
     ordered = view.array("bought").sum(axis=1) > 0
     may = ordered & (view.array("allowed")[:, i] > 0)
     if energised[-1] <= 0:
-        return Verdict("dark", "not energised within the horizon")
+        return Verdict("dark", phrase("not energised within the horizon"))
     if used >= _FULL * energised[-1]:
-        return Verdict("full", "full")
+        return Verdict("full", phrase("full"))
     idle = used <= _IDLE * energised[-1]
-    head = "idle" if idle else f"{say(float(energised[-1]) - used, 'W')} left"
+    head = phrase("idle") if idle else phrase("{power} left", power=say(float(energised[-1]) - used, "W"))
     if last < 0:
-        return Verdict("none" if idle else "left", f"{head}: nothing is installed in this plan")
+        return Verdict("none" if idle else "left", _why_left(head, phrase("nothing is installed in this plan")))
     if not may.any():
-        return Verdict("barred" if idle else "left", f"{head}: no accelerator that is ordered may stand here")
+        return Verdict(
+            "barred" if idle else "left", _why_left(head, phrase("no accelerator that is ordered may stand here"))
+        )
     if used >= _FULL * energised[last]:
-        late = f"what was energised after {view.months[last]} came after the last installation"
-        return Verdict("late" if idle else "left", f"{head}: {late}")
+        late = phrase(
+            "what was energised after {month} came after the last installation", month=month(view.months[last])
+        )
+        return Verdict("late" if idle else "left", _why_left(head, late))
     if (found := _cheaper(view, i, last, may)) is not None:
         than, dearer, months, of = found
-        when = "throughout" if months == of else f"in {months} of {of} months"
-        why = f"{head}: a kilowatt costs {share(dearer)} more than at {than}, where power is left {when}"
-        return Verdict("dearer" if idle else "left", why, than, dearer)
-    return Verdict("spare" if idle else "left", f"{head}: no accelerator that the plan orders is left to install here")
+        when = phrase("throughout") if months == of else phrase("in {n} of {all} months", n=months, all=of)
+        why = phrase(
+            "a kilowatt costs {part} more than at {site}, where power is left {when}",
+            part=share(dearer),
+            site=than,
+            when=when,
+        )
+        return Verdict("dearer" if idle else "left", _why_left(head, why), than, dearer)
+    why = phrase("all accelerators that the plan orders stand elsewhere")
+    return Verdict("spare" if idle else "left", _why_left(head, why))
+
+
+def _why_left(head: str, why: str) -> str:
+    return joined(": ", [head, why])
 
 
 def _cheaper(view: View, i: int, last: int, may: Array) -> tuple[str, float, int, int] | None:
@@ -138,77 +165,108 @@ def _why(view: View, found: Sequence[Verdict]) -> Table:
     for i, id_ in enumerate(view.ids(SITE)):
         barred = [view.name(a) for j, a in enumerate(view.ids(A)) if allowed[j, i] <= 0]
         numbers = (energised[i] / MEGA, used[i] / MEGA, fitout[i], hour[i], pue[i], cost[i])
-        rows.append((f"{view.name(id_)}\n{found[i].why}", *map(float, numbers), "; ".join(barred) or "none"))
+        rows.append(
+            (joined("\n", [view.name(id_), found[i].why]), *map(float, numbers), "; ".join(barred) or phrase("none"))
+        )
     columns = (
-        Column("Site, and why"),
-        Column("Energised", "MW"),
-        Column("Used", "MW"),
-        Column("Fit-out", "USD/W", 1),
-        Column("Electricity", "USD/MWh"),
+        Column(phrase("Site, and why")),
+        Column(phrase("Energised"), "MW"),
+        Column(phrase("Used"), "MW"),
+        Column(phrase("Fit-out"), "USD/W", 1),
+        Column(phrase("Electricity"), "USD/MWh"),
         Column("PUE", "", 2),
-        Column("IT power", "USD/kW a year"),
-        Column("Cannot stand here"),
+        Column(phrase("IT power"), phrase("USD/kW a year")),
+        Column(phrase("Cannot stand here")),
     )
     months = min(_YEAR, len(view.months))
-    note = (
-        f"IT power: a kilowatt at full load over the last {months} months, its fit-out at the PUE as equal "
-        "yearly costs over its life, electricity and priced carbon. Accelerators cannot stand where rack power or "
-        "cooling forbid."
+    note = phrase(
+        "IT power: a kilowatt at full load over the last {months} months, its fit-out at the PUE as equal yearly costs "
+        "over its life, electricity and priced carbon. Accelerators cannot stand where rack power or cooling forbid.",
+        months=months,
     )
-    return Table(f"Why power is used or idle in {view.months[-1]}", columns, tuple(rows), note, view.grade)
+    return Table(
+        phrase("Why power is used or idle in {month}", month=month(view.months[-1])),
+        columns,
+        tuple(rows),
+        note,
+        view.grade,
+    )
 
 
 def _by_site(view: View, used: Array, energised: Array) -> Table:
     """Each site in December: power energised and power used at peak."""
     rows = []
     for i, id_ in enumerate(view.ids(SITE)):
-        rows.append((f"{view.name(id_)} · energised", view.year_end(energised[i])))
-        rows.append((f"{view.name(id_)} · used at peak", view.year_end(used[i])))
-    return by_year(view, "Power energised and used in December, by site", scale(energised, "W"), rows)
+        rows.append((joined(" · ", [view.name(id_), phrase("energised")]), view.year_end(energised[i])))
+        rows.append((joined(" · ", [view.name(id_), phrase("used at peak")]), view.year_end(used[i])))
+    return by_year(view, phrase("Power energised and used in December, by site"), scale(energised, "W"), rows)
 
 
 def _beside(view: View) -> list[Block]:
     """Each source of power beside the grid in December: capacity, and its mean output over the year."""
-    capacity, output = view.array("capacity"), view.array("output")
+    capacity, output, moved = view.array("capacity"), view.array("output"), view.array("shifted")
     built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
     if not built:
         return []
     rows = []
     for p in built:
         name, seconds = view.name(view.ids(P)[p]), view.yearly(view.seconds)
-        rows.append((f"{name} · capacity in December", view.year_end(capacity[p])))
-        rows.append((f"{name} · mean output", view.yearly(output[p] * view.seconds) / seconds))
-    return [by_year(view, "Power beside the grid", scale(capacity[built], "W"), rows)]
+        rows.append((joined(" · ", [name, phrase("capacity in December")]), view.year_end(capacity[p])))
+        if output[p].any() or not moved[p].any():
+            rows.append((joined(" · ", [name, phrase("mean output")]), view.yearly(output[p] * view.seconds) / seconds))
+        if moved[p].any():
+            away = joined(" · ", [name, phrase("mean moved out of dear hours")])
+            rows.append((away, view.yearly(moved[p] * view.seconds) / seconds))
+    return [by_year(view, phrase("Power beside the grid"), scale(capacity[built], "W"), rows)]
 
 
 def _lead(view: View, found: Sequence[Verdict]) -> str:
     used, energised = (float(power[:, -1].sum()) for power in (view.array("site_power_peak"), view.energised))
     names = [view.name(id_).partition(" (")[0] for id_ in view.ids(SITE)]
-    told = [f"At the end {say(used, 'W')} of {say(energised, 'W')} energised are in use"]
+    told = [
+        phrase(
+            "At the end {used} of {energised} energised are in use",
+            used=say(used, "W"),
+            energised=say(energised, "W"),
+        )
+    ]
     full = [name for name, verdict in zip(names, found, strict=True) if verdict.kind == "full"]
     if len(full) > 1 and len(full) == sum(verdict.kind != "dark" for verdict in found):
-        told.append("every site is full")
+        told.append(phrase("every site is full"))
     elif full:
-        told.append(f"{listed(full)} {'is' if len(full) == 1 else 'are'} full")
+        names_said = listed(full)
+        told.append(
+            phrase("{site} is full", site=names_said)
+            if len(full) == 1
+            else phrase("{sites} are full", sites=names_said)
+        )
     for kind, why in _REASONS.items():
         group = [(name, verdict) for name, verdict in zip(names, found, strict=True) if verdict.kind == kind]
         for than in sorted({verdict.than for _, verdict in group}):
             idle = [(name, verdict.dearer) for name, verdict in group if verdict.than == than]
-            who = listed([name for name, _ in idle])
-            verb = "stands" if len(idle) == 1 else "stand"
-            told.append(f"{who} {verb} idle: {why.format(more=_more([more for _, more in idle]), than=than)}")
-    return ". ".join(told) + "."
+            who, reason = (
+                listed([name for name, _ in idle]),
+                why.format(more=_more([more for _, more in idle]), than=than),
+            )
+            told.append(
+                phrase("{site} stands idle: {why}", site=who, why=reason)
+                if len(idle) == 1
+                else phrase("{sites} stand idle: {why}", sites=who, why=reason)
+            )
+    return joined("", [joined(". ", told), "."])
 
 
 _REASONS = {
-    "dearer": "a kilowatt costs {more} more there than at {than}, where power is left",
-    "barred": "no accelerator that is ordered may stand there",
-    "late": "the power came after the last installation",
-    "none": "nothing is installed",
-    "spare": "the plan has no more accelerators to install",
+    "dearer": phrase("a kilowatt costs {more} more there than at {than}, where power is left"),
+    "barred": phrase("no accelerator that is ordered may stand there"),
+    "late": phrase("the power came after the last installation"),
+    "none": phrase("nothing is installed"),
+    "spare": phrase("the plan has no more accelerators to install"),
 }
 
 
 def _more(shares: Sequence[float]) -> str:
     low, high = (plain(100 * value, 2) for value in (min(shares), max(shares)))
-    return f"{low}%" if low == high else f"{low} to {high}%"
+    if low == high:
+        return per_cent(f"{low}%")
+    return phrase("{low} to {high}", low=low, high=per_cent(f"{high}%"))

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from stackyard.report.document import Fan, Tornado, Waterfall
+from stackyard.report.scale import plain
 from stackyard.report.style import BAND, DOWN, INK, QUIET, RULE, UP, html
+from stackyard.words.spoken import Words
 
 Colours = Mapping[str, str]
 
@@ -17,7 +19,14 @@ def _broken(text: str, width: int) -> str:
     return "<br>".join(html(line) for line in textwrap.wrap(text, width))
 
 
-def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
+def _step(value: float, total: bool, of: float) -> str:
+    """A total, or a step with its sign; none where it is less than a millionth of the whole."""
+    if total:
+        return plain(value)
+    return f"{'+' if value > 0 else ''}{plain(value)}" if abs(value) > 1e-6 * abs(of) else "0"
+
+
+def waterfall(data: Waterfall, palette: Colours, words: Words) -> go.Figure:
     """Steps from the first total to the last."""
     unit = f" {html(data.unit)}" if data.unit else ""
     drawn = go.Figure(
@@ -26,12 +35,12 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
             y=data.values,
             measure=["absolute", *["relative"] * (len(data.x) - 2), "total"],
             text=[
-                f"{value:,.3g}" if i in (0, len(data.x) - 1) else f"{value:+,.3g}"
+                words.digits(_step(value, i in (0, len(data.x) - 1), data.values[0]))
                 for i, value in enumerate(data.values)
             ],
             textposition="outside",
-            increasing={"marker": {"color": DOWN}},
-            decreasing={"marker": {"color": UP}},
+            increasing={"marker": {"color": UP if data.rise_is_good else DOWN}},
+            decreasing={"marker": {"color": DOWN if data.rise_is_good else UP}},
             totals={"marker": {"color": QUIET}},
             connector={"line": {"color": QUIET, "width": 1, "dash": "dot"}},
             hovertemplate=f"%{{x}}: %{{y:,.4~r}}{unit}<extra></extra>",
@@ -42,30 +51,30 @@ def waterfall(data: Waterfall, palette: Colours) -> go.Figure:
         run += value
         totals.append(run)
     low, high = min(totals), max(totals)
-    room = max(high - low, 0.02 * abs(high)) * 0.6
+    room = max(high - low, 0.002 * abs(high)) * 0.6
     drawn.update_layout(
         margin={"l": 8, "r": 14, "t": 34, "b": 8},
         height=380,
         xaxis={"fixedrange": True, "automargin": True, "linecolor": QUIET},
         yaxis={"range": [low - room, high + room], "gridcolor": RULE, "automargin": True, "fixedrange": True},
     )
-    return named(drawn, f"{data.y_title} ({data.unit}); the axis does not begin at 0")
+    return named(drawn, words("{axis}; the axis does not begin at 0", axis=f"{data.y_title} ({data.unit})"))
 
 
 def _shade(band: int) -> str:
     return f"rgba({BAND},{0.16 + 0.18 * band:.2f})"
 
 
-def legend(data: Fan | Tornado) -> list[tuple[str, str, str]]:
+def legend(data: Fan | Tornado, words: Words) -> list[tuple[str, str, str]]:
     """(name, colour, 'solid' or 'dash') of what is drawn."""
     if isinstance(data, Tornado):
-        return [("Low end of the input", UP, "solid"), ("High end of the input", DOWN, "solid")]
+        return [(words("Low end of the input"), UP, "solid"), (words("High end of the input"), DOWN, "solid")]
     bands = [(name, _shade(i), "solid") for i, (name, _, _) in enumerate(data.bands)]
     limits = [(series.name, INK, "dash") for series in data.limits]
-    return [*limits, ("Median", f"rgb({BAND})", "solid"), *bands[::-1]]
+    return [*limits, (words("Median"), f"rgb({BAND})", "solid"), *bands[::-1]]
 
 
-def fan(data: Fan, palette: Colours) -> go.Figure:
+def fan(data: Fan, palette: Colours, words: Words) -> go.Figure:
     """Bands of percentiles around the median."""
     drawn = go.Figure()
     for i, (name, low, high) in enumerate(data.bands):
@@ -84,7 +93,7 @@ def fan(data: Fan, palette: Colours) -> go.Figure:
         )
     hover = f"%{{y:,.3~f}} {html(data.unit)}"
     line = {"color": f"rgb({BAND})", "width": 2}
-    drawn.add_scatter(x=data.x, y=data.middle, mode="lines", line=line, name="median", hovertemplate=hover)
+    drawn.add_scatter(x=data.x, y=data.middle, mode="lines", line=line, name=words("Median"), hovertemplate=hover)
     for series in data.limits:
         dashed = {"color": INK, "width": 2, "dash": "dash"}
         name = html(series.name)
@@ -99,23 +108,24 @@ def fan(data: Fan, palette: Colours) -> go.Figure:
     return named(drawn, f"{data.y_title} ({data.unit})")
 
 
-def tornado(data: Tornado, palette: Colours) -> go.Figure:
+def tornado(data: Tornado, palette: Colours, words: Words) -> go.Figure:
     """Bars to both sides of the middle, the longest on top."""
     rows = data.rows[::-1]
     names = [_broken(name, 34) for name, _, _ in rows]
     unit = html(data.unit)
     drawn = go.Figure()
     lows, highs = [row[1] for row in rows], [row[2] for row in rows]
-    for end, values, colour in (("low", lows, UP), ("high", highs, DOWN)):
+    ends = ((words("Low end of the input"), lows, UP), (words("High end of the input"), highs, DOWN))
+    for end, values, colour in ends:
         drawn.add_bar(
             y=names,
             x=[value - data.middle for value in values],
             base=data.middle,
             orientation="h",
-            name=f"{end} end of the input",
+            name=end,
             marker={"color": colour},
             customdata=values,
-            hovertemplate=f"%{{y}}, {end} end: %{{customdata:,.4~r}} {unit}<extra></extra>",
+            hovertemplate=f"%{{y}}, {html(end)}: %{{customdata:,.4~r}} {unit}<extra></extra>",
         )
     drawn.update_layout(
         barmode="overlay",

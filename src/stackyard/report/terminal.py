@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stackyard.report.cells import explained, marked, words
+from stackyard.report.cells import explained, marked, text
 from stackyard.report.document import KeyFigures, Note, Paragraph, Points, Report, Table
+from stackyard.words.spoken import Words
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -20,15 +21,15 @@ def summary(report: Report) -> Group:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    section = report.sections[0]
+    section, words = report.sections[0], Words(report.language)
     parts: list[Any] = [Text(report.title, style="bold"), Text(section.lead), Text("")]
     for block in section.blocks:
         if isinstance(block, Paragraph | Note):
             parts += [Text(block.text), Text("")]
         elif isinstance(block, Points):
             grid = Grid.grid(padding=(0, 2))
-            for head, text in block.items:
-                grid.add_row(Text(head, style="bold"), Text(text))
+            for head, said in block.items:
+                grid.add_row(Text(head, style="bold"), Text(said))
             parts += [grid, Text("")]
         elif isinstance(block, KeyFigures):
             grid = Grid.grid(padding=(0, 2))
@@ -36,10 +37,10 @@ def summary(report: Report) -> Group:
                 value = f"{item.value} {item.unit}".strip()
                 grid.add_row(Text(item.label), Text(value, style="bold"), Text(item.detail, style="dim"))
             parts += [grid, Text("")]
-            if marked(block.grade):
-                parts += [Text(f"{marked(block.grade)}: {explained(block.grade)}", style="dim"), Text("")]
+            if sign := marked(block.grade, words):
+                parts += [Text(f"{sign}: {explained(block.grade, words)}", style="dim"), Text("")]
         elif isinstance(block, Table):
-            parts += [Fitted(block), Text("")]
+            parts += [Fitted(block, words), Text("")]
     return Group(*parts)
 
 
@@ -50,8 +51,8 @@ class Fitted:
     width needs; of another, the columns that are `aside` are left out where the width does not do.
     """
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(self, table: Table, words: Words | None = None) -> None:
+        self.table, self.lines = table, _lines(table, words or Words("en"))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
@@ -60,20 +61,34 @@ class Fitted:
         yield Text(table.title, style="italic")
         columns = list(range(len(table.columns)))
         if len(columns) > len(table.rows) + 3 and all(_number(table, i) for i in columns[1:]):
-            yield from _turned(table, width)
+            yield from _turned(self.lines, width)
         else:
-            whole = _widths(table, columns, width)
+            whole = _widths(self.lines, columns, width)
             kept = [i for i in columns if not table.columns[i].aside]
-            yield _grid(table, columns, whole) if whole else _grid(table, kept, _widths(table, kept, width))
-            if not whole:
+            yield self._grid(columns, whole) if whole else self._grid(kept, _widths(self.lines, kept, width))
+            if not whole and table.note_aside:
                 return
         if table.note:
             yield Text(table.note, style="dim")
 
+    def _grid(self, columns: list[int], widths: list[int]) -> Any:
+        """The columns in these widths; without widths, as rich finds them."""
+        from rich.table import Table as Grid
+        from rich.text import Text
 
-def _lines(table: Table) -> list[list[str]]:
+        table, lines = self.table, self.lines
+        grid = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+        for k, i in enumerate(columns):
+            head, wide = Text(lines[0][i]), widths[k] if widths else None
+            grid.add_column(head, justify="right" if _number(table, i) else "left", width=wide, overflow="fold")
+        for line in lines[1:]:
+            grid.add_row(*(Text(line[i]) for i in columns))
+        return grid
+
+
+def _lines(table: Table, words: Words) -> list[list[str]]:
     """Headings, then rows, as text."""
-    cells = [[words(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    cells = [[text(cell, column, words) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
     return [[column.heading for column in table.columns], *cells]
 
 
@@ -81,10 +96,10 @@ def _number(table: Table, column: int) -> bool:
     return any(isinstance(row[column], int | float) for row in table.rows)
 
 
-def _widths(table: Table, columns: list[int], width: int) -> list[int]:
+def _widths(lines: list[list[str]], columns: list[int], width: int) -> list[int]:
     """Characters for each column, none where they do not fit: headings break between words, cells where they are long;
     what is left goes to the columns from the left."""
-    heads, *rows = _lines(table)
+    heads, *rows = lines
     longest = [max(len(heads[i]), 0, *(len(row[i]) for row in rows)) for i in columns]
     found = [max(_word(heads[i]), 0, *(min(len(row[i]), _ROOM) for row in rows)) for i in columns]
     spare = width - sum(found) - _GAP * (len(columns) - 1)
@@ -96,31 +111,16 @@ def _widths(table: Table, columns: list[int], width: int) -> list[int]:
     return found
 
 
-def _word(text: str) -> int:
-    return max(map(len, text.split()), default=0)
+def _word(said: str) -> int:
+    return max(map(len, said.split()), default=0)
 
 
-def _grid(table: Table, columns: list[int], widths: list[int]) -> Any:
-    """The columns in these widths; without widths, as rich finds them."""
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    lines = _lines(table)
-    grid = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for k, i in enumerate(columns):
-        head, wide = Text(lines[0][i]), widths[k] if widths else None
-        grid.add_column(head, justify="right" if _number(table, i) else "left", width=wide, overflow="fold")
-    for line in lines[1:]:
-        grid.add_row(*(Text(line[i]) for i in columns))
-    return grid
-
-
-def _turned(table: Table, width: int) -> list[Any]:
+def _turned(lines: list[list[str]], width: int) -> list[Any]:
     """Rows become columns; as many stand side by side as the width takes, the rest below."""
     from rich.table import Table as Grid
     from rich.text import Text
 
-    heads, *rows = _lines(table)
+    heads, *rows = lines
     label = max(map(len, heads))
     each = max((len(cell) for row in rows for cell in row), default=1) + 2 * _GAP
     count = max(1, (width - label) // each)

@@ -29,7 +29,7 @@ from stackyard.report.document import (
 )
 from stackyard.report.document import Fan as Band
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.report.view import listed
+from stackyard.words import listed
 
 Rows = tuple[tuple[Cell, ...], ...]
 AT = (5.0, 25.0, 50.0, 75.0, 95.0)
@@ -136,7 +136,7 @@ def _binds(planned: list[Outcome], years: list[str]) -> Table:
 
 def _inputs(found: Fan) -> Table:
     rows: Rows = tuple(
-        (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT)))
+        (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT, method="inverted_cdf")))
         for i, name in enumerate(found.names)
     )
     heads = (Column("Input"), *(Column(f"{at:.0f}%", "", 3) for at in AT))

@@ -18,6 +18,7 @@ from stackyard.quantity import DAY
 from stackyard.report.document import Series
 from stackyard.report.scale import Scale
 from stackyard.source import Grade
+from stackyard.words import listed
 
 Array = NDArray[np.float64]
 NOTICEABLE = 1e-6  # share of the largest value below which a planned amount is solver dust, not a decision
@@ -81,6 +82,12 @@ class View:
         return self.array("stacks_delivered") + self.array("take")
 
     @property
+    def running(self) -> Array:
+        """Accelerators that serve each service, whatever model stands for it, (accelerator, site, service, month)."""
+        found: Array = np.einsum("aiwt,wv->aivt", self.array("run"), self.array("way_service"))
+        return found
+
+    @property
     def energised(self) -> Array:
         """Site power there is, what was chosen included, (site, month)."""
         opened: Array = np.einsum("oit,o->it", self.array("option_power"), self.array("chosen"))
@@ -131,17 +138,6 @@ class View:
 
 def _month_text(month: Any) -> str:
     return show_month(int(month)) if isinstance(month, int | float) else str(month)[:7]
-
-
-def listed(words: Sequence[str]) -> str:
-    """'a, b and c'; 'a, b; c; and d' where a comma is part of a name.
-
-    >>> listed(["Abilene", "Ulsan"]), listed(["Abilene, Texas", "Ulsan", "Pohang"])
-    ('Abilene and Ulsan', 'Abilene, Texas; Ulsan; and Pohang')
-    """
-    if len(words) > 2 and any(", " in word for word in words):
-        return f"{'; '.join(words[:-1])}; and {words[-1]}"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
 
 
 def spans(years: Sequence[int]) -> str:

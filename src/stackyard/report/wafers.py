@@ -9,8 +9,9 @@ from stackyard.plan.problem import S
 from stackyard.report.document import Block, Cell, Column, Figure, Paragraph, Series, StackedArea, Table
 from stackyard.report.scale import decimals, say, scale
 from stackyard.report.view import Array, View
+from stackyard.words import joined, month, phrase, to
 
-_SUM = "All supplies"
+_SUM = phrase("All supplies")
 
 
 def wafers(view: View) -> tuple[Block, ...]:
@@ -20,9 +21,19 @@ def wafers(view: View) -> tuple[Block, ...]:
     months, needed = started(view, _delivered_and_drawn(view))
     _, promised = started(view, view.delivered)
     early = float(needed[:, [month < view.months[0] for month in months]].sum())
-    told = f"The stacks drawn take {say(float(needed.sum()), 'DRAM wafers')}"
-    told += f", {say(early, 'of them')} started before {view.months[0]}" if early > 0 else ""
-    told += f"; {say(float(promised.sum()), 'wafers')} are behind all that is promised in wafers."
+    said = {"needed": say(float(needed.sum()), "DRAM wafers"), "promised": say(float(promised.sum()), "wafers")}
+    told = phrase(
+        "The stacks drawn take {needed}; {promised} are behind all that is promised in wafers.",
+        **said,
+    )
+    if early > 0:
+        told = phrase(
+            "The stacks drawn take {needed}, {early} of them started before {month}; {promised} are behind all that is "
+            "promised in wafers.",
+            early=say(early),
+            month=month(view.months[0]),
+            **said,
+        )
     return Paragraph(told), _figure(view, months, needed, promised), _table(view, months, needed, promised)
 
 
@@ -32,7 +43,11 @@ def displaced(view: View) -> tuple[Block, ...]:
     if total <= 0 or stacks <= 0:
         return ()
     each = total / stacks
-    told = f"The wafers of the stacks drawn would have been {say(total, 'B')} of DDR5, {say(each, 'B')} for each stack."
+    told = phrase(
+        "The wafers of the stacks drawn would have been {all} of DDR5, {each} for each stack.",
+        all=say(total, "B"),
+        each=say(each, "B"),
+    )
     return (Paragraph(told),)
 
 
@@ -59,15 +74,22 @@ def _delivered_and_drawn(view: View) -> Array:
 
 def _figure(view: View, months: tuple[str, ...], needed: Array, promised: Array) -> Figure:
     unit = scale(promised.sum(axis=0), "wafers")
-    limit = Series("limit/wafers", "Promised", unit.of(promised.sum(axis=0)))
+    limit = Series("limit/wafers", phrase("Promised"), unit.of(promised.sum(axis=0)))
     return Figure(
         "wafers",
-        "DRAM wafers to start each month for the stacks drawn, under the line of what is promised",
-        StackedArea(months, view.series(S, needed, unit), (limit,), "DRAM wafers a month", unit.unit, steps=True),
-        f"Stacked areas of DRAM wafers started a month by supply, {months[0]} to {months[-1]}, for the stacks that the "
-        "plan draws, and a dashed line of the wafers behind all stacks promised.",
-        "In the month of the wafer start: a supply's lead time before its stacks are drawn, so the latest start that "
-        "does. Promised = wafers behind every stack delivered. Supplies promised as stacks state no wafers.",
+        phrase("DRAM wafers to start each month for the stacks drawn, under the line of what is promised"),
+        StackedArea(
+            months, view.series(S, needed, unit), (limit,), phrase("DRAM wafers a month"), unit.unit, steps=True
+        ),
+        phrase(
+            "Stacked areas of DRAM wafers started a month by supply, {months}, for the stacks that the plan draws, and "
+            "a dashed line of the wafers behind all stacks promised.",
+            months=to(months[0], months[-1]),
+        ),
+        phrase(
+            "In the month of the wafer start: a supply's lead time before its stacks are drawn, so the latest start "
+            "that does. Promised = wafers behind every stack delivered. Supplies promised as stacks state no wafers."
+        ),
         view.grade,
     )
 
@@ -78,17 +100,20 @@ def _table(view: View, months: tuple[str, ...], needed: Array, promised: Array) 
     heads = ([""] if "" in keys else []) + list(view.years)
     inside = np.array([[key == head for key in keys] for head in heads], dtype=float)
     unit = scale(promised @ inside.T, "wafers")
-    kinds = (("needed", needed), ("promised", promised))
+    kinds = ((phrase("needed"), needed), (phrase("promised"), promised))
     made = np.flatnonzero(view.array("wafers_per_stack"))
-    pairs = [(f"{view.name(view.ids(S)[i])} · {kind}", values[i]) for i in made for kind, values in kinds]
+    pairs = [(joined(" · ", [view.name(view.ids(S)[i]), kind]), values[i]) for i in made for kind, values in kinds]
     if len(made) > 1:
-        pairs += [(f"{_SUM} · {kind}", values.sum(axis=0)) for kind, values in kinds]
+        pairs += [(joined(" · ", [_SUM, kind]), values.sum(axis=0)) for kind, values in kinds]
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (name, *unit.of(inside @ values), float(values.sum()) / unit.factor) for name, values in pairs
     )
     places = decimals(unit.of((promised @ inside.T).sum(axis=0)))
-    names = [head or f"before {view.months[0].removesuffix('-01')}" for head in heads]
-    columns = (Column(unit.unit), *(Column(name, "", places) for name in (*names, "Sum")))
-    note = f"Starts after {months[-1]} become stacks after the horizon and are not counted."
-    note = "Needed for the stacks drawn, promised for every stack delivered. " + note * (months[-1] < view.months[-1])
-    return Table("DRAM wafer starts by year of start", columns, rows, note.strip(), view.grade)
+    first = phrase("before {month}", month=month(view.months[0].removesuffix("-01")))
+    names = [head or first for head in heads]
+    columns = (Column(unit.unit), *(Column(name, "", places) for name in (*names, phrase("Sum"))))
+    notes = [phrase("Needed for the stacks drawn, promised for every stack delivered.")]
+    if months[-1] < view.months[-1]:
+        last = month(months[-1])
+        notes.append(phrase("Starts after {month} become stacks after the horizon and are not counted.", month=last))
+    return Table(phrase("DRAM wafer starts by year of start"), columns, rows, joined(" ", notes), view.grade)

@@ -2,13 +2,14 @@
 
 from stackyard.show.facts import facts, findings, section, sections
 from stackyard.show.memory import frontier, memory
-from stackyard.show.perf import estimate, pools, validation
+from stackyard.show.perf import estimate, pools
 from stackyard.show.plan import document, explanation, problem, result, why_not
 from stackyard.show.screen import console, progress, reader_left
 from stackyard.show.serving import capacity, serving, simulation
 from stackyard.show.site import site
 from stackyard.show.supply import checks, supply
 from stackyard.show.training import training, validated_training
+from stackyard.show.validation import validation
 
 __all__ = [
     "capacity",

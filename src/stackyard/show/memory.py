@@ -67,11 +67,6 @@ def memory(found: MemoryWorth, written: Path | None) -> None:
         screen.print(f"• {note}", markup=False)
     screen.print(f"{headline(found)}\n", style="bold", markup=False)
     screen.print(Fitted(worths(found)))
-    screen.print(
-        "Elasticity: percent more tokens a second for one percent more. Breaks even: what it may cost before a token "
-        "takes more of the package's price.",
-        style="dim",
-    )
     if written is not None:
         screen.print(f"  {written}", style="cyan", markup=False)
 

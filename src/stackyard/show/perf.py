@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from stackyard.quantity import show
 from stackyard.show.screen import console, grade, number, rows
-from stackyard.show.training import validated_training
 from stackyard.source import Grade
 
 if TYPE_CHECKING:
-    from stackyard.perf.calibration.power import PowerLine
-    from stackyard.perf.calibration.training_check import Validated
-    from stackyard.perf.calibration.validate import Comparison
     from stackyard.perf.estimate import Estimate
     from stackyard.perf.pools import Chosen
 
@@ -202,79 +196,3 @@ def _parts(said: Mapping[str, Any], count: int | None) -> Table:
             share = part["seconds"] / total
             table.add_row(phase, part["name"], show(part["seconds"], "s"), f"{share:.0%}", part["limit"])
     return table
-
-
-def validation(
-    found: Comparison, training: Validated | None, power: Sequence[PowerLine], written: Sequence[Path]
-) -> None:
-    """The performance models beside measurements, with what was excluded and left out, and why."""
-    screen = console()
-    rows_left = sum(count for *_, count in found.left_out)
-    screen.print(f"[bold]{int(found.counts.sum()):,} measured rows[/bold], one prediction each; {rows_left:,} left out")
-    for title, lines in (
-        ("what", found.targets()),
-        ("source", found.lines("source", "metric")),
-        ("accelerator", found.lines("chip", "metric")),
-        ("model", found.lines("model", "metric")),
-        ("two pools or guessed tokens, not fitted to", found.lines("scenario", "metric")),
-        ("the same by accelerator", found.lines("scenario", "chip", "metric")),
-    ):
-        if not lines:
-            continue
-        table = Table(box=None, pad_edge=False)
-        table.add_column(title, style="cyan")
-        for name in ("rows", "bias", "median", "mean", "90%", "in interval"):
-            table.add_column(name, justify="right")
-        for line in lines:
-            if line.rows:
-                shares = (line.bias, line.median, line.mean, line.p90, line.coverage)
-                table.add_row(
-                    " ".join(line.name),
-                    str(line.rows),
-                    *(f"{share:+.1%}" if i == 0 else f"{share:.1%}" for i, share in enumerate(shares)),
-                )
-        screen.print(table)
-        screen.print()
-    _validated_power(screen, power)
-    if training is not None:
-        validated_training(training)
-    _left_out_of_the_fit(screen, found)
-    for title, counted in (("Excluded for a stated defect", found.excluded()), ("Not expressed", found.left_out)):
-        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-        for name in ("source", "reason", "rows"):
-            table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
-        for source, reason, count in counted:
-            table.add_row(source, reason, str(count))
-        screen.print(table)
-    for path in written:
-        screen.print(f"Written: {path}")
-
-
-def _validated_power(screen: Console, power: Sequence[PowerLine]) -> None:
-    """Power of one accelerator and joules per output token; no constant is fitted to them."""
-    if not power:
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("power, not fitted to", style="cyan")
-    for name in ("rows", "bias", "median", "mean", "90%"):
-        table.add_column(name, justify="right")
-    for line in power:
-        told = [f"{line.bias:+.1%}", *(f"{share:.1%}" for share in (line.median, line.mean, line.p90))]
-        table.add_row(f"{line.what} {line.chip}".strip(), str(line.rows), *told)
-    screen.print(table)
-    screen.print()
-
-
-def _left_out_of_the_fit(screen: Console, found: Comparison) -> None:
-    """Errors on rows whose model, chip or engine the fit has not seen."""
-    held = [cells for cells in found.held_out() if cells["what"] in {line.name[0] for line in found.targets()}]
-    table = Table(box=None, pad_edge=False, title="Left out of the fit (the built-in table)", title_justify="left")
-    for name in ("without its", "what", "rows", "bias", "median", "mean", "90%", "in interval"):
-        table.add_column(name, justify="left" if name in ("without its", "what") else "right")
-    for cells in held:
-        told = [float(cells[name]) for name in ("bias", "median", "mean", "p90", "inside")]
-        table.add_row(cells["left_out"], cells["what"], cells["rows"], *(f"{share:.1%}" for share in told))
-    screen.print(table)
-    screen.print(
-        "bias: mean of predicted / measured - 1; median, mean and 90% of its size; interval: 80% expected.", style="dim"
-    )

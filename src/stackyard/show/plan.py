@@ -44,13 +44,16 @@ def problem(built: Built, path: Path) -> None:
     screen.print(title, style="italic")
     table = Table(box=None, pad_edge=False)
     table.add_column("accelerator", style="cyan")
-    for service in data["service"].values:
-        table.add_column(Text(str(service)), justify="right")
+    names = json.loads(data.attrs["labels"])
+    for way in map(str, data["way"].values):
+        service = str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())])
+        alone = float(data["way_service"].sel(service=service).sum()) == 1
+        table.add_column(Text(service if alone else f"{service}: {names[way]}"), justify="right")
     for chip in data["accelerator"].values:
         cells = []
-        for service in data["service"].values:
-            rate = float(data["rate"].sel(accelerator=chip, service=service))
-            busy = float(data["power_busy"].sel(accelerator=chip, service=service))
+        for way in data["way"].values:
+            rate = float(data["rate"].sel(accelerator=chip, way=way))
+            busy = float(data["power_busy"].sel(accelerator=chip, way=way))
             cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
         table.add_row(Text(str(chip)), *cells)
     screen.print(table)
@@ -96,9 +99,9 @@ def why_not(found: WhyNot) -> None:
         screen.print("Nothing changes: the plan has it already, or it costs the same without.")
         return
     word = "dearer" if found.dearer >= 0 else "cheaper"
-    screen.print(f"The plan with it is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
+    screen.print(f"That plan is {say(abs(found.dearer), 'USD')} {word} (USD of today, its gap included).")
     table = Table(box=None, pad_edge=False)
-    for name in ("", "the plan", "with it", "change"):
+    for name in ("", "the plan", "that plan", "change"):
         table.add_column(name, justify="right" if name else "left")
     for headline, before in found.before.items():
         after = found.after[headline]
@@ -159,8 +162,9 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     """Who is short in one month and for which cause, and the price of every limit that has one then."""
     here = left_in(said, month)
     from stackyard.plan.causes import NOTHING, SERVED
-    from stackyard.plan.explain import NAMES, within
+    from stackyard.plan.explain import NAMES
     from stackyard.plan.limits import RESOURCES, prices_in
+    from stackyard.words import within
 
     screen = console()
     at = {"month": month}

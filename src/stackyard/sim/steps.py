@@ -130,7 +130,7 @@ def prefill_attention(asked: Asked, tokens: Numeric, before: Numeric, provider: 
     chosen = []
     for op, long, short, read, zero in zip(alone, whole, prior, far, none, strict=True):
         flop = long.flop - short.flop * np.greater(before, 0)
-        chosen.append(replace(op, flop=flop, bytes=op.bytes + read.bytes - zero.bytes))
+        chosen.append(op._replace(flop=flop, bytes=op.bytes + read.bytes - zero.bytes))
     return tuple(value * np.greater(tokens, 0) for value in cost(chosen, asked, provider, stages))
 
 

@@ -34,6 +34,7 @@ class Power:
     available: float  # mean output at most, over capacity
     firm: float  # share of capacity that the day's peak can count on
     loss: float  # mean watts drawn from the site for each watt of capacity: what storage loses
+    shift: float  # mean watts that a watt of capacity moves from dear to cheap hours
     energy_price: float  # USD/J of output: fuel, or the contract's price
     carbon: float  # kg/J of output, emitted at the site
     upkeep: float  # of the price, per second
@@ -51,7 +52,7 @@ def power(kind: Kind, constants: Mapping[str, Fact] | None = None) -> Power:
     """A kind of source from the table of constants.
 
     >>> [f"{power(kind).carbon * 3.6e6:.2f} kg/kWh" for kind in ("gas-turbine", "fuel-cell")]
-    ['0.53 kg/kWh', '0.37 kg/kWh']
+    ['0.50 kg/kWh', '0.37 kg/kWh']
     """
     known = facts() if constants is None else constants
     used: dict[str, Fact] = {}
@@ -63,12 +64,13 @@ def power(kind: Kind, constants: Mapping[str, Fact] | None = None) -> Power:
         used[path] = known[path]
         return known[path].si
 
-    energy, carbon, loss, firm = of("energy"), of("carbon"), 0.0, of("firm")
+    energy, carbon, loss, shift, firm = of("energy"), of("carbon"), 0.0, 0.0, of("firm")
     if kind in GAS:
         used |= {f"power.gas.{name}": known[f"power.gas.{name}"] for name in ("price", "carbon")}
         energy, carbon = (float(fuel(known[f"power.gas.{name}"].si, of("efficiency"))) for name in ("price", "carbon"))
     if kind == "storage":
         loss = float(storage_loss(of("hours"), of("efficiency"), of("cycles")))
+        shift = of("hours") * of("cycles")
         firm = float(storage_firm(of("hours"), of("peak")))
     return Power(
         kind=kind,
@@ -76,6 +78,7 @@ def power(kind: Kind, constants: Mapping[str, Fact] | None = None) -> Power:
         available=of("available", 1.0 if kind == "contract" else 0.0),
         firm=firm,
         loss=loss,
+        shift=shift,
         energy_price=energy,
         carbon=carbon,
         upkeep=of("upkeep"),

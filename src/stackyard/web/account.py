@@ -14,6 +14,7 @@ from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.forms import Filled
 from stackyard.web.settings import Settings
 from stackyard.web.who import AS, cookie_name
+from stackyard.words import phrase
 
 routes = APIRouter()
 
@@ -81,9 +82,9 @@ def look_as(request: Request, me: Me, form: Filled) -> Response:
     host = me.viewer.host or bool(me.host_looks_as)
     partner = form.get("partner", "")
     if not host:
-        raise refuse(Refused(("the host may look as a partner does",), forbidden=True))
+        raise refuse(Refused((phrase("the host may look as a partner does"),), forbidden=True))
     if partner and partner not in parts.workspace.ledger.state().partners:
-        raise Told(404, "There is nothing here", (f"no partner '{partner}'",))
+        raise Told(404, phrase("There is nothing here"), (phrase("no partner '{partner}'", partner=partner),))
     answer = RedirectResponse("/", 303)
     if partner:
         answer.set_cookie(AS, partner, httponly=True, secure=parts.settings.secure, samesite="lax", path="/")
@@ -113,7 +114,9 @@ def make_token(request: Request, me: Me, form: Filled) -> Response:
     """Makes a token for programs; its secret is shown this once."""
     parts = server(request)
     if me.account is None or me.by_token:
-        raise Told(403, "Nothing was made", ("tokens belong to accounts, and are made by who is signed in",))
+        raise Told(
+            403, phrase("Nothing was made"), (phrase("tokens belong to accounts, and are made by who is signed in"),)
+        )
     made = parts.accounts.make_token(me.account, form.get("name", ""), form.get("scope", "read"))
     if isinstance(made, Refused):
         return _account_page(request, me, parts, problems=made.reasons)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,9 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stackyard.alliance.accounts import Accounts
 from stackyard.alliance.decide import Refused
@@ -21,12 +23,17 @@ from stackyard.alliance.ledger import Unavailable
 from stackyard.alliance.workspace import Workspace
 from stackyard.errors import InputErrors, SolveError
 from stackyard.web.guard import Guard, Visits
-from stackyard.web.render import Renderer, assets, packed
+from stackyard.web.render import LANG, Renderer, assets, packed
 from stackyard.web.runs import Runs
 from stackyard.web.settings import Settings
 from stackyard.web.who import Who, from_elsewhere, who
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES
 
 LOG = logging.getLogger("stackyard.web")
+YEAR = 365 * 24 * 3600  # s
+# What the framework says of itself, as we say it.
+DETAILS = {"Not Found": phrase("no such page"), "Method Not Allowed": phrase("nothing can be sent to this page")}
 
 
 def version(parts: Server) -> tuple[Any, ...]:
@@ -78,7 +85,7 @@ class Told(Exception):
 def refuse(refused: Refused) -> Told:
     """A refusal of the record as an answer: 409 where somebody was faster, 403 where it is not allowed, else 422."""
     status = 409 if refused.conflict else 403 if refused.forbidden else 422
-    return Told(status, "Nothing was recorded", refused.reasons)
+    return Told(status, phrase("Nothing was recorded"), refused.reasons)
 
 
 def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> FastAPI:
@@ -105,7 +112,7 @@ def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> Fast
         lifespan=life,
     )
     app.state.server = parts
-    app.middleware("http")(_accompany)
+    app.add_middleware(Company, parts=parts)
     if settings.provider is not None:
         from starlette.middleware.sessions import SessionMiddleware
 
@@ -144,24 +151,49 @@ def _warm(parts: Server) -> None:
         LOG.warning("the plan is not at hand: %s", error)
 
 
-async def _accompany(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Finds out who asks, refuses what another site sends, and notes the visit."""
-    parts = server(request)
-    if request.url.path.startswith("/static/"):
-        return await call(request)
-    try:
-        request.state.who = who(request, parts.accounts, parts.settings)
-    except Unavailable as error:
-        return _told(request, 503, "The record is not at hand", (str(error),))
-    me = request.state.who
-    if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
-        return _told(request, 403, "Not from here", ("this was sent from another site",))
-    answer = parts.render.hit(request, me, version(parts)) if me is not None and request.method == "GET" else None
-    answer = answer or await call(request)
-    if me is not None:
-        path = request.url.path
-        parts.visits.note(me.viewer.name, me.viewer.partner or "host", request.method, path, answer.status_code)
-    return answer
+class Company:
+    """ASGI middleware: finds out who asks, refuses what another site sends, gives kept pages, and notes the visit."""
+
+    def __init__(self, app: ASGIApp, parts: Server) -> None:
+        self.app, self.parts = app, parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/static/"):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                me = request.state.who
+                if me is not None:
+                    partner = me.viewer.partner or "host"
+                    self.parts.visits.note(me.viewer.name, partner, request.method, scope["path"], message["status"])
+                self._speak(request, MutableHeaders(scope=message))
+            await send(message)
+
+        answer = self._at_once(request)
+        await (answer or self.app)(scope, receive, noted)
+
+    def _speak(self, request: Request, headers: MutableHeaders) -> None:
+        """The language that a viewer chose holds from here on."""
+        chosen = request.query_params.get("lang") if request.scope["query_string"] else None
+        if chosen in LANGUAGES and not wants_json(request):
+            secure = "; Secure" if self.parts.settings.secure else ""
+            headers.append("set-cookie", f"{LANG}={chosen}; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=lax{secure}")
+
+    def _at_once(self, request: Request) -> Response | None:
+        """A kept page, or a refusal; None for what has to be looked at."""
+        request.state.who = None
+        try:
+            me = request.state.who = who(request, self.parts.accounts, self.parts.settings)
+            if request.method == "GET" and me is not None:
+                return self.parts.render.hit(request, me, version(self.parts))
+        except Unavailable as error:
+            return _told(request, 503, phrase("The record is not at hand"), (str(error),))
+        if request.method not in ("GET", "HEAD") and not (me and me.by_token) and from_elsewhere(request):
+            return _told(request, 403, phrase("Not from here"), (phrase("this was sent from another site"),))
+        return None
 
 
 def _static(digest: str, name: str, request: Request) -> Response:
@@ -204,25 +236,30 @@ def _faults(app: FastAPI) -> None:
 
     @on(InputErrors)
     async def bad(request: Request, error: InputErrors) -> Response:
-        return _told(request, 422, "That cannot be read", tuple(str(fault) for fault in error.faults[:40]))
+        return _told(request, 422, phrase("That cannot be read"), tuple(str(fault) for fault in error.faults[:40]))
 
     @on(SolveError)
     async def unsolved(request: Request, error: SolveError) -> Response:
-        return _told(request, 422, "There is no plan for that", (str(error),))
+        return _told(request, 422, phrase("There is no plan for that"), (str(error),))
 
     @on(Unavailable)
     async def away(request: Request, error: Unavailable) -> Response:
-        return _told(request, 503, "The record is not at hand", (str(error),))
+        return _told(request, 503, phrase("The record is not at hand"), (str(error),))
 
     @on(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         reasons = tuple(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()[:40])
-        return _told(request, 422, "That cannot be read", reasons)
+        return _told(request, 422, phrase("That cannot be read"), reasons)
 
     @on(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        titles = {404: "There is nothing here", 405: "Not possible here", 413: "Too large"}
-        answer = _told(request, error.status_code, titles.get(error.status_code, "Not possible"), (str(error.detail),))
+        titles = {404: phrase("There is nothing here"), 405: phrase("Not possible here"), 413: phrase("Too large")}
+        answer = _told(
+            request,
+            error.status_code,
+            titles.get(error.status_code, phrase("Not possible")),
+            (DETAILS.get(error.detail, error.detail),),
+        )
         for key, value in (error.headers or {}).items():
             answer.headers[key] = value
         return answer

@@ -9,23 +9,25 @@ from starlette.datastructures import QueryParams
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
-from stackyard.alliance.minutes import FIGURES
-from stackyard.alliance.words import Words
+from stackyard.alliance.minutes import noticed
+from stackyard.alliance.result import named
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
-from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table
+from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table, in_language
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import scale
 from stackyard.web.app import Server
 from stackyard.web.who import Who
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
 # What can be tried: kind -> (label, what is changed, unit of the value, an example).
 KINDS: Mapping[str, tuple[str, str, str, str]] = {
-    "slip": ("Move a delivery", "supplies", "months later; a minus for earlier", "3"),
-    "scale": ("More or less of a supply or a demand", "supplies services", "times", "0.9"),
-    "yield": ("Change a die yield", "supplies", "share of good dies, 0 to 1", "0.65"),
-    "phase": ("Move the power of a site", "sites", "months later; a minus for earlier", "6"),
-    "growth": ("Change a growth rate", "services", "times the growth a year", "1.1"),
+    "slip": (phrase("Move a delivery"), "supplies", phrase("months later; a minus for earlier"), "3"),
+    "scale": (phrase("More or less of a supply or a demand"), "supplies services", phrase("times"), "0.9"),
+    "yield": (phrase("Change a die yield"), "supplies", phrase("share of good dies, 0 to 1"), "0.65"),
+    "phase": (phrase("Move the power of a site"), "sites", phrase("months later; a minus for earlier"), "6"),
+    "growth": (phrase("Change a growth rate"), "services", phrase("times the growth a year"), "1.1"),
 }
 
 
@@ -54,8 +56,10 @@ def choices(parts: Server, seen: Seen) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def desk_values(parts: Server, me: Who, asked: list[tuple[str, str, str]], words: Words) -> dict[str, Any]:
-    """What the desk's page shows: the form, and the answer where something was asked."""
+def desk_values(
+    parts: Server, me: Who, asked: list[tuple[str, str, str]], words: Words, anew: bool = False
+) -> dict[str, Any]:
+    """What the desk's page shows: the form, and the answer where something was asked; its choices made `anew`."""
     seen = parts.workspace.view(me.viewer)
     values: dict[str, Any] = {
         "kinds": KINDS,
@@ -76,16 +80,17 @@ def desk_values(parts: Server, me: Who, asked: list[tuple[str, str, str]], words
                 raise ValueError
             what_ifs.append(WhatIf(kind, item, float(value.replace("%", "e-2"))))  # type: ignore[arg-type]
         except ValueError:
-            wrong.append(f"'{value}' is not a number: {KINDS[kind][2] if kind in KINDS else 'choose what to change'}")
+            said = KINDS[kind][2] if kind in KINDS else phrase("choose what to change")
+            wrong.append(phrase("'{value}' is not a number: {unit}", value=value, unit=said))
     if wrong:
         return {**values, "problems": tuple(wrong)}
     try:
-        tried = parts.workspace.what_if(me.viewer, what_ifs)
+        tried = parts.workspace.what_if(me.viewer, what_ifs, anew=anew)
     except NotPossible as error:
-        return {**values, "problems": (str(error),)}
+        return {**values, "problems": (error.args[0],)}
     except SolveError as error:
-        return {**values, "problems": (f"there is no plan with that: {error}",)}
-    report = answer(tried, words)
+        return {**values, "problems": (phrase("there is no plan with that: {error}", error=error),)}
+    report = answer(tried, words, anew)
     own = [w for w in what_ifs if me.actor.host or _owned(seen, w.item, me.actor.partner)]
     kept = own if me.actor.may_write else []
     return {**values, "tried": tried, "report": report, "body": parts.render.body(report), "kept": kept}
@@ -96,35 +101,38 @@ def _owned(seen: Seen, item: str, partner: str) -> bool:
     return share is not None and share.partner == partner
 
 
-def answer(tried: Tried, words: Words) -> Report:
-    """The figures of both plans, and what is served, month by month."""
+def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
+    """The figures of both plans, and what is served, month by month; `anew`: with the choices made again for it."""
     before, after = tried.before, tried.after
     rows: list[tuple[Cell, ...]] = []
-    for key, (name, unit) in FIGURES.items():
-        if key in before.figures and key in after.figures:
-            old, new = before.figures[key], after.figures[key]
-            rows.append((words(name), words.amount(old, unit), words.amount(new, unit), words.change(new - old, unit)))
-    columns = tuple(Column(words(name)) for name in ("Figure", "As it is", "With the change", "Difference"))
+    for key, (name, year, unit) in named(before.figures.keys() & after.figures.keys()).items():
+        old, new = before.figures[key], after.figures[key]
+        by = words.change(noticed(new - old, old, unit), unit)
+        rows.append((words(name, year=year), words.amount(old, unit), words.amount(new, unit), by))
+    heads = (words("Figure"), words("As it is"), words("With the change"), words("Difference"))
+    columns = tuple(map(Column, heads))
     blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
-    blocks += [*_lines(tried, words), *_bars(tried, words)]
-    lead = "; ".join(tried.told) + f" ({tried.seconds:.1f} s)"
-    return Report(
+    blocks += [*_lines(tried, words, "anew-" if anew else ""), *_bars(tried, words)]
+    lead = "; ".join(map(words, tried.told)) + f" ({words.number(tried.seconds, 1)} s)"
+    id_, title = ("anew", words("Choices made anew")) if anew else ("answer", words("Answer"))
+    made = Report(
         words("What if"),
         "",
         "",
-        (Section("answer", words("Answer"), lead, tuple(blocks)),),
+        (Section(id_, title, lead, tuple(blocks)),),
         (),
         (),
         language=words.code,
     )
+    return in_language(made, words.code)
 
 
-def _lines(tried: Tried, words: Words) -> list[Block]:
+def _lines(tried: Tried, words: Words, prefix: str) -> list[Block]:
     found: list[Block] = []
     for id_, title in (
-        ("served.total", "Tokens served"),
-        ("installed.total", "Accelerators in place"),
-        ("used.total", "Site power in use"),
+        ("served.total", phrase("Tokens served")),
+        ("installed.total", phrase("Accelerators in place")),
+        ("used.total", phrase("Site power in use")),
     ):
         old, new = tried.before.result(id_), tried.after.result(id_)
         if old is None or new is None or tried.before.picture is None:
@@ -136,7 +144,7 @@ def _lines(tried: Tried, words: Words) -> list[Block]:
         limits = (Series("limit/before", words("As it is"), unit.of(old.values)),)
         data = LineFigure(tried.before.picture.months, lines, limits, words(title), unit.unit)
         alt = words("{title}: the plan with the change beside the plan as it is, month by month.", title=words(title))
-        found.append(Figure(f"what-if-{id_.partition('.')[0]}", words(title), data, alt))
+        found.append(Figure(f"what-if-{prefix}{id_.partition('.')[0]}", words(title), data, alt))
     return found
 
 

@@ -32,6 +32,7 @@ from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
 from stackyard.web.pages import find_meeting, listing, meeting_values, promise_values
 from stackyard.web.who import Who, carries_token
+from stackyard.words import phrase
 
 routes = APIRouter()
 TODAY_LINE = re.compile(r"^\s*(\d{4}-\d{2})\s*[:;,=\s]\s*([-+0-9.,eE]+)\s*$")
@@ -62,7 +63,7 @@ async def form_of(request: Request, me: Me) -> Form:
             else:
                 found[name] = str(value).strip()
     if not carries_token(request, me, found.get("csrf", "")):
-        raise Told(403, "This form is too old", ("open the page again and send it once more",))
+        raise Told(403, phrase("This form is too old"), (phrase("open the page again and send it once more"),))
     return found
 
 
@@ -86,7 +87,7 @@ def amounts_of(text: str) -> tuple[dict[str, float], list[str]]:
                 raise ValueError
             found[match[1]] = float(match[2].replace(",", ""))
         except ValueError:
-            wrong.append(f"'{line.strip()[:60]}' is not a month and a number, such as: 2027-03 40000")
+            wrong.append(phrase("'{line}' is not a month and a number, such as: 2027-03 40000", line=line.strip()[:60]))
     return found, wrong
 
 
@@ -180,7 +181,7 @@ def _version(form: Form) -> int | None:
 
 def _known(parts: Server, me: Who, id_: str) -> None:
     if id_ not in parts.workspace.view(me.viewer).state.commitments:
-        raise HTTPException(404, "no such promise")
+        raise HTTPException(404, phrase("no such promise"))
 
 
 @routes.post("/promises/{id_}/revise")
@@ -234,7 +235,7 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
         amounts, wrong = amounts_of(f"{form.get('month', '')} {form.get('amount', '')}")
         rows, reasons = list(amounts.items()), tuple(wrong)
     if not rows and not reasons:
-        reasons = ("month and amount: state both, or send a table",)
+        reasons = (phrase("month and amount: state both, or send a table"),)
     if reasons:
         return _of_promise(parts, request, me, id_, form, Refused(reasons))
     events: list[Delivered] = []
@@ -266,7 +267,7 @@ def call(request: Request, me: Me, form: Filled) -> Response:
         visibility=form.get("visibility", "alliance"),  # type: ignore[arg-type]
         note=form.get("note", ""),
     )
-    refused = _record(parts, me, event) if form.get("name") else Refused(("name: what the meeting is about",))
+    refused = _record(parts, me, event) if form.get("name") else Refused((phrase("name: what the meeting is about"),))
     if refused is None:
         return _back(f"/meetings/{id_}")
     seen = parts.workspace.view(me.viewer)
@@ -318,7 +319,7 @@ def act(id_: str, request: Request, me: Me, form: Filled) -> Response:
         owner=form.get("owner", ""),
         due=form.get("due", ""),
     )
-    refused = _record(parts, me, event) if form.get("text") else Refused(("text: what is to be done",))
+    refused = _record(parts, me, event) if form.get("text") else Refused((phrase("text: what is to be done"),))
     return _of_meeting(parts, request, me, id_, form, refused)
 
 
@@ -328,7 +329,7 @@ def done(id_: str, request: Request, me: Me, form: Filled) -> Response:
     parts = server(request)
     action = parts.workspace.view(me.viewer).state.actions.get(id_)
     if action is None:
-        raise HTTPException(404, "no such action")
+        raise HTTPException(404, phrase("no such action"))
     refused = _record(parts, me, ActionDone(action=id_, note=form.get("note", "")))
     return _of_meeting(parts, request, me, action.given.meeting, form, refused)
 
@@ -371,18 +372,18 @@ def share(request: Request, me: Me, form: Filled) -> Response:
 def run(request: Request, me: Me, form: Filled) -> Response:
     """A run of the plan is started."""
     if not me.actor.may_write:
-        raise refuse(Refused(("a reader starts no runs",), forbidden=True))
+        raise refuse(Refused((phrase("a reader starts no runs"),), forbidden=True))
     server(request).runs.start(me.actor)
     return _back("/runs")
 
 
 @routes.post("/runs/stop")
 def stop(request: Request, me: Me, form: Filled) -> Response:
-    """The run that is going on is stopped at its next step."""
+    """The run that is going on is stopped."""
     parts = server(request)
     last = parts.runs.last
     if last is not None and not (me.actor.host or last.by == me.actor.name):
-        raise refuse(Refused(("a run is stopped by who started it, or by the host",), forbidden=True))
+        raise refuse(Refused((phrase("a run is stopped by who started it, or by the host"),), forbidden=True))
     parts.runs.stop()
     return _back("/runs")
 
@@ -391,7 +392,9 @@ def stop(request: Request, me: Me, form: Filled) -> Response:
 def what_if(request: Request, me: Me) -> Response:
     """The what-if desk, with its answer where something was asked."""
     parts = server(request)
-    values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request))
+    anew = request.query_params.get("anew") == "1"
+    values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request), anew)
+    values["again"] = f"/what-if?{request.query_params}&anew=1"
     status = 422 if values["problems"] else 200
     return parts.render.page(request, me, "what_if.html", status, **values)
 
@@ -410,7 +413,7 @@ def keep(request: Request, me: Me, form: Filled) -> Response:
         )
         event = parts.workspace.proposal(me.viewer, changed, id_, note=form.get("note", ""))
     except ValueError as error:
-        raise Told(422, "Nothing was recorded", (str(error),)) from None
+        raise Told(422, phrase("Nothing was recorded"), (error.args[0],)) from None
     refused = _record(parts, me, event)
     if refused:
         raise refuse(refused)

@@ -13,7 +13,7 @@ from stackyard.alliance.ledger import Ledger, Unavailable, now
 from stackyard.web.settings import MOST_BYTES, Settings
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 TOO_MUCH = f"At most {MOST_BYTES // 1024 // 1024} MB are taken: send a smaller table."

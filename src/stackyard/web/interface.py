@@ -24,6 +24,7 @@ from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Told, refuse, server
 from stackyard.web.pages import BRIEFS, find_meeting, minutes_of
 from stackyard.web.render import TYPES
+from stackyard.words import phrase
 
 
 class Fault(BaseModel):
@@ -71,6 +72,7 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     changes: list[Change] = Field(min_length=1, max_length=10)
+    anew: bool = Field(default=False, description="make every whole choice again for the changes: takes longer")
 
 
 def _state(request: Request, me: Me) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def commitment(id_: Name, request: Request, me: Me) -> dict[str, Any]:
     """One commitment."""
     found = commitments(request, me)
     if id_ not in found:
-        raise HTTPException(404, "no such commitment")
+        raise HTTPException(404, phrase("no such commitment"))
     one: dict[str, Any] = found[id_]
     return one
 
@@ -206,17 +208,21 @@ def record(sent: Recording, request: Request, me: Me) -> list[dict[str, Any]]:
 
 @routes.post("/what-if")
 def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
-    """The plan with changes tried, beside the plan as it is: figures in SI that the viewer may see."""
+    """The plan with changes tried, beside the plan as it is: figures in SI that the viewer may see.
+
+    `choices` says whether phases, contracts and lots are those of the plan as it is ("kept") or chosen for the changes.
+    """
     changes = [WhatIf(c.kind, c.item, c.value) for c in sent.changes]
     try:
-        tried = server(request).workspace.what_if(me.viewer, changes)
+        tried = server(request).workspace.what_if(me.viewer, changes, anew=sent.anew)
     except NotPossible as error:
-        raise Told(422, "That cannot be tried", (str(error),)) from None
+        raise Told(422, phrase("That cannot be tried"), (error.args[0],)) from None
     before, after = dict(tried.before.figures), dict(tried.after.figures)
     return {
         "told": list(tried.told),
         "digest": tried.digest,
         "seconds": tried.seconds,
+        "choices": "kept" if tried.held else "made anew",
         "before": before,
         "after": after,
     }
@@ -226,7 +232,7 @@ def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
 def run(request: Request, me: Me) -> dict[str, Any]:
     """Starts a run of the plan; follow it at /api/v1/runs/progress."""
     if not me.actor.may_write:
-        raise refuse(Refused(("a reader starts no runs",), forbidden=True))
+        raise refuse(Refused((phrase("a reader starts no runs"),), forbidden=True))
     return {"started": server(request).runs.start(me.actor), "going": server(request).runs.going}
 
 
@@ -241,11 +247,11 @@ def runs(request: Request, me: Me) -> dict[str, Any]:
 
 @routes.delete("/runs/current")
 def stop(request: Request, me: Me) -> dict[str, bool]:
-    """Stops the run that is going on, at its next step; nothing of it is recorded."""
+    """Stops the run that is going on, also inside the solver; nothing of it is recorded."""
     parts = server(request)
     last = parts.runs.last
     if last is not None and not (me.actor.host or last.by == me.actor.name):
-        raise refuse(Refused(("a run is stopped by who started it, or by the host",), forbidden=True))
+        raise refuse(Refused((phrase("a run is stopped by who started it, or by the host"),), forbidden=True))
     return {"stopping": parts.runs.stop()}
 
 
@@ -306,7 +312,9 @@ def _finite(value: Any) -> Any:
 def ledger(request: Request, me: Me, after: Annotated[int, Query(ge=0, le=10**12)] = 0) -> Response:
     """Every record after a number, as JSON Lines: for the host, who keeps the ledger."""
     if not me.viewer.host:
-        raise refuse(Refused(("the host keeps the whole ledger; /api/v1/state has your part of it",), forbidden=True))
+        raise refuse(
+            Refused((phrase("the host keeps the whole ledger; /api/v1/state has your part of it"),), forbidden=True)
+        )
     entries = server(request).workspace.ledger.lines(after)
     said = (json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n" for entry in entries)
     return StreamingResponse(said, media_type="application/jsonl")
@@ -316,5 +324,5 @@ def ledger(request: Request, me: Me, after: Annotated[int, Query(ge=0, le=10**12
 def faults(request: Request, me: Me) -> list[str]:
     """Every altered, missing or moved record; none for a whole ledger. For the host."""
     if not me.viewer.host:
-        raise refuse(Refused(("the host verifies the ledger",), forbidden=True))
+        raise refuse(Refused((phrase("the host verifies the ledger"),), forbidden=True))
     return server(request).workspace.ledger.verify()

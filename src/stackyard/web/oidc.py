@@ -20,6 +20,7 @@ from stackyard.alliance.decide import Refused
 from stackyard.web.account import with_session
 from stackyard.web.app import Told, server
 from stackyard.web.settings import Provider
+from stackyard.words import phrase
 
 routes = APIRouter()
 COOKIE, SECONDS = "stackyard_company", 600
@@ -42,7 +43,7 @@ def _client(provider: Provider) -> Any:
 def _provider(request: Request) -> Provider:
     found = server(request).settings.provider
     if found is None:
-        raise Told(404, "There is nothing here", ("no company is set up to sign in with",))
+        raise Told(404, phrase("There is nothing here"), (phrase("no company is set up to sign in with"),))
     return found
 
 
@@ -54,7 +55,9 @@ async def company(request: Request) -> Response:
         answer: Response = await client.authorize_redirect(request, str(request.url_for("back")))
     except Exception as error:
         LOG.warning("the company's provider does not answer: %r", error)
-        raise Told(503, "Not now", ("your company's sign-in does not answer: try again, or sign in by name",)) from None
+        raise Told(
+            503, phrase("Not now"), (phrase("your company's sign-in does not answer: try again, or sign in by name"),)
+        ) from None
     return answer
 
 
@@ -67,11 +70,17 @@ async def back(request: Request) -> Response:
         claims = told["userinfo"]
         subject = f"{claims['iss']}|{claims['sub']}"
     except OAuthError as error:
-        raise Told(401, "Not signed in", (f"your company's sign-in was not completed: {error.error}",)) from None
+        raise Told(
+            401,
+            phrase("Not signed in"),
+            (phrase("your company's sign-in was not completed: {error}", error=error.error),),
+        ) from None
     except Exception as error:  # an answer that cannot be read or checked is no answer
         LOG.warning("an answer of the company's provider was refused: %r", error)
-        raise Told(401, "Not signed in", ("your company's answer could not be checked: start again",)) from None
+        raise Told(
+            401, phrase("Not signed in"), (phrase("your company's answer could not be checked: start again"),)
+        ) from None
     opened = await run_in_threadpool(parts.accounts.sign_in_as, subject)
     if isinstance(opened, Refused):
-        raise Told(403, "Not signed in", opened.reasons)
+        raise Told(403, phrase("Not signed in"), opened.reasons)
     return with_session(RedirectResponse("/", 303), opened, parts.settings)

@@ -16,13 +16,16 @@ from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.calendar import calendar
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
+from stackyard.alliance.result import FIGURES
 from stackyard.alliance.state import Commitment, Meeting
-from stackyard.alliance.words import Words
+from stackyard.alliance.workspace import in_words
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
+from stackyard.words import phrase
+from stackyard.words.spoken import Words
 
 routes = APIRouter()
 
@@ -69,7 +72,7 @@ def _report_page(
             "export": f"/{name}",
             "query": f"?lang={words.code}",
             "status": _status(parts, seen, words),
-            "lead_note": "",
+            "first_run": parts.runs.last if parts.runs.going and parts.workspace.kept() is None else None,
             "map": "",
             "extra": "",
         }
@@ -131,7 +134,7 @@ def export(name: str, form: str, request: Request, me: Me) -> Response:
         return Response(
             calendar(seen.state.by_date(), seen.state.at), 200, _saved("meetings.ics"), "text/calendar; charset=utf-8"
         )
-    raise HTTPException(404, "no such page")
+    raise HTTPException(404, phrase("no such page"))
 
 
 def _saved(name: str) -> dict[str, str]:
@@ -142,12 +145,15 @@ def _saved(name: str) -> dict[str, str]:
 def plan_file(name: str, request: Request, me: Me) -> Response:
     """The whole report of the plan, for who may see all of it."""
     parts = server(request)
-    content = parts.workspace.file(parts.workspace.view(me.viewer), name)
+    code = parts.render.words(request).code
+    content = parts.workspace.file(parts.workspace.view(me.viewer), name, code)
     if content is None:
-        raise HTTPException(404, "there is no whole report, or not for you: parts of the plan are private to others")
+        raise HTTPException(
+            404, phrase("there is no whole report, or not for you: parts of the plan are private to others")
+        )
     if name.endswith(".html"):  # opens offline, with its script inside: so it is kept, not shown from here
-        return Response(content, 200, _saved(name), "text/html; charset=utf-8")
-    return Response(content, 200, _saved(name), "application/octet-stream")
+        return Response(content, 200, _saved(in_words(name, code)), "text/html; charset=utf-8")
+    return Response(content, 200, _saved(in_words(name, code)), "application/octet-stream")
 
 
 # --- promises ---
@@ -176,6 +182,7 @@ def listing(seen: Seen, words: Words) -> dict[str, Any]:
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted(seen.items.items()),
+        "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
 
 
@@ -185,7 +192,8 @@ def amounts_told(commitment: Commitment, words: Words) -> str:
     if terms.amounts or not terms.high:
         return told(terms.amounts, commitment.unit, words, commitment.measure)
     low, high = (told(ends, commitment.unit, words, commitment.measure) for ends in (terms.low, terms.high))
-    return f"{low} – {high} ({words('range only')})"
+    only = words("range only")
+    return f"{low} – {high} ({only})"
 
 
 @routes.get("/promises/{id_}")
@@ -201,7 +209,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
     seen = parts.workspace.view(me.viewer)
     commitment = seen.state.commitments.get(id_)
     if commitment is None:
-        raise HTTPException(404, "no such promise")
+        raise HTTPException(404, phrase("no such promise"))
     deliveries = [d for d in seen.state.deliveries.values() if d.commitment == id_]
     return {
         "seen": seen,
@@ -245,7 +253,7 @@ def meetings(request: Request, me: Me) -> Response:
 def find_meeting(seen: Seen, id_: str) -> Meeting:
     """A meeting that the viewer may see; 404 for any other."""
     if id_ not in seen.state.meetings:
-        raise HTTPException(404, "no such meeting")
+        raise HTTPException(404, phrase("no such meeting"))
     return seen.state.meetings[id_]
 
 
@@ -295,7 +303,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
             "status": "",
-            "lead_note": "",
+            "first_run": None,
             "map": "",
             "extra": "",
         }
@@ -308,7 +316,7 @@ def minutes_file(id_: str, form: str, request: Request, me: Me) -> Response:
     """The minutes of a meeting as a file."""
     parts = server(request)
     if form not in FORMATS:
-        raise HTTPException(404, f"one of: {', '.join(FORMATS)}")
+        raise HTTPException(404, phrase("one of: {formats}", formats=", ".join(FORMATS)))
     return parts.render.file(minutes_of(parts, me, id_, parts.render.words(request)), form, f"minutes-{id_}")
 
 
@@ -341,24 +349,19 @@ def runs(request: Request, me: Me) -> Response:
         revisions=seen.state.revisions[::-1],
         files=files if parts.workspace.kept() else (),
         plan_status=_status(parts, seen, parts.render.words(request)),
-        figures=[(k, n, u) for k, (n, u) in _figures().items() if k in ("served_share", "power_end", "spending")],
+        figures=[(k, n, u) for k, (n, u) in FIGURES.items() if k in ("served_share", "power_end", "spending")],
     )
-
-
-def _figures() -> Mapping[str, tuple[str, str]]:
-    from stackyard.alliance.minutes import FIGURES
-
-    return FIGURES
 
 
 @routes.get("/runs/progress")
 def progress(request: Request, me: Me) -> Response:
     """What the present run tells, as server-sent events: `step` and, once, `end`."""
-    listened = server(request).runs.listen()
+    listened, words = server(request).runs.listen(), server(request).render.words(request)
 
     def stream() -> Iterator[bytes]:
         for kind, text in listened:
-            yield b": waiting\n\n" if kind == "wait" else f"event: {kind}\ndata: {json.dumps(text)}\n\n".encode()
+            said = f"event: {kind}\ndata: {json.dumps(words(text))}\n\n"
+            yield b": waiting\n\n" if kind == "wait" else said.encode()
 
     return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -390,7 +393,7 @@ def audit(request: Request, me: Me) -> Response:
     """Who saw and did what: for the host."""
     parts = server(request)
     if not me.viewer.host:
-        raise HTTPException(403, "the host of the alliance sees who did what")
+        raise HTTPException(403, phrase("the host of the alliance sees who did what"))
     parts.visits.flush()
     recorded = parts.workspace.ledger.records(max(parts.workspace.ledger.state().seq - 200, 0))[::-1]
     visits = parts.workspace.ledger.find("visits", newest=500)

@@ -10,12 +10,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from stackyard import api
 from stackyard.errors import InputErrors
 from stackyard.quantity import MEGA, show
-from stackyard.report.document import Cell, Column, Note, Report, Section, Table
+from stackyard.report.confidence import graded
+from stackyard.report.document import Cell, Column, Note, Report, Section, Table, in_language
 from stackyard.source import Fact, Source
 from stackyard.web.app import Me, Told, server
+from stackyard.words import joined, number, phrase
 
 routes = APIRouter()
 _AT_ONCE = BoundedSemaphore(1)  # a map or a search takes a core for seconds
@@ -26,6 +27,8 @@ BLANK = {"tensor": "", "batch": "", "what": "estimate"}
 @routes.get("/performance")
 def performance(request: Request, me: Me) -> Response:
     """The performance desk, with its answer where something was asked."""
+    from stackyard import api
+
     parts = server(request)
     asked = {
         **PRESET,
@@ -37,11 +40,11 @@ def performance(request: Request, me: Me) -> Response:
     problems: tuple[str, ...] = ()
     if "model" in request.query_params:
         try:
-            report = _answer(asked)
+            report = in_language(_answer(asked), parts.render.words(request).code)
         except InputErrors as errors:
             problems = tuple(f"{fault.message}; {fault.hint}".rstrip("; ") for fault in errors.faults)
         except ValueError as error:
-            problems = (str(error),)
+            problems = (error.args[0],)
     return parts.render.page(
         request,
         me,
@@ -61,7 +64,7 @@ def _whole(asked: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or not 0 < int(text) <= 10**7:
-        raise ValueError(f"{name}: '{text}' is not a whole number from 1 to 10,000,000")
+        raise ValueError(phrase("{name}: '{text}' is not a whole number from 1 to 10,000,000", name=name, text=text))
     return int(text)
 
 
@@ -70,7 +73,7 @@ def _answer(asked: Mapping[str, str]) -> Report:
     if asked["what"] == "estimate":
         return _estimate(asked, shape)
     if not _AT_ONCE.acquire(timeout=20):
-        raise Told(503, "Busy", ("another map or search is being computed: try again in a minute",))
+        raise Told(503, phrase("Busy"), (phrase("another map or search is being computed: try again in a minute"),))
     try:
         return _map(asked, shape) if asked["what"] == "map" else _search(asked, shape)
     finally:
@@ -78,6 +81,8 @@ def _answer(asked: Mapping[str, str]) -> Report:
 
 
 def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
+
     found = api.estimate(
         asked["model"],
         asked["chip"],
@@ -96,23 +101,41 @@ def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
         return (name, show(value, unit) if value is not None else "–", span)
 
     rows = [
-        row("Time to first token", told["ttft_s"], "ttft", "s"),
-        row("Time per output token", told["tpot_s"], "tpot", "s"),
-        row("Output tokens a second", told["output_tokens_per_s"], "output_rate", ""),
-        row("Tokens a second, prompts in", told["tokens_per_s"], "token_rate", ""),
-        row("Tokens a second of an accelerator", told["tokens_per_s_per_accelerator"], "", ""),
-        row("Memory used", told["memory_used_bytes"], "", "B"),
-        row("Power of an accelerator", told["watts_per_accelerator"], "", "W"),
-        row("Energy per token", told["joules_per_token"], "", "J"),
+        row(phrase("Time to first token"), told["ttft_s"], "ttft", "s"),
+        row(phrase("Time per output token"), told["tpot_s"], "tpot", "s"),
+        row(phrase("Output tokens a second"), told["output_tokens_per_s"], "output_rate", ""),
+        row(phrase("Tokens a second, prompts in"), told["tokens_per_s"], "token_rate", ""),
+        row(phrase("Tokens a second of an accelerator"), told["tokens_per_s_per_accelerator"], "", ""),
+        row(phrase("Memory used"), told["memory_used_bytes"], "", "B"),
+        row(phrase("Power of an accelerator"), told["watts_per_accelerator"], "", "W"),
+        row(phrase("Energy per token"), told["joules_per_token"], "", "J"),
     ]
-    head = f"{told['accelerators']:g} x {found.chip.name}, {told['batch']:g} requests at once"
-    blocks: list[Any] = [Note(f"Does not fit: {'; '.join(told['why'])}", "warning")] if not told["fits"] else []
-    blocks.append(Table("The estimate", (Column("Figure"), Column("Value"), Column("80% interval")), tuple(rows)))
+    head = phrase(
+        "{n} x {chip}, {requests} requests at once",
+        n=number(f"{told['accelerators']:g}"),
+        chip=found.chip.name,
+        requests=number(f"{told['batch']:g}"),
+    )
+    blocks: list[Any] = (
+        [Note(phrase("Does not fit: {why}", why=joined("; ", told["why"])), "warning")] if not told["fits"] else []
+    )
+    blocks.append(
+        Table(
+            phrase("The estimate"),
+            (Column(phrase("Figure")), Column(phrase("Value")), Column(phrase("80% interval"))),
+            tuple(rows),
+        )
+    )
     if layout:
-        blocks.append(Note(f"Layout: {layout}. Constants of {told['basis']['constants_of']}."))
+        blocks.append(
+            Note(phrase("Layout: {layout}. Constants of {of}.", layout=layout, of=told["basis"]["constants_of"]))
+        )
     facts = _facts([*found.model.facts.values(), *found.chip.facts.values()])
-    title = f"{found.model.name} on {found.chip.name}"
-    return Report(title, "", "", (Section("estimate", "Estimate", head, tuple(blocks)), facts[0]), facts[1], ())
+    title = phrase("{model} on {chip}", model=found.model.name, chip=found.chip.name)
+    return Report(title, "", "", (Section("estimate", phrase("Estimate"), head, tuple(blocks)), facts[0]), facts[1], ())
+
+
+_FACTS = (phrase("Number"), phrase("Value"), phrase("Unit"), phrase("Confidence"), phrase("Source"))
 
 
 def _facts(every: list[Fact]) -> tuple[Section, tuple[Source, ...]]:
@@ -120,23 +143,29 @@ def _facts(every: list[Fact]) -> tuple[Section, tuple[Source, ...]]:
     rows = tuple(
         (
             f.path,
-            f"{f.value:,.6g}" if isinstance(f.value, float) else str(f.value),
+            number(f"{f.value:,.6g}") if isinstance(f.value, float) else str(f.value),
             f.unit,
-            f.grade.label,
+            graded(f.grade),
             f.sources or None,
         )
         for f in every
         if f.value is not None
     )
-    columns = tuple(Column(name) for name in ("Number", "Value", "Unit", "Confidence", "Source"))
+    columns = tuple(map(Column, _FACTS))
     cited = {s.title: s for f in every for s in f.sources}
     return (
-        Section("facts", "Numbers behind it", "", (Table("Numbers of the catalogue", columns, rows, folded=True),)),
+        Section(
+            "facts",
+            phrase("Numbers behind it"),
+            "",
+            (Table(phrase("Numbers of the catalogue"), columns, rows, folded=True),),
+        ),
         tuple(cited.values()),
     )
 
 
 def _map(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
     from stackyard.perf.memory_map import memory_map
     from stackyard.report.memory import document
 
@@ -150,11 +179,22 @@ def _map(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
     return document(found, over, date=date.today().isoformat(), reproduce="")
 
 
+_BEST = {
+    "rate": phrase("rate"),
+    "cost": phrase("cost"),
+    "energy": phrase("energy"),
+    "latency": phrase("latency"),
+}
+
+
 def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
+    from stackyard import api
+
     found = api.search(asked["model"], asked["chip"], precisions=[asked["precision"]], **shape)
     told = found.summary()
     best = {name: row for name, row in told["best"].items() if row}
-    listed = [*((f"best by {name}", row) for name, row in best.items()), *(("Pareto", row) for row in told["pareto"])]
+    listed = [(phrase("best by {name}", name=_BEST.get(name, name)), row) for name, row in best.items()]
+    listed += [("Pareto", row) for row in told["pareto"]]
 
     def cells(kind: str, row: Mapping[str, Any]) -> tuple[Cell, ...]:
         layout = row.get("layout", row)
@@ -164,7 +204,7 @@ def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
         cost = row.get("usd_per_token")
         return (
             kind,
-            widths or "one accelerator",
+            widths or phrase("one accelerator"),
             float(row["batch"]),
             1000 * float(row["ttft_s"]),
             1000 * float(row["tpot_s"]),
@@ -174,23 +214,27 @@ def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
         )
 
     columns = (
-        Column("Point"),
-        Column("Layout"),
-        Column("Requests"),
-        Column("First token", "ms", 0),
-        Column("Per token", "ms", 1),
-        Column("Rate of an accelerator", "tokens/s", 0),
-        Column("Energy", "J/token", 3),
-        Column("Cost", "USD/Mtoken", 3),
+        Column(phrase("Point")),
+        Column(phrase("Layout")),
+        Column(phrase("Requests")),
+        Column(phrase("First token"), "ms", 0),
+        Column(phrase("Per token"), "ms", 1),
+        Column(phrase("Rate of an accelerator"), "tokens/s", 0),
+        Column(phrase("Energy"), "J/token", 3),
+        Column(phrase("Cost"), "USD/Mtoken", 3),
     )
-    table = Table("The best and the Pareto set", columns, tuple(cells(kind, row) for kind, row in listed[:60]))
+    table = Table(phrase("The best and the Pareto set"), columns, tuple(cells(kind, row) for kind, row in listed[:60]))
     out = Table(
-        "Why others were discarded",
-        (Column("Reason"), Column("Points")),
+        phrase("Why others were discarded"),
+        (Column(phrase("Reason")), Column(phrase("Points"))),
         tuple((reason, float(count)) for reason, count in told["discarded"].items()),
         folded=True,
     )
-    lead = f"{told['tried']:,} points tried, {told['kept']:,} meet the objective."
+    lead = phrase(
+        "{tried} points tried, {kept} meet the objective.",
+        tried=number(f"{told['tried']:,}"),
+        kept=number(f"{told['kept']:,}"),
+    )
     facts = _facts([*found.workload.model.facts.values(), *found.variant.chip.facts.values(), *found.prices.facts])
-    title = f"{found.workload.model.name} on {found.variant.chip.name}"
-    return Report(title, "", "", (Section("search", "Search", lead, (table, out)), facts[0]), facts[1], ())
+    title = phrase("{model} on {chip}", model=found.workload.model.name, chip=found.variant.chip.name)
+    return Report(title, "", "", (Section("search", phrase("Search"), lead, (table, out)), facts[0]), facts[1], ())

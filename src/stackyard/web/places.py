@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stackyard.words import phrase
+
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # west, south, east, north
 
@@ -35,6 +37,6 @@ _KOREA: tuple[Point, ...] = (
     (126.5, 35.5), (126.5, 36.1), (126.2, 36.7), (126.8, 37.0), (126.6, 37.4),
 )  # fmt: skip
 OUTLINES: tuple[tuple[str, Box, tuple[Point, ...]], ...] = (
-    ("United States", (-125.5, 24.0, -66.0, 50.0), _STATES),
-    ("Korea", (124.6, 33.9, 131.0, 38.9), _KOREA),
+    (phrase("United States"), (-125.5, 24.0, -66.0, 50.0), _STATES),
+    (phrase("Korea"), (124.6, 33.9, 131.0, 38.9), _KOREA),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -14,26 +15,27 @@ from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from stackyard.alliance.words import LANGUAGES, Words, language
 from stackyard.report.document import Report
 from stackyard.report.formats import FORMATS
 from stackyard.report.page import sections
 from stackyard.web.who import Who
+from stackyard.words import phrase
+from stackyard.words.spoken import LANGUAGES, Words, language
 
-TOKEN = "@@csrf-of-this-session@@"  # stands in kept pages for the token of whoever gets them
-KEPT = 400  # pages
+KEPT = 1000  # pages, packed
+LANG = "lang"  # the cookie that keeps the language that a viewer chose
 NAVIGATION: tuple[tuple[str, str], ...] = (
-    ("/", "Overview"),
-    ("/supply", "Supply"),
-    ("/sites", "Sites"),
-    ("/services", "Services"),
-    ("/promises", "Promises"),
-    ("/meetings", "Meetings"),
-    ("/what-if", "What if"),
-    ("/runs", "Runs"),
-    ("/catalogue", "Catalogue"),
-    ("/performance", "Performance"),
-    ("/access", "Who sees what"),
+    ("/", phrase("Overview")),
+    ("/supply", phrase("Supply")),
+    ("/sites", phrase("Sites")),
+    ("/services", phrase("Services")),
+    ("/promises", phrase("Promises")),
+    ("/meetings", phrase("Meetings")),
+    ("/what-if", phrase("What if")),
+    ("/runs", phrase("Runs")),
+    ("/catalogue", phrase("Catalogue")),
+    ("/performance", phrase("Performance")),
+    ("/access", phrase("Who sees what")),
 )
 TYPES: Mapping[str, str] = {
     "html": "text/html; charset=utf-8",
@@ -56,6 +58,7 @@ def environment() -> Environment:
     made.globals["navigation"] = NAVIGATION
     made.globals["languages"] = LANGUAGES
     made.globals["asset"] = asset_path
+    made.globals["plotly_styles"] = plotly_styles
     return made
 
 
@@ -77,6 +80,12 @@ def assets() -> Mapping[str, tuple[bytes, str]]:
 
 
 @cache
+def plotly_styles() -> tuple[str, ...]:
+    """The ids under which Plotly looks for styles that it brings along for maps, before it puts them into a page."""
+    return tuple(re.findall(r'getElementById\("([0-9a-f]{64})"\)', assets()["plotly.js"][0].decode()))
+
+
+@cache
 def packed(name: str) -> bytes:
     """A file, compressed."""
     return gzip.compress(assets()[name][0], 6, mtime=0)
@@ -88,65 +97,72 @@ def asset_path(name: str) -> str:
     return f"/static/{hashlib.sha256(assets()[name][0]).hexdigest()[:12]}/{name}"
 
 
+@cache
+def spoken(code: str) -> Words:
+    """The words of a language."""
+    return Words(code)
+
+
+def _unpacks(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
 class Renderer:
     """Templates, and pages kept by who may see them and what they were made from."""
 
     def __init__(self) -> None:
         self.templates = environment()
-        self._kept: OrderedDict[tuple[Any, ...], tuple[bytes, bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
 
     def words(self, request: Request) -> Words:
         asked = (
-            request.query_params.get("lang")
-            or request.cookies.get("lang")
-            or request.headers.get("accept-language", "")
+            request.query_params.get("lang") or request.cookies.get(LANG) or request.headers.get("accept-language", "")
         )
-        return Words(language(asked))
+        return spoken(language(asked))
 
     def page(self, request: Request, me: Who | None, template: str, status: int = 200, **values: Any) -> Response:
         """A page made for this request alone."""
-        made = self._made(request, me, template, **values)
-        return self._answer(request, made.encode(), None, me, status)
+        body = self._made(request, me, template, **values).encode()
+        small = gzip.compress(body, 1, mtime=0) if len(body) > 4000 and _unpacks(request) else None
+        return self._answer(body if small is None else small, small is not None, status)
 
     def _made(self, request: Request, me: Who | None, template: str, **values: Any) -> str:
         words = values.pop("words", None) or self.words(request)
-        context = {"me": me, "csrf": TOKEN, "path": request.url.path, "words": words, "report": None, **values}
+        csrf = me.csrf if me else ""
+        context = {"me": me, "csrf": csrf, "path": request.url.path, "words": words, "report": None, **values}
         return self.templates.get_template(template).render(context)
 
     def hit(self, request: Request, me: Who, of: tuple[Any, ...]) -> Response | None:
         """A page that is kept, at once; None where it has to be made."""
         found = self._kept.get(self._key(request, me, of))
-        return self._answer(request, found[0], found[1] or None, me, 200) if found else None
+        return self._packed(request, found) if found is not None else None
 
     def _key(self, request: Request, me: Who, of: tuple[Any, ...]) -> tuple[Any, ...]:
         path = (request.url.path, request.url.query, self.words(request).code)
-        return (me.viewer.name, me.viewer.partner, me.viewer.host, me.host_looks_as, me.actor.may_write, *path, *of)
+        seen_by = (me.viewer.name, me.viewer.partner, me.viewer.host, me.host_looks_as, me.actor.may_write, me.csrf)
+        return (*seen_by, *path, *of)
 
     def kept(
         self, request: Request, me: Who, of: tuple[Any, ...], make: Callable[[], tuple[str, Mapping[str, Any]]]
     ) -> Response:
-        """A page that stays the same for a viewer while `of` does; `make` gives its template and values."""
+        """A page that stays the same for a session while `of` does; `make` gives its template and values."""
         key = self._key(request, me, of)
         found = self._kept.get(key)
         if found is None:
             template, values = make()
-            body = self._made(request, me, template, **values).encode()
-            found = (body, gzip.compress(body, 5, mtime=0) if TOKEN.encode() not in body else b"")
-            self._kept[key] = found
+            found = self._kept[key] = gzip.compress(self._made(request, me, template, **values).encode(), 5, mtime=0)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return self._answer(request, found[0], found[1] or None, me, 200)
+        return self._packed(request, found)
 
-    def _answer(self, request: Request, body: bytes, small: bytes | None, me: Who | None, status: int) -> Response:
-        body_type = "text/html; charset=utf-8"
-        takes = "gzip" in request.headers.get("accept-encoding", "")
-        if small is not None and takes:
-            return Response(small, status, {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}, body_type)
-        body = body.replace(TOKEN.encode(), (me.csrf if me else "").encode())
-        if takes and len(body) > 4000:
-            packed_body = gzip.compress(body, 1, mtime=0)
-            return Response(packed_body, status, {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}, body_type)
-        return Response(body, status, {"Vary": "Accept-Encoding"}, body_type)
+    def _packed(self, request: Request, small: bytes) -> Response:
+        packed_for = _unpacks(request)
+        return self._answer(small if packed_for else gzip.decompress(small), packed_for, 200)
+
+    @staticmethod
+    def _answer(body: bytes, is_packed: bool, status: int) -> Response:
+        headers = {"Vary": "Accept-Encoding", **({"Content-Encoding": "gzip"} if is_packed else {})}
+        return Response(body, status, headers, "text/html; charset=utf-8")
 
     @staticmethod
     def body(report: Report) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from stackyard.alliance.decide import Actor, Refused
 from stackyard.alliance.ledger import Unavailable
-from stackyard.alliance.workspace import Stopped, Workspace
-from stackyard.errors import InputErrors, SolveError
+from stackyard.alliance.workspace import Workspace
+from stackyard.errors import InputErrors, SolveError, Stopped
+from stackyard.words import joined, phrase
 
 
 @dataclass
@@ -46,11 +47,11 @@ class Runs:
         return True
 
     def stop(self) -> bool:
-        """Stops the run at its next step; nothing of it is recorded."""
+        """Stops the run, also inside the solver; nothing of it is recorded."""
         if self.last is None or self.last.ended:
             return False
         self.last.stop = True
-        self._say(self.last, "Stopping at the next step")
+        self._say(self.last, phrase("Stopping"))
         return True
 
     def _say(self, run: Run, text: str) -> None:
@@ -60,21 +61,20 @@ class Runs:
             self._changed.notify_all()
 
     def _run(self, run: Run, actor: Actor) -> None:
-        def tell(text: str) -> None:
-            if run.stop:
-                raise Stopped
-            self._say(run, text)
-
         try:
-            tell("Reading the scenario and the promises")
-            done = self.workspace.run(actor, tell)
-            ended = "refused: " + "; ".join(done.reasons) if isinstance(done, Refused) else "done"
+            self._say(run, phrase("Reading the scenario and the promises"))
+            done = self.workspace.run(actor, lambda text: self._say(run, text), lambda: run.stop)
+            ended = (
+                phrase("refused: {reasons}", reasons=joined("; ", done.reasons))
+                if isinstance(done, Refused)
+                else phrase("done")
+            )
         except Stopped:
-            ended = "stopped"
+            ended = phrase("stopped")
         except (SolveError, Unavailable, InputErrors, ValueError, OSError) as error:
-            ended = f"failed: {error}"
+            ended = phrase("failed: {error}", error=error)
         except Exception:  # a fault of ours: the run must still end, and the log has the trace
-            ended = "failed: an error of the program; the server's log says which"
+            ended = phrase("failed: an error of the program; the server's log says which")
             with self._changed:
                 run.ended = ended
                 self._changed.notify_all()
@@ -99,4 +99,4 @@ class Runs:
                 return
             if not new:
                 yield "wait", ""
-        yield "end", "nothing is running"
+        yield "end", phrase("nothing is running")

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 
 from stackyard.alliance.access import Seen
-from stackyard.alliance.words import Words
 from stackyard.web.places import OUTLINES, PLACES
+from stackyard.words.spoken import Words
 
 WIDTH, HEIGHT = 960, 400
 
@@ -30,13 +30,14 @@ def site_map(seen: Seen, words: Words) -> str:
         inside = [s for s in spots if box[0] <= s[1][0] <= box[2] and box[1] <= s[1][1] <= box[3]]
         if inside:
             frames.append(_frame(number, title, box, outline, inside, words))
+    aside = words("Sites as a list")
     listed = "".join(f"<li>{html.escape(_told(name, watts, words))}</li>" for name, _, watts in spots)
     note = words(
         "Circles grow with the power energised at the end; places are those of the towns. Outlines are sketches."
     )
     return (
         f'<div class="maps">{"".join(frames)}</div><p class="remark">{html.escape(note)}</p>'
-        f'<details class="data"><summary>{html.escape(words("Sites as a list"))}</summary><ul>{listed}</ul></details>'
+        f'<details class="data"><summary>{html.escape(aside)}</summary><ul>{listed}</ul></details>'
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stackyard.web.uploads import MEMORY, MOST_ROWS, SECONDS
+from stackyard.words import pattern, phrase
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     path, name = Path(sys.argv[1]), sys.argv[2]
     rows, reasons = rows_of(path, name)
-    sys.stdout.write(json.dumps({"rows": rows, "reasons": reasons}))
+    sys.stdout.write(json.dumps({"rows": rows, "reasons": [pattern(reason) for reason in reasons]}))
 
 
 def rows_of(path: Path, name: str) -> tuple[list[tuple[str, float]], list[str]]:
@@ -30,18 +31,29 @@ def rows_of(path: Path, name: str) -> tuple[list[tuple[str, float]], list[str]]:
     try:
         lines = list(_sheet(path) if _is_workbook(path) else _csv(path))
     except UnicodeDecodeError:
-        return [], ["the table is not UTF-8 text and not an XLSX workbook"]
+        return [], [phrase("the table is not UTF-8 text and not an XLSX workbook")]
     except csv.Error as error:
-        return [], [f"the table is not CSV: {error}"]
+        return [], [phrase("the table is not CSV: {error}", error=str(error))]
     except Exception as error:  # whatever a damaged workbook makes of its reader
-        return [], [f"the workbook cannot be read ({type(error).__name__}): save it again as .xlsx, or send CSV"]
+        return [], [
+            phrase(
+                "the workbook cannot be read ({fault}): save it again as .xlsx, or send CSV", fault=type(error).__name__
+            )
+        ]
     if not lines:
-        return [], ["the table is empty"]
+        return [], [phrase("the table is empty")]
     head = [str(cell or "").strip().lower() for cell in lines[0]]
     if "month" not in head or "amount" not in head:
-        return [], [f"the first row must name the columns month and amount; it has: {', '.join(head[:10])[:200]}"]
+        return [], [
+            phrase(
+                "the first row must name the columns month and amount; it has: {names}",
+                names=", ".join(head[:10])[:200],
+            )
+        ]
     if len(lines) - 1 > MOST_ROWS:
-        return [], [f"the table has {len(lines) - 1:,} rows; at most {MOST_ROWS:,} are taken"]
+        return [], [
+            phrase("the table has {n} rows; at most {most} are taken", n=f"{len(lines) - 1:,}", most=f"{MOST_ROWS:,}")
+        ]
     return _checked(lines[1:], head.index("month"), head.index("amount"))
 
 
@@ -84,13 +96,13 @@ def _checked(lines: Iterable[list[Any]], month: int, amount: int) -> tuple[list[
         except (ValueError, IndexError):
             value = math.nan
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
-            reasons.append(f"row {number}: '{text}' is not a month such as 2027-03")
+            reasons.append(phrase("row {number}: '{text}' is not a month such as 2027-03", number=number, text=text))
         elif not math.isfinite(value) or value < 0:
-            reasons.append(f"row {number}: the amount is not a number of zero or more")
+            reasons.append(phrase("row {number}: the amount is not a number of zero or more", number=number))
         else:
             rows.append((text, value))
     if not rows and not reasons:
-        reasons.append("the table has no rows below its head")
+        reasons.append(phrase("the table has no rows below its head"))
     return rows, reasons[:20]
 
 

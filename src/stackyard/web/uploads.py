@@ -14,6 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from stackyard.words import number, phrase
+
 MOST_UNPACKED, MOST_RATIO, MOST_ROWS = 40 * 1024 * 1024, 200, 1200
 SECONDS, MEMORY = 10, 1024 * 1024 * 1024
 
@@ -48,11 +50,16 @@ def _swollen(file: Path) -> tuple[str, ...]:
         with zipfile.ZipFile(file) as archive:
             sizes = [(part.file_size, part.compress_size) for part in archive.infolist()]
     except (zipfile.BadZipFile, OSError, ValueError):
-        return ("the workbook is damaged: save it again as .xlsx",)
+        return (phrase("the workbook is damaged: save it again as .xlsx"),)
     total = sum(size for size, _ in sizes)
     ratio = max((size / max(packed, 1) for size, packed in sizes if size > 100_000), default=0.0)
     if total > MOST_UNPACKED or ratio > MOST_RATIO or len(sizes) > 500:
-        return (f"the workbook would unpack to {total / 1e6:,.0f} MB: send only the table, as CSV",)
+        return (
+            phrase(
+                "the workbook would unpack to {size} MB: send only the table, as CSV",
+                size=number(f"{total / 1e6:,.0f}"),
+            ),
+        )
     return ()
 
 
@@ -61,11 +68,13 @@ def _in_a_process(file: Path, name: str) -> tuple[list[tuple[str, float]], tuple
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS + 5, check=False, env=ONE_THREAD)
     except subprocess.TimeoutExpired:
-        return [], (f"the table takes longer than {SECONDS} s to read: send a smaller one",)
+        return [], (phrase("the table takes longer than {seconds} s to read: send a smaller one", seconds=SECONDS),)
     if done.returncode != 0:
-        return [], ("the table cannot be read: it is damaged, or needs too much memory; send it as CSV",)
+        return [], (phrase("the table cannot be read: it is damaged, or needs too much memory; send it as CSV"),)
     answer = json.loads(done.stdout)
-    return [(str(month), float(amount)) for month, amount in answer["rows"]], tuple(answer["reasons"])
+    return [(str(month), float(amount)) for month, amount in answer["rows"]], tuple(
+        phrase(pattern, **values) for pattern, values in answer["reasons"]
+    )
 
 
 # A numerical library reserves memory for each of its threads, and a table needs none of them.

@@ -19,8 +19,10 @@ from stackyard import catalog
 from stackyard.errors import Fault, InputErrors, nearest
 from stackyard.files import read_csv
 from stackyard.perf import architecture
+from stackyard.perf.calibration.recipes import wait
 from stackyard.perf.calibration.rows import COLUMNS, METRICS, REGIMES, Row, row_of
 from stackyard.perf.calibration.ways import OWN, SCENARIOS, Way, guesses, pools_of, way_of
+from stackyard.perf.layout import Layout
 from stackyard.perf.precision import BYTES
 
 PUBLISHED = (
@@ -84,6 +86,7 @@ _REQUESTS = {
     (1024, 1024): 3000, (1024, 2048): 1500, (1024, 8192): 1500, (1024, 32768): 1000, (2048, 128): 3000,
     (2048, 2048): 1500, (5000, 500): 1500, (8192, 1024): 1500, (20000, 2000): 1000, (32768, 1024): 1000,
 }  # fmt: skip
+SAME_RUN = "the same run is in the InferenceX table"
 _MEAN_LENGTH = 0.9  # InferenceX draws lengths evenly from 0.8 to 1.0 of the printed ones
 
 
@@ -104,6 +107,11 @@ class Reading:
         return tuple(row for _, row, _ in self.lines if row is not None)
 
     @property
+    def sources(self) -> Mapping[str, int]:
+        """Lines of each source."""
+        return Counter(_source(cells) for cells, _, _ in self.lines)
+
+    @property
     def left_out(self) -> tuple[tuple[str, str, int], ...]:
         """(source, reason, rows) of what cannot be expressed."""
         named = ((_source(cells), reason) for cells, row, reason in self.lines if row is None)
@@ -121,7 +129,7 @@ def read(path: Path) -> Reading:
     """
     table = read_csv(path, ("metric", "value"))
     own = "chip" in table.header
-    missing = [name for name in (COLUMNS[:-2] if own else PUBLISHED) if name not in table.header]
+    missing = [name for name in (COLUMNS[:-3] if own else PUBLISHED) if name not in table.header]
     if missing:
         hint = f"columns are: {', '.join(PUBLISHED)}; or {', '.join(COLUMNS)}"
         raise InputErrors([Fault(str(path), 1, name, "column is missing", hint) for name in missing])
@@ -188,13 +196,15 @@ def _checked(row: Row) -> Row:
 
 def translated(cells: Mapping[str, str]) -> Row:
     """One published row in our terms; Inexpressible where it has no counterpart, ValueError for broken numbers."""
-    notes, scenario = cells["notes"], cells["scenario"]
+    notes, scenario = cells["notes"], re.sub(r"_99(\.9)?$", "", cells["scenario"])
     if scenario in SCENARIOS:
         return _way(cells)
-    regime = _REGIMES.get(re.sub(r"_99(\.9)?$", "", scenario))
+    regime = _REGIMES.get(scenario)
     if regime is None:
         raise Inexpressible(f"scenario not modelled: {scenario}")
     metric, divisor, unit = _metric(cells)
+    scale = _MEAN_LENGTH if source_of(cells["source_id"]).startswith("ix_") else 1.0
+    prompt, output = _lengths(cells, scale)
     if "AMBIGUOUS" in notes:
         raise Inexpressible("parallel layout not known (stated by the source table)")
     known = catalog.load()
@@ -205,8 +215,6 @@ def translated(cells: Mapping[str, str]) -> Row:
     weights, cache, compute = _formats(cells, chip)
     tensor, pipeline, data, expert = _widths(cells, model)
     count = float(cells["n_accelerators"] or tensor * pipeline * data)
-    scale = _MEAN_LENGTH if source_of(cells["source_id"]).startswith("ix_") else 1.0
-    prompt, output = _lengths(cells, scale)
     if "first_token" in scenario:
         output = 1.0
     each = {"accelerators": 1.0 / count, "requests": output / count, "time": unit}.get(divisor, 1.0)
@@ -220,7 +228,7 @@ def translated(cells: Mapping[str, str]) -> Row:
         id=cells["source_id"],
         source=source_of(cells["source_id"]),
         date=cells["date_or_version"],
-        framework=cells["framework"],
+        framework=_engine(cells),
         model=model,
         chip=chip,
         weights=weights,
@@ -238,6 +246,7 @@ def translated(cells: Mapping[str, str]) -> Row:
         value=value,
         requests=_requests(cells, scale),
         excluded=_defect(cells, model, tensor * data),
+        wait=_wait(cells, (model, chip, weights), Layout(tensor, pipeline, data, expert), prompt, output),
     )
 
 
@@ -248,20 +257,21 @@ def _way(cells: Mapping[str, str]) -> Way:
         "scenario": "closed_loop_concurrency",
         "metric": cells["metric"].replace("_per_decode_gpu", "_per_gpu"),
     }
-    if cells["scenario"] == "online_poisson":
+    loop = "disagg" not in cells["scenario"] and "mtp" not in cells["scenario"]
+    if loop:
         plain["batch_or_concurrency"] = "1"
     row = translated(plain)
     pools = pools_of(cells["notes"])
     apart = "disagg" in cells["scenario"]
     if apart and pools is None:
-        raise Inexpressible("sizes of the two pools not stated")
+        raise Inexpressible(SAME_RUN if row.excluded == SAME_RUN else "sizes of the two pools not stated")
     more: dict[str, Any] = {}
     if apart and pools is not None:
         (first, makers), (then, workers) = pools
         names = ("tensor", "pipeline", "data", "expert")
         more = {name: float(getattr(then, name)) for name in names} | {"batch": _batch(plain), "workers": workers}
         more |= {f"prefill_{name}": float(getattr(first, name)) for name in names} | {"prefill_workers": makers}
-    if cells["scenario"] == "online_poisson":
+    if loop:
         more["arrivals"] = _arrivals(cells) * float(row.batch)  # a plain row of one request has one over its replicas
     if "mtp" in cells["scenario"]:
         vendor = catalog.load().accelerators[row.chip].vendor
@@ -274,6 +284,8 @@ def _way(cells: Mapping[str, str]) -> Way:
 def _metric(cells: Mapping[str, str]) -> tuple[str, str, float]:
     """Our metric, what its value is divided by, and the seconds of its unit; means and medians are taken for means."""
     text = cells["metric"].lower()
+    if "v0.6-v0.7" in cells["date_or_version"] and text == "output_tok_s_total":
+        text = "output_tok_s_per_gpu"  # the source's own unit from v0.6 on, as its note says
     if re.search(r"p\d\d", text) and not text.endswith("p50"):
         raise Inexpressible(f"a percentile; means are predicted: {cells['metric']}")
     text = re.sub(r"_(mean|median|avg|p50)$", "", text)
@@ -289,6 +301,12 @@ def _metric(cells: Mapping[str, str]) -> tuple[str, str, float]:
         raise Inexpressible("all requests at once: each waits another time for its first token")
     seconds = _UNITS[unit[1]] if unit and text not in _METRICS else _UNITS.get(cells.get("unit", ""), 1e-3)
     return *_METRICS[name], seconds
+
+
+def _engine(cells: Mapping[str, str]) -> str:
+    """The framework as printed; where a version is that of the runtime image around the engine, named as such."""
+    name, _, version = cells["framework"].partition(" ")
+    return f"{name} (Dynamo runtime {version})" if "ai-dynamo/" in cells["notes"] and version else cells["framework"]
 
 
 def _stranger(kind: str, name: str, known: Iterable[str]) -> Inexpressible:
@@ -330,6 +348,8 @@ def _formats(cells: Mapping[str, str], chip: str) -> tuple[str, str, str]:
     stated = _named(cells["precision_kv"], _FORMATS)
     cache = stated if stated in BYTES else "bf16" if weights == "bf16" else "fp8"
     compute = {"mxfp4": "fp4", "int4": "bf16"}.get(weights, weights)
+    if "neuronx" in cells["framework"] and weights == "int8":
+        compute = "bf16"  # its int8 is a way of storing weights
     if weights == "mxfp4" and "gpt-oss" in cells["model"].lower():
         compute = "fp8"  # the engines run its experts with 8-bit activations where the chip has such arithmetic
         if "fp4" not in known:
@@ -364,7 +384,7 @@ def _widths(cells: Mapping[str, str], model: str) -> tuple[float, float, float, 
 
 def _lengths(cells: Mapping[str, str], scale: float) -> tuple[float, float]:
     if not cells["input_len"] or not (cells["output_len"] or "first_token" in cells["scenario"]):
-        known = " (only their maxima are published)" if cells["scenario"].startswith("mlperf") else ""
+        known = " (only their maxima are published)" if cells["source_id"].startswith("mlperf") else ""
         raise Inexpressible(f"mean lengths not stated{known}")
     own = 1.0 if "output_len = mean generated" in cells["notes"] else scale
     return float(cells["input_len"]) * scale, max(float(cells["output_len"] or 1) * own, 1.0)
@@ -402,21 +422,26 @@ def _requests(cells: Mapping[str, str], scale: float) -> float:
     return 0.0
 
 
+def _wait(cells: Mapping[str, str], run: tuple[str, str, str], layout: Layout, prompt: float, output: float) -> float:
+    """Steps that an arrival waits, of InferenceX's servers; 0 elsewhere, and where two pools serve."""
+    if not cells["source_id"].startswith("ix_") or re.search(r"disagg|ai-dynamo", cells["notes"]):
+        return 0.0
+    lengths = f"{cells['input_len']}x{cells['output_len']}"
+    return wait((cells["framework"], *run), lengths, layout, _batch(cells), prompt, output)
+
+
 def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
     """The stated defect for which a row is kept out of the figures; '' where there is none."""
     version, notes, source = cells["date_or_version"], cells["notes"], cells["source_id"]
     lengths, metric = (cells["input_len"], cells["output_len"]), cells["metric"]
     first, internal = "TensorRT-LLM v1.0" in version, source.startswith("nv_aic")
-    at_once, total = cells["scenario"] == "online_all_at_once", metric == "output_tok_s_total"
+    at_once = cells["scenario"] == "online_all_at_once"
     experts = catalog.load().models[model].experts is not None
     defects = (
+        ("carried over from an older release" in notes, "carried over from an older release (said in the source)"),
         ("CUDA graphs were unintentiona" in notes, "CUDA graphs were off by mistake (said in the source)"),
         (first and lengths == ("128", "128"), "128/128 of v1.0 was withdrawn by the source: bound by the host"),
         (first and experts and width > 1, "attention tensor or data parallel not stated (v1.0, experts)"),
-        (
-            "v0.6-v0.7" in version and width > 1 and total,
-            "a total by its column, but a quarter of the release before at more requests: likely per accelerator",
-        ),
         (
             at_once and lengths == ("202", "214"),
             "output lengths vary: by Little's law half of the requests were done at half of the run",
@@ -428,7 +453,7 @@ def _defect(cells: Mapping[str, str], model: str, width: float) -> str:
         ("KV-starved" in notes, "starved of cache (said in the source table)"),
         ("FAILS Little-law" in notes, "fails Little's law"),
         ("MTP state not recorded" in notes, "speculative decoding on or off not recorded"),
-        ("exact match in InferenceX API" in notes, "the same run is in the InferenceX table"),
+        ("exact match in InferenceX API" in notes, SAME_RUN),
         ("unset in source" in cells["precision_weights"], "number format not set in the source"),
         (internal and "ai-dynamo" in notes, "behind a Dynamo front end; number of replicas not stated"),
         (

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from stackyard.perf import constants, schedule
 from stackyard.perf.calibration.predict import Group, Vector, answer, groups, whole_run
-from stackyard.perf.calibration.published import inside, inside_joined, quantiles, write, write_held_out
+from stackyard.perf.calibration.published import inside, inside_joined, quantiles, write, write_each, write_held_out
 from stackyard.perf.calibration.rows import Row
 from stackyard.perf.calibration.rows import rows as measured_rows
+from stackyard.perf.collective import Fabric, fabric
 from stackyard.perf.layout import Layout
 from stackyard.perf.op import Op
 from stackyard.perf.provider import kernel, reach, transfer
@@ -35,8 +36,9 @@ USUAL = 0.15
 # Rows of a cell share their circumstances, so that they count for fewer than they are; and owners of constants (chip
 # generations, releases) are as far from their mean as this share of what the mean may be from the prior. Both were
 # chosen by the errors of whole models, chips and engines left out.
-STRENGTH = 0.15
-OWN = 0.7
+STRENGTH = 0.45
+OWN = 1.3
+CHAIN = 0.7
 # Standard deviation of the logarithm of a mean around the prior, the value of efficiency.yaml.
 GENERATION = {
     "compute.bf16": 0.08,
@@ -68,6 +70,7 @@ GENERATION = {
 }
 ENGINE = {
     "engine.kernels": 0.15,
+    "engine.experts": 0.3,
     "overhead.scale": 0.5,
     "overhead.step": 0.7,
     "overhead.sequence": 0.5,
@@ -76,7 +79,21 @@ ENGINE = {
 ALL = "model, chip and engine"  # left out at once
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
 _TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.5}
-_SIZES = ("flop", "bytes", "edge", "wave", "narrow", "groups", "uneven", "sent", "peers", "count")
+_SIZES = (
+    "flop",
+    "bytes",
+    "edge",
+    "wave",
+    "narrow",
+    "groups",
+    "uneven",
+    "sent",
+    "peers",
+    "count",
+    "sums",
+    "chunks",
+    "again",
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +139,7 @@ class Bunch:
     pair: NDArray[np.intp]  # of generation and engine
     flops: Vector
     bandwidth: Vector
-    link: Vector  # printed
+    fabric: Fabric  # printed
     outside: NDArray[np.bool_]  # of the scale-up domain
 
 
@@ -214,7 +231,7 @@ def _together(parts: Sequence[tuple[Group, Vector, schedule.Shape]]) -> tuple[Gr
         return {f.name: joined([getattr(thing, f.name) for thing in things]) for f in fields(things[0])}
 
     some = [group for group, *_ in parts]
-    names = ("index", "asked", "prompt", "output", "metric", "requests")
+    names = ("index", "asked", "prompt", "output", "metric", "requests", "wait")
     arrays = {name: joined([getattr(group, name) for group in some]) for name in names}
     layout = Layout(**all_of([group.layout for group in some]))
     cut = schedule.Shape(**all_of([cut for *_, cut in parts]))
@@ -231,14 +248,19 @@ def _bunch(key: tuple[str, str, str], parts: list[tuple[Op, Group, NDArray[np.in
     chips = [(group.chip, len(place)) for _, group, place, _ in parts]
     domain = joined([(max(chip.scale_up_domain, 1), size) for chip, size in chips])
     outside = fields["peers"] > domain
-    inside = joined([(chip.scale_up, size) for chip, size in chips])
+    near = [(fabric(chip, {"link.scale_up": 1.0}), size) for chip, size in chips]
+    inside, adds, mates = (joined([(each[part], size) for each, size in near]) for part in range(3))
     return Bunch(
         Op(kind, kind, precision, stored, **fields),
         np.concatenate([place for *_, place, _ in parts]),
         np.concatenate([np.full(len(place), pair) for *_, place, pair in parts]),
         joined([(chip.flops.get(precision, np.nan), size) for chip, size in chips]),
         joined([(chip.bandwidth, size) for chip, size in chips]),
-        np.where(outside, joined([(chip.scale_out, size) for chip, size in chips]), inside),
+        Fabric(
+            np.where(outside, joined([(chip.scale_out, size) for chip, size in chips]), inside),
+            np.where(outside, 0.0, adds),
+            np.where(outside, 0.0, mates),
+        ),
         outside,
     )
 
@@ -246,7 +268,7 @@ def _bunch(key: tuple[str, str, str], parts: list[tuple[Op, Group, NDArray[np.in
 def _seconds(bunch: Bunch, values: Gathered) -> Vector:
     if bunch.op.kind == "collective":
         share = np.where(bunch.outside, values["link.scale_out"], values["link.scale_up"])
-        return np.asarray(transfer(bunch.op, bunch.link * share, values).seconds)
+        return np.asarray(transfer(bunch.op, bunch.fabric._replace(link=bunch.fabric.link * share), values).seconds)
     reached = reach(bunch.op, values)
     assert reached is not None
     return np.asarray(kernel(bunch.op, bunch.flops, bunch.bandwidth, reached).seconds)
@@ -272,19 +294,35 @@ def unknowns(pairs: Sequence[tuple[str, str]]) -> list[Constant]:
     frameworks = {key: engines[key].framework for _, key in sorted(pairs) if key != constants.SOFTWARE}
     owners += [(constants.SOFTWARE, "", ENGINE)]
     owners += [(key, constants.SOFTWARE, ENGINE) for key in sorted(set(frameworks.values()))]
-    owners += [(key, frameworks[key], ENGINE) for key in sorted(frameworks)]
+    owners += [(key, _before(key, frameworks), ENGINE) for key in engines if key in frameworks]
     found = []
     for owner, parent, names in owners:
         for name, sigma in names.items():
             fact = facts[name]
             limits = max(fact.si_low, fact.si / 100.0), fact.si_high
-            found.append(Constant(owner, name, fact.si, sigma * (OWN if parent else 1.0), *limits, parent))
+            share = 1.0 if not parent else CHAIN if parent in engines and parent != constants.SOFTWARE else OWN
+            found.append(Constant(owner, name, fact.si, sigma * share, *limits, parent))
     return found
+
+
+def _before(key: str, fitted: Mapping[str, str]) -> str:
+    """The release of the same framework for the same vendor's chips before this one, or the framework."""
+    engines = constants.engines()
+    alike = [each for each in fitted if (engines[each].framework, engines[each].vendor) == _line(engines[key])]
+    older = [each for each in engines if each in alike and engines[each].released < engines[key].released]
+    return older[-1] if older else fitted[key]
+
+
+def _line(engine: constants.Engine) -> tuple[str, str]:
+    return engine.framework, engine.vendor
 
 
 def table(problem: Problem, asked: Sequence[Constant], logs: Vector) -> dict[str, Vector]:
     """Constants by name, as arrays over the problem's pairs of generation and engine."""
     found = {name: np.full(len(problem.pairs), value) for name, value in constants.plain().items()}
+    for place, pair in enumerate(problem.pairs):
+        for name, value in constants.stated(*pair).items():
+            found[name][place] = value
     for constant, log in zip(asked, logs, strict=True):
         found[constant.name][[constant.owner in pair for pair in problem.pairs]] = math.exp(log)
     return found
@@ -309,6 +347,7 @@ def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vec
 
 
 _STEP = 1e-4
+_LONGEST = 0.7  # step of one logarithm
 
 
 def pull(asked: Sequence[Constant]) -> tuple[Vector, Vector]:
@@ -335,7 +374,7 @@ def fit(
     prior = np.log([constant.prior for constant in asked])
     relation, offset = pull(asked)
     low, high = (np.log([getattr(constant, side) for constant in asked]) for side in ("low", "high"))
-    logs, damping = np.array(prior if start is None else start), 1e-2
+    logs, damping = np.array(prior if start is None else start), 1e-3
     weights = (problem.weights if weights is None else weights) / USUAL**2
     scale = np.array([SCALE.get(row.metric, USUAL) for row in problem.rows])
 
@@ -348,37 +387,50 @@ def fit(
     for _ in range(steps):
         steep = slope(problem, asked, logs, error)
         weight = weights / (1.0 + (error / scale) ** 2)
-        normal = steep.T @ (steep * weight[:, None]) + relation.T @ relation
+        measured = steep.T @ (steep * weight[:, None])
         force = steep.T @ (weight * error) + relation.T @ (relation @ logs - offset)
-        free = ~(((logs <= low) & (force > 0)) | ((logs >= high) & (force < 0)))
+        within = np.maximum(low - logs, -_LONGEST), np.minimum(high - logs, _LONGEST)
         before = best
-        while damping < 1e6:
-            change = np.zeros(len(asked))
-            change[free] = np.linalg.solve(
-                (normal + damping * np.diag(np.diag(normal)))[np.ix_(free, free)], -force[free]
-            )
-            tried = np.clip(logs + np.clip(change, -0.7, 0.7), low, high)
+        while damping < 1e4:
+            normal = measured + relation.T @ relation + damping * np.diag(np.diag(measured))
+            tried = logs + _bounded(normal, force, *within)
             new = _errors(problem, asked, tried)
             if loss(new, tried) < best:
-                logs, error, best, damping = tried, new, loss(new, tried), max(damping / 5, 1e-4)
+                logs, error, best, damping = tried, new, loss(new, tried), max(damping / 10, 1e-6)
                 break
-            damping *= 5
-        if before - best < 1e-5 * before:
+            damping *= 10
+        if before - best < 1e-6 * before:
             break
     return np.asarray(logs)
 
 
-def left_out(problem: Problem, asked: Sequence[Constant], start: Vector, *by: Sequence[str]) -> Vector:
+def _bounded(normal: Vector, force: Vector, low: Vector, high: Vector) -> Vector:
+    """The step s that makes s normal s / 2 + force s least, between bounds, near enough: what passes one stays."""
+    found, stays = np.zeros(len(force)), np.zeros(len(force), dtype=bool)
+    for _ in range(len(force)):
+        free = ~stays
+        pushed = force[free] + normal[np.ix_(free, stays)] @ found[stays]
+        found[free] = np.linalg.solve(normal[np.ix_(free, free)], -pushed)
+        passed = free & ((found < low) | (found > high))
+        if not passed.any():
+            break
+        found = np.clip(found, low, high)
+        stays |= passed
+    return found
+
+
+def left_out(problem: Problem, asked: Sequence[Constant], *by: Sequence[str]) -> Vector:
     """Predictions of every row by constants fitted without the rows that share a key with it.
 
-    Its model, chip or engine; of several keys, without the rows that share any of them.
+    Its model, chip or engine; of several keys, without the rows that share any of them. Every such fit starts from the
+    priors: one that starts from constants that saw the row may stay near them.
     """
     keys = np.array(by)
     found = np.empty(keys.shape[1])
     for own in sorted(set(zip(*by, strict=True))):
         alike = keys == np.array(own)[:, None]
         inside = alike.all(axis=0)
-        logs = fit(problem, asked, start, 20, np.where(alike.any(axis=0), 0.0, problem.weights))
+        logs = fit(problem, asked, weights=np.where(alike.any(axis=0), 0.0, problem.weights))
         found[inside] = problem.predict(table(problem, asked, logs))[inside]
     return found
 
@@ -403,15 +455,16 @@ def main() -> int:
         "engine": [problem.pairs[place][1] for place in problem.pair_of_row],
         "generation": [problem.pairs[place][0] for place in problem.pair_of_row],
     }
-    held = {kind: left_out(problem, asked, best, key) for kind, key in keys.items()}
+    held = {kind: left_out(problem, asked, key) for kind, key in keys.items()}
     ratios = {kind: problem.measured / predicted for kind, predicted in held.items()}
     within = {kind: inside(rows, keys[kind], ratio) for kind, ratio in ratios.items()}
     ratios["seen"] = problem.measured / problem.predict(table(problem, asked, best))
     intervals = {kind: quantiles(rows, keys.get(kind, keys["model"]), ratio) for kind, ratio in ratios.items()}
     write(values, intervals, sorted({row.chip for row in rows}))
-    held[ALL] = left_out(problem, asked, best, *(keys[kind] for kind in ("model", "chip", "engine")))
+    held[ALL] = left_out(problem, asked, *(keys[kind] for kind in ("model", "chip", "engine")))
     within[ALL] = inside_joined(rows, keys["generation"], intervals, problem.measured / held[ALL])
     write_held_out(rows, keys, held, within)
+    write_each(rows, held)
     touched = np.any(slope(problem, asked, best, _errors(problem, asked, best)) != 0, axis=0)
     sys.stdout.write(f"{int(touched.sum())} constants of {len(asked)} touch the {len(rows)} rows\n")
     return 0

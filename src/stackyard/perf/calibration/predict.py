@@ -40,6 +40,7 @@ class Group:
     output: Vector
     metric: NDArray[np.str_]
     requests: Vector  # of the whole run; 0 = not known
+    wait: Vector  # decode steps until an arrival is taken in, by the source's scripts
     serving: Serving = PLAIN
 
     @property
@@ -116,6 +117,7 @@ def groups(rows: Sequence[Row]) -> Iterator[Group]:
             column("output"),
             np.array([row.metric for row in some]),
             column("requests"),
+            column("wait"),
             row.serving,
         )
 
@@ -126,12 +128,13 @@ def answer(
     """Each row's metric from an estimate at `batch`.
 
     Who does not fit into the batch waits for a turn: (asked / batch - 1) requests' lives. Of a closed loop's first
-    wave, asked of all requests, each waits for half of all the prompts, which take `filling` seconds. latency = ttft +
-    (output - 1) tpot; rates are per accelerator.
+    wave, asked of all requests, each waits for half of all the prompts, which take `filling` seconds; the others wait
+    as many decode steps as the engine's settings say. latency = ttft + (output - 1) tpot; rates are per accelerator.
     """
     each = group.layout.accelerators
     first = first + np.maximum(group.asked / batch - 1.0, 0.0) * batch * group.output / output_rate
-    first = first + filling / 2.0 * np.where(group.requests > 0, group.asked / np.maximum(group.requests, 1.0), 0.0)
+    wave = np.where(group.requests > 0, group.asked / np.maximum(group.requests, 1.0), 0.0)
+    first = first + filling / 2.0 * wave + np.maximum(1.0 - wave, 0.0) * group.wait * tpot * group.serving.gain
     found = {
         "ttft": first,
         "tpot": tpot,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stackyard.perf import constants
 from stackyard.perf.calibration.predict import Vector
-from stackyard.perf.calibration.rows import HELD_OUT, TARGETS, Row
+from stackyard.perf.calibration.rows import HELD_OUT, HELD_OUT_ROWS, TARGETS, Row
 from stackyard.perf.interval import METRICS, joined
 
 
@@ -132,6 +132,15 @@ def write_held_out(
                 size = np.abs(some)
                 told = (some.mean(), np.median(size), size.mean(), np.quantile(size, 0.9), covered[cells[name]].mean())
                 writer.writerow((kind, name, len(some), *(f"{value:.3f}" for value in told)))
+
+
+def write_each(rows: Sequence[Row], held: Mapping[str, Vector]) -> None:
+    """Writes what rows are predicted without their model, chip or engine, row by row."""
+    with HELD_OUT_ROWS.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("id", *held))
+        for place, row in enumerate(rows):
+            writer.writerow((row.id, *(f"{predicted[place]:.5g}" for predicted in held.values())))
 
 
 def _block(values: Mapping[str, float]) -> str:

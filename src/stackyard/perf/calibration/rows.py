@@ -15,7 +15,9 @@ from stackyard.quantity import Count, Numeric, Token
 
 FILE = Path(__file__).parent / "data" / "inference.csv"
 HELD_OUT = Path(__file__).parent / "data" / "inference_held_out.csv"
+HELD_OUT_ROWS = Path(__file__).parent / "data" / "inference_held_out_rows.csv"
 LEFT_OUT = Path(__file__).parent / "data" / "inference_left_out.csv"
+PUBLISHED = Path(__file__).parent / "data" / "inference_published.csv"
 
 REGIMES = ("max load", "fixed batch", "concurrency")
 METRICS = ("output_rate", "token_rate", "tpot", "ttft", "latency")  # per accelerator in tokens/s; seconds
@@ -27,7 +29,8 @@ class Row:
 
     Rates are tokens per second of one accelerator, times are seconds; `prompt` and `output` are mean lengths.
     `requests` is how many the run had in all, 0 where that is not known. `excluded` says why a row with a stated defect
-    is kept out of every figure; empty where it counts.
+    is kept out of every figure; empty where it counts. `wait` is the decode steps that an arrival waits before the
+    engine looks at it, by the source's scripts (`recipes`).
     """
 
     id: str
@@ -51,6 +54,7 @@ class Row:
     value: Numeric
     requests: float = 0.0
     excluded: str = ""
+    wait: float = 0.0
 
     @property
     def precision(self) -> Precision:
@@ -81,7 +85,7 @@ TARGETS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
 )
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests")
+_NUMBERS = ("tensor", "pipeline", "data", "expert", "batch", "prompt", "output", "value", "requests", "wait")
 
 
 def row_of(cells: Mapping[str, str]) -> Row:
@@ -123,6 +127,21 @@ def rows() -> tuple[Row, ...]:
 def left_out() -> tuple[tuple[str, str, int], ...]:
     """(source, reason, rows) of the published rows that the model cannot express, which the table does not hold."""
     return tuple((cells["source"], cells["reason"], int(cells["rows"])) for cells in _read(LEFT_OUT))
+
+
+@lru_cache(maxsize=1)
+def published() -> tuple[tuple[str, str, int], ...]:
+    """(file, source, rows) of the published tables that ours were made from."""
+    return tuple((cells["file"], cells["source"], int(cells["rows"])) for cells in _read(PUBLISHED))
+
+
+@lru_cache(maxsize=1)
+def held_out_rows() -> Mapping[str, Mapping[str, float]]:
+    """By a row's id, what it is predicted without its model, chip or engine, as the last fit wrote it."""
+    if not HELD_OUT_ROWS.exists():
+        return {}
+    lines = (dict(cells) for cells in _read(HELD_OUT_ROWS))
+    return {cells.pop("id"): {name: float(told) for name, told in cells.items()} for cells in lines}
 
 
 @lru_cache(maxsize=1)

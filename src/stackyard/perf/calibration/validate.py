@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,22 @@ class Line:
     mean: float
     p90: float
     coverage: float  # share of rows whose measured value lies in the 80% interval
+
+
+@dataclass(frozen=True)
+class Account:
+    """Rows of a source by what became of them."""
+
+    source: str
+    compared: int = 0  # predicted, in the figures
+    excluded: int = 0  # for a stated defect
+    unanswered: int = 0  # without a value, or without a steady answer
+    left_out: int = 0  # not expressed, each for a reason
+
+    @property
+    def rows(self) -> int:
+        """All of them, as the source has them."""
+        return self.compared + self.excluded + self.unanswered + self.left_out
 
 
 @dataclass(frozen=True)
@@ -82,10 +99,29 @@ class Comparison:
         """Errors of the package's rows predicted without their model, chip or engine, as the last fit wrote them."""
         return held_out()
 
+    def account(self) -> list[Account]:
+        """Where each row of each source went, and of all together: nothing is dropped in silence."""
+        found: dict[str, Counter[str]] = {}
+        for row, good in zip(self.rows, self.counts, strict=True):
+            place = "compared" if good else "excluded" if row.excluded else "unanswered"
+            found.setdefault(row.source, Counter())[place] += 1
+        for source, _, count in self.left_out:
+            found.setdefault(source, Counter())["left_out"] += count
+        total: Counter[str] = sum(found.values(), Counter())
+        return [Account(source, **each) for source, each in (*sorted(found.items()), ("all", total))]
+
     def excluded(self) -> list[tuple[str, str, int]]:
         """(source, stated defect, rows) of the rows kept out of every figure."""
-        named = [(row.source, row.excluded) for row in self.rows if row.excluded]
-        return [(*key, named.count(key)) for key in sorted(set(named))]
+        return _counted((row.source, row.excluded) for row in self.rows if row.excluded)
+
+    def unanswered(self) -> list[tuple[str, str, int]]:
+        """(source, reason, rows) of the rows that neither count nor are excluded."""
+        silent = (row for row, good in zip(self.rows, self.counts, strict=True) if not good and not row.excluded)
+        return _counted((row.source, OVERLOADED if row.value > 0 else "no value to compare with") for row in silent)
+
+
+def _counted(named: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    return [(*key, count) for key, count in sorted(Counter(named).items())]
 
 
 def compare(some: Sequence[Row], gone: tuple[tuple[str, str, int], ...] = ()) -> Comparison:

@@ -29,6 +29,8 @@ SCENARIOS = (
     "closed_loop_concurrency_mtp",
     "closed_loop_concurrency_disagg_mtp",
     "online_poisson",
+    "mlperf_server",
+    "mlperf_interactive",
 )
 # Guessed tokens of InferenceX's recipes (SemiAnalysisAI/InferenceX, benchmarks/single_node/fixed_seq_len, the scripts
 # dsr1_*_mtp.sh), by engine, vendor and whether attention is data-parallel; runs on two pools are taken to do the same.
@@ -40,6 +42,7 @@ _GUESSES = (
     ("atom", "AMD", None, 3.0),
 )
 _POOL = r"(\d+)(?: worker\(s\))? x TP(\d+) EP(\d+) dp_attn=(True|False) on (\d+) GPUs"
+_WORKERS = r"(\d+)x\(TP(\d+) DP(\d+) EP(\d+) bs\d+\)"
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,28 @@ def pools_of(notes: str) -> tuple[tuple[Layout, float], tuple[Layout, float]] | 
     >>> text = "prefill 1 worker(s) x TP4 EP4 dp_attn=False on 4 GPUs; decode 2 x TP8 EP8 dp_attn=True on 16 GPUs"
     >>> pools_of(text)[1]
     (Layout(tensor=1.0, pipeline=1.0, data=8.0, expert=8.0), 2.0)
+    >>> pools_of("prefill 1x(TP1 DP4 EP4 bs1) decode 5x(TP8 DP1 EP8 bs2)")[0]
+    (Layout(tensor=1.0, pipeline=1.0, data=4.0, expert=4.0), 1.0)
     """
-    found = [re.search(rf"{name} {_POOL}", notes) for name in ("prefill", "decode")]
-    pools = []
-    for match in found:
+    pools = [_pool(name, notes) for name in ("prefill", "decode")]
+    return None if pools[0] is None or pools[1] is None else (pools[0], pools[1])
+
+
+def _pool(name: str, notes: str) -> tuple[Layout, float] | None:
+    """One pool's layout and workers, in the wording of either source."""
+    match = re.search(rf"{name} {_WORKERS}", notes)
+    if match:
+        workers, tensor, data, expert = (float(match[place]) for place in (1, 2, 3, 4))
+        each, parallel = tensor * data, data > 1
+    else:
+        match = re.search(rf"{name} {_POOL}", notes)
         if match is None or match[1] == "0":
             return None
         workers, tensor, expert, count = (float(match[place]) for place in (1, 2, 3, 5))
-        each = count / workers
-        if match[4] == "True":
-            pools.append((Layout(1.0, 1.0, each, expert if expert > 1 else each), workers))
-        else:
-            pools.append((Layout(tensor if tensor > 1 else each, 1.0, 1.0, expert), workers))
-    return pools[0], pools[1]
+        each, parallel = count / workers, match[4] == "True"
+    if parallel:
+        return Layout(1.0, 1.0, each, expert if expert > 1 else each), workers
+    return Layout(tensor if tensor > 1 else each, 1.0, 1.0, max(expert, 1.0)), workers
 
 
 def guesses(framework: str, vendor: str, data_parallel: bool) -> float:

@@ -196,7 +196,8 @@ def check(located: Located, doubt: Doubt | None, catalog: Catalog) -> Faults:
     if not strangers and names:
         wrong = contradiction(names, correlation(names, pairs_of(doubt)))
         if wrong:
-            told = f"no numbers can be correlated like this: {', '.join(wrong)}"
+            pairs = [f"{a} with {b} {value:g}" for (a, b), value in pairs_of(doubt).items() if {a, b} <= {*wrong}]
+            told = f"no numbers can be correlated like this: {', '.join(pairs)}"
             faults.add(
                 located.file, line, dotted(path), told, "lower the correlations between them, or state all pairs"
             )

@@ -6,6 +6,8 @@
   const colour = (name) => style().getPropertyValue(name).trim();
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
+  const DARK = { "#15181d": () => colour("--plot-line"), "#1f4e79": () => "#8fbfeb" };
+
   function repaint(figure) {
     if (!dark.matches) return figure;
     const ink = colour("--plot-ink"), rule = colour("--plot-rule"), line = colour("--plot-line");
@@ -20,8 +22,7 @@
     }
     for (const note of layout.annotations || []) note.font = Object.assign({}, note.font, { color: ink });
     for (const trace of figure.data) {
-      if (trace.line && trace.line.color === "#15181d") trace.line.color = line;
-      if (trace.line && trace.line.color === "#1f4e79") trace.line.color = "#8fbfeb";
+      if (trace.line && DARK[trace.line.color]) trace.line.color = DARK[trace.line.color]();
       if (trace.stackgroup && trace.line) trace.line.color = colour("--ground");
       if (trace.marker && trace.marker.line) trace.marker.line.color = colour("--ground");
     }
@@ -29,17 +30,25 @@
   }
 
   const charts = [];
+  const config = { displayModeBar: false, responsive: true, showTips: false };
   function draw() {
     if (typeof Plotly === "undefined") return;
+    const calendar = document.getElementById("calendar");
+    if (calendar) {
+      config.locale = document.documentElement.lang;
+      Plotly.register({ moduleType: "locale", name: config.locale, dictionary: {}, format: JSON.parse(calendar.textContent) });
+    }
     for (const spec of document.querySelectorAll("script.spec")) {
       const box = spec.parentElement.querySelector(".chart");
       const figure = repaint(JSON.parse(spec.textContent));
-      Plotly.react(box, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+      box.style.height = `${box.dataset.height}px`;
+      Plotly.react(box, figure.data, figure.layout, config);
       if (!charts.includes(box)) charts.push(box);
     }
-    for (const swatch of document.querySelectorAll(".swatch")) {
-      if (dark.matches && swatch.style.getPropertyValue("--colour") === "#15181d") swatch.style.setProperty("--colour", colour("--plot-line"));
-      if (dark.matches && swatch.style.getPropertyValue("--colour") === "#1f4e79" && document.querySelector("#desk")) swatch.style.setProperty("--colour", "#8fbfeb");
+    for (const swatch of document.querySelectorAll("[data-colour]")) {
+      const told = swatch.dataset.colour;
+      const line = swatch.matches(".dash, .dot") || document.querySelector("#desk");
+      swatch.style.setProperty("--colour", dark.matches && line && DARK[told] ? DARK[told]() : told);
     }
   }
   draw();
@@ -71,6 +80,22 @@
         if (form.dataset.wait) button.textContent = form.dataset.wait;
       }, 0);
     });
+  }
+  // The answer with choices made anew takes longer: it is fetched behind the first, and put in its place when it comes.
+  const anew = document.querySelector("[data-anew]");
+  if (anew) {
+    const line = anew.querySelector("[aria-live]"), link = line.innerHTML;
+    line.textContent = anew.dataset.wait;
+    fetch(anew.dataset.anew, { credentials: "same-origin" })
+      .then((answer) => { if (!answer.ok) throw new Error(answer.status); return answer.text(); })
+      .then((text) => {
+        const made = new DOMParser().parseFromString(text, "text/html").querySelector("#anew");
+        if (!made) throw new Error("no answer");
+        anew.replaceWith(document.importNode(made, true));
+        draw();
+        mark();
+      })
+      .catch(() => { line.innerHTML = link; });
   }
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
