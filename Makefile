@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo web test lint types layers unit bench peers picture page words lock clean
+.PHONY: demo web test lint types layers unit bench peers picture page pages words docs wheel wheel-check lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out, then open its page; without a terminal it says how to
@@ -57,11 +57,28 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	touch $@
 
+$(VENV)/docs.stamp: requirements/docs.txt $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/docs.txt
+	touch $@
+
 picture: demo $(VENV)/dev.stamp  ## the README's picture, from a fresh report; needs Chromium
 	$(BIN)/python design/picture.py out/report.html docs/report.png
 
-page: $(VENV)/run.stamp  ## docs/scenario.md, from the types that read a scenario
+page: $(VENV)/run.stamp  ## docs/scenario.md and the JSON Schema, from the types that read a scenario
 	$(BIN)/python design/scenario_page.py docs/scenario.md
+
+pages: $(VENV)/dev.stamp  ## what the commands and examples of docs/ and the README print, written anew
+	$(BIN)/python docs/pages.py
+
+docs: $(VENV)/docs.stamp  ## the site, into site/; any warning fails
+	$(BIN)/python docs/make_site.py
+
+wheel: $(VENV)/run.stamp  ## wheel and source archive, into dist/
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+wheel-check: wheel  ## the wheel in an environment of its own plans the example and serves its page; PYTHON=... names one
+	PYTHON=$(PYTHON) sh tests/wheel.sh dist/stackyard-*.whl
 
 words: $(VENV)/run.stamp  ## the catalogues of translations brought up to date with the source; tells what is missing
 	$(BIN)/python -m stackyard.words.messages
@@ -70,8 +87,9 @@ lock: $(VENV)/run.stamp  ## resolve the pins again, for every supported Python
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra dev -c requirements/run.txt $(LOCK) -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra docs -c requirements/run.txt $(LOCK) -o requirements/docs.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 clean:
-	rm -rf $(VENV) out build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) out build dist site *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

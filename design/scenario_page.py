@@ -1,4 +1,4 @@
-"""docs/scenario.md: every key of a scenario file, from the types that read it. `make page` runs this."""
+"""docs/scenario.md, and the JSON Schema that is shipped, from the types that read a scenario. `make page` runs this."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stackyard import catalog
-from stackyard.plan import amounts
+from stackyard.plan import amounts, schema
 from stackyard.plan.amounts import Door, Series, Unit
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tail, Tier, Way
 from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
@@ -24,6 +23,7 @@ from stackyard.plan.inputs import (
     Horizon,
     Inputs,
     Installed,
+    KnownIn,
     Money,
     Packaging,
     Service,
@@ -62,7 +62,7 @@ A file with `base` is another scenario with changes: each names a key and what s
 base and not named stays. `stackyard plan`, `compare`, `fan` and all other verbs take it as any scenario.
 
 ```yaml
-base: scenario.yaml # or a folder
+base: scenario.yaml # or a folder, or an example of the package: openai-sk
 name: HBM4 slips two quarters
 changes:
   supplies.samsung-hbm4.wafers.slip: 6
@@ -99,6 +99,11 @@ deliveries: {csv: tables.csv, column: memory, unit: stack/month, times: [90%]}
 # under a site
 electricity: {csv: tables.csv, column: tariff, unit: USD/MWh, grade: reported, source: "our utility, 2025-11"}
 ```
+
+The same table may be a sheet of a workbook: `{xlsx: tables.xlsx, sheet: Supply, column: memory}`, the first sheet where
+none is named. Its first filled row names the columns; months may be dates, and of a formula its last result is read.
+A mistake is told with its cell: `tables.xlsx [Supply]: cell B7: ...`. At most 5,000 rows, 200 columns and 200 MB
+unpacked are read.
 """
 
 PARTS: tuple[tuple[str, type[Door]], ...] = (
@@ -188,8 +193,7 @@ def _what(kind: Any, marks: list[Any]) -> str:
     if kind is Lead:
         return "whole months, or a range"
     if kind is str:
-        known = any(isinstance(mark, AfterValidator) and "_known_in" in repr(mark.func) for mark in marks)
-        return "id" if known else "text"
+        return "id" if any(isinstance(mark, KnownIn) for mark in marks) else "text"
     if kind is int:
         return "whole number" if all(isinstance(mark, Ge | Le) for mark in marks) else "month"
     return KEYS
@@ -207,3 +211,4 @@ def _ids() -> str:
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    schema.FILE.write_text(schema.text(), encoding="utf-8")

@@ -8,9 +8,8 @@ True
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,8 @@ from stackyard.api_serving import (
 )
 from stackyard.catalog import Catalog, load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
-from stackyard.files import atomically, write_all
+from stackyard.files import atomically
+from stackyard.results import Progress, Result, explanation_row, problem_row
 from stackyard.serving import disaggregate, estimate, nearest_fit
 from stackyard.source import Fact, Grade
 from stackyard.training import nearest_training, train, training_choices
@@ -47,12 +47,9 @@ if TYPE_CHECKING:
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
     from stackyard.reach import Reach
-    from stackyard.report.document import Report
     from stackyard.site.asked import Asked
     from stackyard.sweep.file import Asked as SweepAsked
     from stackyard.sweep.table import Swept
-
-Progress = Callable[[str], None]
 
 ABSENT = (
     phrase(
@@ -175,36 +172,6 @@ def _built(read: Scenario, progress: Progress | None) -> Built:
     return replace(built, remarks=(*built.remarks, *idle))
 
 
-@dataclass(frozen=True)
-class Result:
-    """A plan with everything it was made from, ready to be shown or written.
-
-    Problem and plan hold the months after the horizon too (its run-out); `plan.plan.reported` leaves them out.
-    """
-
-    scenario: Scenario
-    built: Built
-    plan: Plan
-    explanation: Explanation
-    report: Report
-
-    def write(self, folder: Path | str) -> list[Path]:
-        """Writes report.html, plan.xlsx, plan.nc and plan.json; all of them or none."""
-        from stackyard.plan.record import plain, store
-        from stackyard.report.formats import FORMATS
-
-        problem = self.built.problem
-        digests = {"scenario": self.scenario.digest, "catalogue": catalog().digest}
-        said = plain(problem, self.plan, self.explanation, digests)
-        writers: dict[str, Callable[[Path], None]] = {
-            "report.html": lambda path: _write(path, FORMATS["html"](self.report)),
-            "plan.xlsx": lambda path: _write(path, FORMATS["xlsx"](self.report)),
-            "plan.nc": lambda path: store(path, problem, self.plan, self.explanation),
-            "plan.json": lambda path: _write(path, json.dumps(said, ensure_ascii=False, indent=1).encode()),
-        }
-        return write_all(Path(folder), writers)
-
-
 def plan(
     path: Path | str,
     *,
@@ -311,10 +278,6 @@ def _saved(error: SolveError, built: Built, folder: Path | str | None) -> SolveE
     return SolveError(f"{error}\nThe problem is saved in {target} (digest {built.problem.digest}).")
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
 __all__ = [
     "Result",
     "aims",
@@ -326,6 +289,7 @@ __all__ = [
     "disaggregate",
     "estimate",
     "explained",
+    "explanation_row",
     "fact_row",
     "facts",
     "fan",
@@ -338,6 +302,7 @@ __all__ = [
     "peers",
     "plan",
     "problem",
+    "problem_row",
     "promise",
     "robust",
     "scenario",

@@ -9,13 +9,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard import cli_plans, cli_serving, cli_supply, cli_sweep
+from stackyard import cli_files, cli_plans, cli_serving, cli_supply, cli_sweep
 from stackyard.cli_ledger import account_app, ledger_app, web
-from stackyard.cli_serving import print_json
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.options import (
     Acceptance,
     Batch,
+    ChipName,
     Data,
     DecodePool,
     Draft,
@@ -24,6 +24,8 @@ from stackyard.options import (
     Expert,
     Formats,
     Height,
+    Json,
+    ModelName,
     Pipeline,
     PowerCap,
     PrefillPool,
@@ -32,11 +34,18 @@ from stackyard.options import (
     Store,
     Tensor,
     TwoPools,
+    print_json,
     whole,
+)
+
+EPILOG = (
+    "Exit codes: 0 done; 1 the answer is no (does not fit, none found, a fault found); 2 the input was refused; "
+    "3 the solver stopped without a plan; 130 stopped with Ctrl-C."
 )
 
 app = typer.Typer(
     no_args_is_help=True,
+    epilog=EPILOG,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -49,12 +58,12 @@ app.command()(web)
 DOES_NOT_FIT, BAD_INPUT, NOT_SOLVED, INTERRUPTED = 1, 2, 3, 130
 
 
+ScenarioFile = Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml; or openai-sk.")]
 Hbm = Annotated[str | None, typer.Option(help="What if it had these stacks: hbm4, hbm4-12h; `facts hbm` lists them.")]
 Stacks = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Stacks; its own number if left out.")]
 Capacity = Annotated[str | None, typer.Option(help="What if its memory held x2, or '192 GB'.")]
 Bandwidth = Annotated[str | None, typer.Option(help="What if its memory moved x1.5, or '6 TB/s'.")]
 HbmEnergy = Annotated[str | None, typer.Option("--hbm-energy", help="What if a bit took x0.8, or '3 pJ/bit'.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def _version(wanted: bool) -> None:
@@ -116,8 +125,8 @@ def audit(as_json: Json = False) -> None:
 
 @app.command()
 def estimate(
-    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
-    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
+    model: ModelName,
+    chip: ChipName,
     prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
     output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     tensor: Tensor = None,
@@ -204,8 +213,8 @@ def _apart(options: list[str]) -> None:
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-405b.")],
-    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h100.")],
+    model: ModelName,
+    chip: ChipName,
     accelerators: Annotated[int, typer.Option("--gpus", min=1, help="Accelerators of the whole run.")],
     tensor: Annotated[int, typer.Option("--tp", min=1, help="Tensor-parallel width.")] = 1,
     pipeline: Annotated[int, typer.Option("--pp", min=1, help="Pipeline stages.")] = 1,
@@ -280,8 +289,8 @@ def train(
 
 @app.command()
 def search(
-    model: Annotated[str, typer.Argument(help="A model of the catalogue: deepseek-v3.")],
-    chip: Annotated[str, typer.Argument(help="An accelerator or a system of the catalogue: gb300-nvl72.")],
+    model: ModelName,
+    chip: ChipName,
     prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
     output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
@@ -329,8 +338,8 @@ def search(
 
 @app.command()
 def memory(
-    model: Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.")],
-    chip: Annotated[str, typer.Argument(help="An accelerator of the catalogue: h200.")],
+    model: ModelName,
+    chip: ChipName,
     prompt: Annotated[int, typer.Option("--in", parser=whole, metavar="N", help="Prompt tokens of a request.")] = 1000,
     output: Annotated[int, typer.Option("--out", parser=whole, metavar="N", help="Output tokens of a request.")] = 1000,
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
@@ -364,23 +373,25 @@ def memory(
 
 
 @app.command()
-def check(scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")]) -> None:
+def check(scenario: ScenarioFile, as_json: Json = False) -> None:
     """Read a scenario and build its problem without solving: every fault at once, or what the plan would weigh.
 
     Every key of a scenario, with its unit, default and meaning, is in docs/scenario.md.
     """
     from stackyard import api, show
 
-    show.problem(api.problem(scenario), scenario)
+    built = api.problem(scenario)
+    print_json(api.problem_row(built)) if as_json else show.problem(built, scenario)
 
 
 @app.command()
 def plan(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file, or a folder with scenario.yaml.")],
+    scenario: ScenarioFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the plan.")] = Path("out"),
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
+    as_json: Json = False,
     language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
@@ -388,7 +399,9 @@ def plan(
     from stackyard.files import require_folder
 
     if mps is not None:
-        show.console().print(f"{api.write_mps(scenario, mps)}: the program, for any solver that reads MPS.")
+        target = api.write_mps(scenario, mps)
+        said = f"{target}: the program, for any solver that reads MPS."
+        print_json({"written": [str(target)]}) if as_json else show.console().print(said, markup=False)
         return
     require_folder(out)
     with show.progress() as progress:
@@ -396,18 +409,23 @@ def plan(
             scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out, language=language
         )
         written = result.write(out)
-    show.result(result, written)
+    if as_json:
+        print_json(result.values() | {"written": [str(path) for path in written]})
+    else:
+        show.result(result, written)
 
 
 @app.command()
 def explain(
     folder: Annotated[Path, typer.Argument(help="The folder that `stackyard plan -o` wrote.")] = Path("out"),
     month: Annotated[str | None, typer.Option(help="One month, for example 2028-03; all years when left out.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Say what binds, and what one more unit of it would be worth, from a saved plan: every year, or one month."""
     from stackyard import api, show
 
-    show.explanation(*api.explained(folder), month)
+    found = api.explained(folder)
+    print_json(api.explanation_row(*found, month)) if as_json else show.explanation(*found, month)
 
 
 @app.command()
@@ -458,7 +476,7 @@ def validate(
         show.validation(found, training, power, written, aimed, peers)
 
 
-for verb in (*cli_supply.COMMANDS, *cli_serving.COMMANDS, cli_sweep.sweep):
+for verb in (*cli_files.COMMANDS, *cli_supply.COMMANDS, *cli_serving.COMMANDS, cli_sweep.sweep):
     app.command()(verb)
 
 

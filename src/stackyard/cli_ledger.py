@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackyard.errors import Fault, InputErrors
+from stackyard.options import Json, print_json
 
 if TYPE_CHECKING:
     from stackyard.alliance.ledger import Ledger
+    from stackyard.alliance.state import State
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of an alliance: verify, show, export, import.")
 account_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web page.")
@@ -34,7 +36,7 @@ def _opened(where: str, create: bool = False) -> Iterator[Ledger]:
 
 
 @ledger_app.command()
-def verify(where: Where) -> None:
+def verify(where: Where, as_json: Json = False) -> None:
     """Find any altered, missing or moved record of a ledger, or of an export (FILE.jsonl); exit 1 if there is one."""
     from stackyard.alliance.event import faults_of_lines
 
@@ -44,11 +46,14 @@ def verify(where: Where) -> None:
     else:
         with _opened(where) as ledger:
             faults, count = ledger.verify(), ledger.state().seq
-    for fault in faults:
-        typer.echo(fault)
+    if as_json:
+        print_json({"records": count, "faults": [str(fault) for fault in faults]})
+    elif faults:
+        typer.echo("\n".join(map(str, faults)))
+    else:
+        typer.echo(f"{count:,} records, each as it was made and in its place.")
     if faults:
         raise typer.Exit(1)
-    typer.echo(f"{count:,} records, each as it was made and in its place.")
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -85,21 +90,25 @@ def export(
 def import_(
     source: Annotated[Path, typer.Argument(help="What `stackyard ledger export` wrote.")],
     where: Annotated[str, typer.Option("--ledger", help="A new or shorter ledger: a file or a PostgreSQL address.")],
+    as_json: Json = False,
 ) -> None:
     """Take over the records of an export that is whole and continues what the ledger has."""
     with _opened(where, create=True) as ledger, source.open(encoding="utf-8") as stream:
         count = ledger.import_lines(iter(stream), str(source))
-    typer.echo(f"{count:,} records taken over.")
+    print_json({"records": count}) if as_json else typer.echo(f"{count:,} records taken over.")
 
 
 @ledger_app.command()
-def show(where: Where) -> None:
+def show(where: Where, as_json: Json = False) -> None:
     """Who takes part, what was promised and what came of it, in the terminal."""
     from rich.console import Console
     from rich.table import Table
 
     with _opened(where) as ledger:
         state = ledger.state()
+    if as_json:
+        print_json(_plain(state))
+        return
     console = Console()
     console.print(
         f"{state.seq:,} records; {len(state.partners)} partners, {len(state.meetings)} meetings, "
@@ -111,6 +120,22 @@ def show(where: Where) -> None:
         told = f"{max(amounts.values()):,.6g} {c.unit}, {min(amounts)} to {max(amounts)}" if amounts else "–"
         table.add_row(c.name, c.partner, c.status, "binding" if c.terms.binding else "not binding", c.terms.grade, told)
     console.print(table)
+
+
+def _plain(state: State) -> dict[str, Any]:
+    """Counts, partners and commitments as plain names and values."""
+    kept = ("id", "name", "partner", "status", "unit")
+    return {
+        "records": state.seq,
+        "partners": list(state.partners),
+        "meetings": len(state.meetings),
+        "contradictions": len(state.differences),
+        "commitments": [
+            {key: getattr(each, key) for key in kept}
+            | {"binding": each.terms.binding, "confidence": each.terms.grade, "amounts": dict(each.terms.amounts)}
+            for each in sorted(state.commitments.values(), key=lambda each: each.id)
+        ],
+    }
 
 
 @account_app.command()
@@ -129,6 +154,7 @@ def add(
             envvar="STACKYARD_PASSWORD",
         ),
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Open an account; the password is asked for, or read from STACKYARD_PASSWORD."""
     from stackyard.alliance.accounts import Accounts
@@ -138,33 +164,41 @@ def add(
         made = Accounts(ledger).add(name, partner, role, password, subject)
     if isinstance(made, Refused):
         raise InputErrors([Fault("command line", 0, name, reason) for reason in made.reasons])
-    typer.echo(f"{made.name}: {made.role} of {made.partner or 'the host'}")
+    if as_json:
+        print_json({"name": made.name, "role": made.role, "partner": made.partner})
+    else:
+        typer.echo(f"{made.name}: {made.role} of {made.partner or 'the host'}")
 
 
 @account_app.command()
-def close(where: Where, name: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+def close(where: Where, name: Annotated[str, typer.Argument(help="Whose.")], as_json: Json = False) -> None:
     """Close an account with its sessions and tokens."""
     from stackyard.alliance.accounts import Accounts
 
     with _opened(where) as ledger:
         Accounts(ledger).close(name)
-    typer.echo(f"{name}: closed")
+    print_json({"closed": name}) if as_json else typer.echo(f"{name}: closed")
 
 
 @account_app.command("list")
-def list_(where: Where) -> None:
+def list_(where: Where, as_json: Json = False) -> None:
     """Every open account."""
     from stackyard.alliance.accounts import Accounts
 
     with _opened(where) as ledger:
-        for account in Accounts(ledger).listed():
-            typer.echo(f"{account.name}\t{account.role}\t{account.partner}")
+        rows = [{"name": each.name, "role": each.role, "partner": each.partner} for each in Accounts(ledger).listed()]
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            typer.echo("\t".join(row.values()))
 
 
 def web(
-    scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("examples/openai-sk"),
+    scenario: Annotated[Path, typer.Argument(help="The scenario whose alliance this is.")] = Path("openai-sk"),
     ledger: Annotated[
-        str, typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out.")
+        str,
+        typer.Option(help="A ledger file or PostgreSQL address; beside the scenario if left out."),
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs accounts.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,

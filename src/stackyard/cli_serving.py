@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from stackyard.errors import Fault, InputErrors
+from stackyard.options import Json, print_json
 
 DOES_NOT_FIT = 1
 
@@ -44,7 +43,6 @@ Router = Annotated[str, typer.Option(help="round-robin, least-outstanding, power
 Seed = Annotated[int, typer.Option(help="The same seed, the same answer.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads for replications; all cores if left out.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines of the trace out, and count them.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def simulate(
@@ -227,17 +225,6 @@ def validate_serving(table: Path | None, predicted: Path | None, as_json: bool) 
         raise InputErrors([Fault("--predict", 0, "", "needs a table: validate --serving MINE.csv --predict OUT.csv")])
     found = api.validate_serving(table, predict=predicted)
     print_json(found.summary()) if as_json else show.serving(found, predicted)
-
-
-def print_json(value: Any) -> None:
-    """Plain JSON on the standard output."""
-    from stackyard import show
-
-    try:
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        show.reader_left()
 
 
 COMMANDS = (simulate, capacity)

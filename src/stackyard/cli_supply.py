@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stackyard.cli_serving import Json, print_json
-from stackyard.options import Height
+from stackyard.options import Height, Json, print_json
 
 
 def supply(

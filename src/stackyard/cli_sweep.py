@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stackyard.cli_serving import print_json
+from stackyard.options import print_json
 
 SOME_FAILED = 1
 

@@ -172,11 +172,29 @@ def faults_of(error: ValidationError, located: Located, base: Path_ = ()) -> Fau
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: its header and its rows as text, each row with its line number."""
+    """A table of months: its header and its rows as text, each row with its line number.
+
+    `columns` are the places of the columns in a workbook's sheet, counted from 1; there a row has no line but cells.
+    """
 
     file: str
     header: tuple[str, ...]
     rows: tuple[tuple[int, Mapping[str, str]], ...]
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    def place(self, line: int, column: str) -> tuple[str, int, str]:
+        """File, line and key of a cell, as a fault names them.
+
+        >>> Table("plan.xlsx [Demand]", (), (), {"chat": 3}).place(7, "chat")
+        ('plan.xlsx [Demand]', 0, 'cell C7')
+        """
+        if column not in self.columns:
+            return self.file, line, column
+        letters, at = "", self.columns[column]
+        while at:
+            at, rest = divmod(at - 1, 26)
+            letters = chr(65 + rest) + letters
+        return self.file, 0, f"cell {letters}{line}"
 
 
 def read_csv(path: Path, required: tuple[str, ...], name: str = "", ragged: Faults | None = None) -> Table:
@@ -274,7 +292,7 @@ def atomically(target: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
-def write_all(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
+def write_all(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
     """Writes several files beside each other and renames them only when all of them are complete."""
     with _made(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         for name, write in writers.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +26,31 @@ def size(text: str | int) -> int:
     return int(text)
 
 
+def models(incomplete: str) -> list[str]:
+    """Ids of models that begin so, for the shell to complete."""
+    return _begin("models", incomplete)
+
+
+def accelerators(incomplete: str) -> list[str]:
+    """Ids of accelerators and systems that begin so, for the shell to complete."""
+    return _begin("accelerators", incomplete) + _begin("systems", incomplete)
+
+
+def _begin(section: str, incomplete: str) -> list[str]:
+    from stackyard.catalog import load
+
+    known = load()
+    names = {*getattr(known, section), *known.aliases.get(section, ())}
+    return sorted(name for name in names if name.startswith(incomplete.lower()))
+
+
+ModelName = Annotated[str, typer.Argument(help="A model of the catalogue: llama-3.1-70b.", autocompletion=models)]
+ChipName = Annotated[
+    str,
+    typer.Argument(
+        help="An accelerator of the catalogue: h200, or a system: gb300-nvl72.", autocompletion=accelerators
+    ),
+]
 Tensor = Annotated[
     int | None, typer.Option("--tp", parser=size, metavar="N", help="Tensor-parallel width; found when left out.")
 ]
@@ -86,3 +113,15 @@ DecodePool = Annotated[
     str | None, typer.Option(help="Decode workers: 3xTP8EP8, 1xDEP32; found if left out.", rich_help_panel=POOLS)
 ]
 Height = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Dies of each stack; its own if left out.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def print_json(value: Any) -> None:
+    """Plain JSON on the standard output."""
+    from stackyard import show
+
+    try:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        show.reader_left()

@@ -12,6 +12,7 @@ from stackyard.errors import refused
 from stackyard.hbm import constants
 from stackyard.hbm.chain import HIGH, LOW, SEED, Chain, Step, chain, draw
 from stackyard.hbm.packaging import packages_from
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.perf.asked import product
 from stackyard.perf.search import Best, best
 from stackyard.quantity import DAY, MONTH, UnitError, convert, dimension, split
@@ -25,7 +26,7 @@ REQUEST = (1000.0, 1000.0)  # tokens of prompt and output
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reach(Tabular):
     """What wafers come to: the memory chain, and the steps after it where an accelerator and a model are named.
 
     `monthly` where the wafers are those of every month: then amounts are of one month's starts, and `months` of them
@@ -44,6 +45,20 @@ class Reach:
     @property
     def grade(self) -> Grade:
         return weakest(fact.grade for fact in self.facts)
+
+    def columns(self) -> Columns:
+        """The steps in their order: what there is of it, its 80% interval, unit and grade."""
+        return by_rows(
+            {
+                "step": step.name,
+                "amount": step.amount,
+                "low": step.low,
+                "high": step.high,
+                "unit": step.unit,
+                "grade": step.grade.label if step.facts else "",
+            }
+            for step in self.steps
+        )
 
     def summary(self) -> dict[str, object]:
         """Plain names and values for JSON."""

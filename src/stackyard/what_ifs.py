@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.catalog import load
 from stackyard.errors import Fault, InputErrors, SolveError, nearest
-from stackyard.files import write_all
+from stackyard.results import Document, Progress
 
 if TYPE_CHECKING:
     from stackyard.plan.compare import Comparison
@@ -20,34 +17,6 @@ if TYPE_CHECKING:
     from stackyard.plan.uncertainty.fan import Fan
     from stackyard.plan.uncertainty.robust import Robust
     from stackyard.plan.whynot import WhyNot
-    from stackyard.report.document import Report
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Document:
-    """A report, and the plain values behind it for programs."""
-
-    report: Report
-    values: Any
-    name: str
-
-    def write(self, folder: Path | str) -> list[Path]:
-        """Writes NAME.html, NAME.xlsx and NAME.json; all of them or none."""
-        from stackyard.report.formats import FORMATS
-
-        text = json.dumps(self.values, ensure_ascii=False, indent=1).encode()
-        writers: dict[str, Callable[[Path], None]] = {
-            f"{self.name}.html": lambda path: _write(path, FORMATS["html"](self.report)),
-            f"{self.name}.xlsx": lambda path: _write(path, FORMATS["xlsx"](self.report)),
-            f"{self.name}.json": lambda path: _write(path, text),
-        }
-        return write_all(Path(folder), writers)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def compare(first: Path | str, second: Path | str, progress: Progress | None = None) -> tuple[Comparison, Document]:

@@ -164,7 +164,7 @@ def test_a_table_that_is_not_there_is_told_where_the_scenario_names_it(tmp_path:
     for name in ("nowhere.csv", "folder"):
         (fault,) = faults(tmp_path, (TABLE[0], f"deliveries: {{csv: {name}, column: n}}"))
         assert (fault.key, fault.message) == ("supplies.memory.deliveries", f"there is no file '{name}'")
-        assert fault.line == 25
+        assert fault.line == line_of("deliveries: ")
 
 
 def test_all_faults_of_a_table_are_told_at_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from openpyxl import Workbook
 
 from stackyard import catalog
 from stackyard.plan import amounts, commitments, doubt, inputs, overlay, powering, supplying
@@ -54,7 +55,7 @@ def test_the_forms_of_a_number_are_read(tmp_path: Path) -> None:
     """Every form on the page, put in the place of the first plan's own number."""
     (numbers,) = re.findall(r"## Numbers\n(.*?)\n## Units", PAGE, re.DOTALL)
     lines = [line.strip() for line in re.findall(r"^    (\w+: .*)$", numbers, re.MULTILINE)]
-    assert len(lines) == 9
+    assert len(lines) == 10
     text = (ROOT / "examples" / "first-plan.yaml").read_text(encoding="utf-8")
     plan = yaml.safe_load(text)
     (supply,), (service,), (site,) = (plan[key].values() for key in ("supplies", "services", "sites"))
@@ -62,6 +63,11 @@ def test_the_forms_of_a_number_are_read(tmp_path: Path) -> None:
     homes = {"power": site["phases"][1], "price": supply, "demand": service, "starts": packaging}
     months = [f"{year}-{month:02d}" for year in (2026, 2027) for month in range(1, 13)]
     (tmp_path / "demand.csv").write_text("month,chat\n" + "".join(f"{month},1e9\n" for month in months))
+    book = Workbook()
+    book.active.title = "Demand"
+    for row in (("month", "chat"), *((month, 1e9) for month in months)):
+        book.active.append(row)
+    book.save(tmp_path / "demand.xlsx")
     for line in lines:
         ((key, written),) = yaml.load(line, yaml.BaseLoader).items()
         kept = dict(homes[key])

@@ -1,34 +1,17 @@
 """The pages on supply and sites: their Python runs as printed, commands and functions exist, tables hold."""
 
-import doctest
 import importlib
 import re
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_command
 
 from stackyard import api
 from stackyard.catalog import load
-from stackyard.cli import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("supply.md", "sites.md")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_python_of_the_page_runs_as_printed(page: str) -> None:
-    assert doctest.testfile(str(DOCS / page), module_relative=False).failed == 0
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_the_page_exist(page: str) -> None:
-    lines = re.findall(r"^    stackyard (\w+) (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
-    assert lines
-    for verb, rest in lines:
-        known = {name for option in get_command(app).commands[verb].params for name in option.opts}
-        assert set(re.findall(r"--[\w-]+", rest)) <= known
 
 
 def test_the_functions_of_the_pages_exist() -> None:

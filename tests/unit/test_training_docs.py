@@ -1,23 +1,16 @@
 """The page on training runs as printed, and names functions that exist."""
 
-import doctest
 import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from stackyard.cli import app
 from stackyard.perf.calibration.training_check import held_out_table
 from stackyard.perf.calibration.training_rows import excluded_rows, training_rows
 from stackyard.perf.training import goodput, memory, rates, recipe, step, work
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-
-
-def test_the_python_of_the_page_runs_as_printed():
-    assert doctest.testfile(str(PAGE), module_relative=False).failed == 0
 
 
 def test_the_functions_and_the_counts_of_the_page_are_true():
@@ -36,12 +29,6 @@ def test_the_functions_and_the_counts_of_the_page_are_true():
     timed = sum(row.seconds is not None for row in training_rows())
     assert f"{timed} measured step times" in TEXT
     assert f"{len(excluded_rows())} more rows" in TEXT
-
-
-def test_the_options_of_its_command_exist():
-    lines = re.findall(r"^    stackyard (train .*)$", TEXT, re.MULTILINE)
-    known = {name for option in get_command(app).commands["train"].params for name in option.opts}
-    assert len(lines) == 2 and all(set(re.findall(r"--[\w-]+", line)) <= known for line in lines)
 
 
 def test_the_errors_of_the_page_are_those_that_the_fit_wrote():

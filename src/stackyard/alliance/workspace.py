@@ -414,11 +414,14 @@ def in_words(name: str, code: str) -> str:
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:
     """The workspace of a scenario folder: its ledger is `ledger.db` in it, filled from `ledger.jsonl` when new.
 
-    `ledger` names another file, or a PostgreSQL database. Raises InputErrors, and Unavailable where the database cannot
-    be used.
+    `ledger` names another file, or a PostgreSQL database; that of a packaged example (`openai-sk`) is NAME.db here.
+    Raises InputErrors, and Unavailable where the database cannot be used.
     """
-    folder = Path(scenario) if Path(scenario).is_dir() else Path(scenario).parent
-    where = str(ledger) or str(folder / "ledger.db")
+    from stackyard.plan.overlay import named
+
+    found = named(Path(scenario))
+    folder = found if found.is_dir() else found.parent
+    where = str(ledger) or str(folder / "ledger.db" if found == Path(scenario) else Path(f"{found.stem}.db"))
     opened = Ledger(where)
     source = folder / "ledger.jsonl"
     if fill and opened.state().seq == 0 and source.exists():

@@ -22,6 +22,7 @@ from stackyard.catalog.entries import (
     System,
 )
 from stackyard.errors import Fault, InputErrors, nearest
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.source import Fact, Source
 
 E = TypeVar("E", bound=Entry)
@@ -39,7 +40,7 @@ class Caveat:
 
 
 @dataclass(frozen=True)
-class Catalog:
+class Catalog(Tabular):
     """Entries by id, every fact by path, and the sources. An entry's facts have the path `<axis>.<id>.<attribute>`."""
 
     hbm: Mapping[str, HbmGeneration]
@@ -56,6 +57,22 @@ class Catalog:
     sources: Mapping[str, Source]
     caveats: tuple[Caveat, ...]
     aliases: Mapping[str, Mapping[str, str]]  # axis -> other name -> id
+
+    def columns(self) -> Columns:
+        """Every fact: path, value and range as printed, unit, grade, date and the documents it was read in."""
+        return by_rows(
+            {
+                "path": fact.path,
+                "value": " ".join(f"{each:g}" for each in fact.value) if isinstance(fact.value, tuple) else fact.value,
+                "low": fact.low,
+                "high": fact.high,
+                "unit": fact.unit,
+                "grade": fact.grade.label,
+                "date": fact.date,
+                "source": "; ".join(map(str, fact.sources)),
+            }
+            for fact in self.facts.values()
+        )
 
     def generation(self, name: str) -> HbmGeneration:
         return self._find("hbm", self.hbm, name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
 from stackyard.errors import nearest
+from stackyard.notebook import Columns, Tabular, card
 from stackyard.perf import constants, energy, schedule
 from stackyard.perf.basis import Basis, basis_of
 from stackyard.perf.interval import factors
@@ -20,7 +21,7 @@ from stackyard.perf.precision import Precision, precision_of
 from stackyard.perf.provider import LIMITS, Provider, Roofline
 from stackyard.perf.serving import PLAIN, Serving
 from stackyard.perf.solve import Mask, Query, at_least_one, lowered, seconds, solve, widths
-from stackyard.quantity import Count, Fraction, Joule, Numeric, Second, Token, Watt
+from stackyard.quantity import Count, Fraction, Joule, Numeric, Second, Token, Watt, show
 
 __all__ = ["Basis", "Estimate", "Part", "estimate", "lowered"]
 
@@ -46,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Tabular):
     """One replica at steady load with `batch` requests in progress; every number is a float, or an array of one shape.
 
     `output_rate` counts generated tokens, `token_rate` prompt and generated tokens; both are tokens per second of the
@@ -139,6 +140,33 @@ class Estimate:
             return {reason: mask for reason, mask in self.reasons.items() if np.any(mask)}
         return [reason for reason, holds in self.reasons.items() if holds]
 
+    def columns(self) -> Columns:
+        """The estimate, or all points of an array of estimates, as columns with units."""
+        widths = {f.name: (getattr(self.layout, f.name), "") for f in fields(self.layout)}
+        sizes = {"accelerators": (self.accelerators, ""), "batch": (self.batch, "")}
+        found = {name: (getattr(self, name), unit) for name, unit in UNITS.items()}
+        return {**widths, **sizes, **found, "memory": (self.memory.total, "B"), "fits": (self.fits, "")}
+
+    def _repr_html_(self) -> str:
+        if np.ndim(self.fits):
+            return card(f"{np.size(self.fits):,} estimates", [("of which fit", f"{int(np.sum(self.fits)):,}")])
+        low, high = self.interval()
+        wide = {f.name: int(getattr(self.layout, f.name)) for f in fields(self.layout)}
+        rows = [
+            ("layout", ", ".join(f"{name} {width}" for name, width in wide.items() if width > 1) or "one accelerator"),
+            ("requests at once", f"{self.batch:,.0f}"),
+            ("output", f"{self.output_rate:,.0f} tokens/s (80% interval {low:,.0f} to {high:,.0f})"),
+            ("time to first token", show(float(self.ttft), "s")),
+            ("time per output token", show(float(self.tpot), "s")),
+            ("memory", f"{show(float(self.memory.total), 'B')} of an accelerator"),
+            (
+                "power",
+                f"{show(float(self.watts), 'W')} an accelerator, {show(float(self.joules_per_token), 'J')}/token",
+            ),
+        ]
+        note = "" if self.fits else "Not possible: " + "; ".join(self.why)
+        return card(f"{self.model.name} on {self.chip.name}, {self.precision.weights}", rows, note)
+
     def at(self, index: int | tuple[int, ...]) -> Estimate:
         """The estimate at one index of an array estimate."""
 
@@ -211,6 +239,20 @@ class Estimate:
                 for p in self.parts
             ],
         }
+
+
+UNITS = {  # of the columns that are fields of an Estimate
+    "prompt": "token",
+    "output": "token",
+    "ttft": "s",
+    "tpot": "s",
+    "prefill_seconds": "s",
+    "step_seconds": "s",
+    "output_rate": "token/s",
+    "token_rate": "token/s",
+    "watts": "W",
+    "joules_per_token": "J/token",
+}
 
 
 def _told(value: Any) -> float | int | None:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Model
 from stackyard.errors import nearest
+from stackyard.notebook import Columns, Tabular
 from stackyard.perf.cost import Prices, cost_per_token
-from stackyard.perf.estimate import Estimate, estimate
+from stackyard.perf.estimate import UNITS, Estimate, estimate
 from stackyard.perf.layout import Layout, divides
 from stackyard.perf.pareto import pareto
 from stackyard.perf.precision import PRESETS, unsupported
@@ -68,7 +69,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Frontier:
+class Frontier(Tabular):
     """What `frontier` found. `best` has an index into `points` for 'rate', 'cost', 'energy' and 'latency'.
 
     'cost' is missing where no price is on record, and all are where nothing qualifies; then `nearest` is the point that
@@ -109,6 +110,14 @@ class Frontier:
         said |= {"layout": widths, "accelerators": int(widths["tensor"] * widths["pipeline"] * widths["data"])}
         said |= {_NAMES[name]: value if math.isfinite(value) else None for name, value in found.items()}
         return said
+
+    def columns(self) -> Columns:
+        """All points that qualify, as columns with units; `pareto` marks those of the Pareto set."""
+        units = UNITS | {"cost_per_token": "USD/token"}
+        every = {f.name: (getattr(self.points, f.name), units.get(f.name, "")) for f in fields(Points)}
+        named = np.array(self.precisions, dtype=object)[np.asarray(self.points.precision, dtype=int)]
+        chosen = np.isin(np.arange(len(self.points.tpot)), self.pareto)
+        return {**every, "precision": (named, ""), "pareto": (chosen, "")}
 
     def summary(self) -> dict[str, Any]:
         """The search as plain names and values for JSON: the best of each kind, the Pareto set, what was discarded."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.frontier import Workload
 from stackyard.perf.layout import Layout, layouts
@@ -61,7 +62,7 @@ class Regime:
 
 
 @dataclass(frozen=True)
-class MemoryWorth:
+class MemoryWorth(Tabular):
     """The regimes of a service on an accelerator, its best point under the objective, and what holds it there."""
 
     workload: Workload
@@ -69,6 +70,14 @@ class MemoryWorth:
     best: Estimate
     binds: tuple[str, ...]
     regimes: tuple[Regime, ...]
+
+    def columns(self) -> Columns:
+        """What `size` more of each resource is worth in each regime, a row each."""
+        return by_rows(
+            {"regime": each.name} | {f.name: getattr(worth, f.name) for f in fields(worth)}
+            for each in self.regimes
+            for worth in each.worths
+        )
 
     def summary(self) -> dict[str, Any]:
         """Plain names and values for JSON, SI units in the names; what is not known is None."""

@@ -9,13 +9,14 @@ An amount is written in one of three ways: as your own number, which counts as a
 
 A series is written in one of four ways: as an amount, the same in every month; as amounts at months, with straight
 lines between them and level before the first and after the last; as an amount that grows by a factor a year, or by
-several factors, each from its month on; or as a column of a CSV file, with a row a month:
+several factors, each from its month on; or as a column of a CSV file or of a workbook's sheet, with a row a month:
 
     price: 330 USD/stack
     price: {points: {2026-01: 330 USD/stack, 2029-12: 250 USD/stack}}
     demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: 3}
     demand: {from: 2026-03, value: 21.6 Ttoken/day, growth: {2026-03: 6, 2027-03: 3}}
     demand: {csv: demand.csv, column: chat, unit: token/day}
+    demand: {xlsx: demand.xlsx, sheet: Demand, column: chat, unit: token/day}
 
 To any of the forms with braces, `times` adds factors, each an amount or a series without a unit:
 
@@ -33,7 +34,16 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from stackyard import quantity
@@ -42,6 +52,7 @@ from stackyard.errors import Faults, InputErrors, nearest
 from stackyard.files import NOTHING, Table, read_csv
 from stackyard.months import Month, parse_month, show_month
 from stackyard.quantity import UnitError
+from stackyard.sheets import read_sheet
 from stackyard.source import Fact, Grade, Source
 
 Months = NDArray[np.float64]
@@ -214,7 +225,7 @@ def month_number(raw: Any) -> Month:
         raise refuse(str(error), "write a month as 2026-09") from None
 
 
-MonthField = Annotated[int, BeforeValidator(month_number)]
+MonthField = Annotated[int, BeforeValidator(month_number), WithJsonSchema({"form": "month"})]
 
 
 class Series(Door):
@@ -223,7 +234,7 @@ class Series(Door):
     points: dict[Month, Fact] = {}
     growth: dict[Month, Fact] = {}  # factor per year, each from its month on; before the first, the first
     times: tuple[Series, ...] = ()
-    table: Fact | None = None  # a column of a CSV file, one value a month from `table_start` on
+    table: Fact | None = None  # a column of a table, one value a month from `table_start` on
     table_start: Month = 0
 
     def by_month(self, months: range, krw_per_usd: float = math.nan) -> Months:
@@ -257,19 +268,25 @@ UNREADABLE = Series(points={0: Fact("", 1.0, "", Grade.ASSUMED)})  # stands in f
 
 
 def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Series:
-    """A column of a CSV file with a month column: one row for every month of the horizon, none outside it."""
+    """A column of a table with a month column: one row for every month of the horizon, none outside it."""
     context = info.context or {}
-    _known(raw, ("csv", "column", "unit", "times", "grade", "source", "date", "note"))
+    kind = "csv" if "csv" in raw else "xlsx"
+    own = ("csv",) if kind == "csv" else ("xlsx", "sheet")
+    _known(raw, (*own, "column", "unit", "times", "grade", "source", "date", "note"))
     if "column" not in raw:
         raise refuse("names no column of the table", "{csv: deliveries.csv, column: ...}")
     column, unit = str(raw["column"]), str(raw.get("unit", like))
     if not _same_dimension(unit, like):
         raise refuse(f"unit '{unit}' where {like or 'no unit'} is needed", f"for example unit: {like}")
-    path, faults = Path(context["folder"]) / str(raw["csv"]), context["faults"]
+    name, faults = str(raw[kind]), context["faults"]
+    path = Path(context["folder"]) / name
     if not path.is_file():
-        raise refuse(f"there is no file '{raw['csv']}'", "name a CSV file by its path from the scenario's folder")
+        raise refuse(f"there is no file '{name}'", f"name a {kind.upper()} file by its path from the scenario's folder")
     try:
-        table = read_csv(path, ("month", column), str(raw["csv"]), ragged=faults)
+        if kind == "csv":
+            table = read_csv(path, ("month", column), name, ragged=faults)
+        else:
+            table = read_sheet(path, str(raw.get("sheet", "")), ("month", column), name)
     except InputErrors as errors:
         faults.extend(errors.faults)
         return UNREADABLE
@@ -281,7 +298,7 @@ def _table_series(raw: dict[str, Any], like: str, info: ValidationInfo) -> Serie
         faults.add(table.file, 0, column, f"no row for {', '.join(gaps)}", hint)
     context.setdefault("tables", []).append(path)
     stated = {key: value for key, value in raw.items() if key in _STATED}
-    fact = _stated({"value": f"0 {unit}", **stated}, like, str(raw["csv"]))
+    fact = _stated({"value": f"0 {unit}", **stated}, like, name)
     return Series(table=replace(fact, value=tuple(found.get(m, 0.0) for m in months)), table_start=months.start)
 
 
@@ -311,7 +328,7 @@ def _rows_by_month(table: Table, column: str, months: range, faults: Faults) -> 
         if fault:
             bad += 1
             if bad <= _ROWS_TOLD:
-                faults.add(table.file, line, *fault)
+                faults.add(*table.place(line, fault[0]), *fault[1:])
         if month is not None:
             found[month] = value
     if bad > _ROWS_TOLD:
@@ -346,7 +363,7 @@ def read_series(raw: Any, like: str, info: ValidationInfo) -> Series:
         return raw
     if not isinstance(raw, dict):
         return Series(points={0: read_amount(raw, like, info)})
-    if "csv" in raw:
+    if "csv" in raw or "xlsx" in raw:
         return _table_series(raw, like, info).model_copy(update={"times": _times(raw, info)})
     if "points" in raw:
         _known(raw, ("points", "times"))
@@ -401,7 +418,14 @@ class Unit:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         read = read_series if source is Series else read_amount
-        return core_schema.with_info_plain_validator_function(lambda raw, info: read(raw, self.like, info))
+        form = {"form": "series" if source is Series else "amount", "unit": self.like}
+        return core_schema.with_info_plain_validator_function(
+            lambda raw, info: read(raw, self.like, info), metadata=form
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        told = schema.get("metadata", {})
+        return {"form": told["form"], "unit": told["unit"]}  # `plan.schema` says what the forms are
 
 
 def preset(written: str | float) -> Any:

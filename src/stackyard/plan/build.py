@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
 from stackyard.months import seconds_in, show_month, year_of
+from stackyard.notebook import Labelled
 from stackyard.perf.search import Best
 from stackyard.plan import build_choices, build_site, build_tails, build_ways
 from stackyard.plan.amounts import Months, usd
@@ -50,13 +51,20 @@ class Used:
 
 
 @dataclass(frozen=True)
-class Built:
+class Built(Labelled):
     """A Problem with what it was made of: the best operating points, the facts used, and remarks for the reader."""
 
     problem: Problem
     points: Mapping[tuple[str, str], Best]  # (accelerator, way) -> operating point
     used: tuple[Used, ...]
     remarks: tuple[str, ...]
+
+    def to_xarray(self) -> xr.Dataset:
+        """The Problem's coefficients."""
+        return self.problem.data
+
+    def _repr_html_(self) -> str:
+        return self.problem._repr_html_()
 
 
 @dataclass(frozen=True)

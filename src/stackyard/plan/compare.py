@@ -20,6 +20,7 @@ from typing import Any
 from stackyard.catalog import Catalog
 from stackyard.errors import Fault, InputErrors
 from stackyard.months import show_month
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.plan.amounts import Door
 from stackyard.plan.build import build
 from stackyard.plan.check import audit
@@ -51,7 +52,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """Two plans side by side: their figures, and what each changed input does to each of them."""
 
     names: tuple[str, str]
@@ -59,6 +60,21 @@ class Comparison:
     after: Mapping[Headline, float]
     changes: tuple[Change, ...]
     plans: int
+
+    def columns(self) -> Columns:
+        """For each figure and each changed input its share of the change, in the figure's unit."""
+        return by_rows(
+            {
+                "figure": h.name,
+                "unit": h.unit,
+                "before": was,
+                "after": self.after[h],
+                "change": c.name,
+                "share": c.shares[h],
+            }
+            for h, was in self.before.items()
+            for c in self.changes
+        )
 
     def residual(self, headline: Headline) -> float:
         """What the shares leave of the change of a figure: nothing but the rounding of floats."""

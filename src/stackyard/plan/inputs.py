@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
-from stackyard.catalog import Catalog
+from stackyard.catalog import Catalog, load
 from stackyard.errors import InputErrors
 from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
@@ -20,19 +29,32 @@ from stackyard.site.epw import read_epw
 from stackyard.source import Fact
 
 
-def _known_in(section: str) -> AfterValidator:
-    """An id that must be in a section of the catalogue (aliases are accepted)."""
+@dataclass(frozen=True)
+class KnownIn:
+    """Marks a text as an id of the catalogue (aliases are accepted): `kind` is the Catalog's method that finds it."""
 
-    def check(name: str, info: ValidationInfo) -> str:
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "examples": sorted(getattr(load(), SECTIONS[self.kind]))}
+
+    def check(self, name: str, info: ValidationInfo) -> str:
+        """The id of a name; refused with the nearest where the catalogue has none."""
         catalog: Catalog = (info.context or {})["catalog"]
         try:
-            return str(getattr(catalog, section)(name).id)
+            return str(getattr(catalog, self.kind)(name).id)
         except Exception as error:
             faults = getattr(error, "faults", ())
             hint = faults[0].hint if faults else ""
-            raise refuse(f"the catalogue has no {section} '{name}'", hint or "see: stackyard facts") from None
+            raise refuse(f"the catalogue has no {self.kind} '{name}'", hint or "see: stackyard facts") from None
 
-    return AfterValidator(check)
+
+SECTIONS = {"model": "models", "maker": "makers", "generation": "hbm", "accelerator": "accelerators"} | {
+    kind: f"{kind}s" for kind in ("system", "climate", "grid")
+}
 
 
 def _weather_file(name: str, info: ValidationInfo) -> str:
@@ -91,7 +113,7 @@ class Service(Door):
 
     name: str
     """As it stands in the report."""
-    model: Annotated[str, _known_in("model")]
+    model: Annotated[str, KnownIn("model")]
     """The architecture that stands for the service: an id of `stackyard facts models`."""
     precision: Precision
     """Number format of weights, cache and arithmetic; the accelerator must have it."""
@@ -125,9 +147,9 @@ class Supply(Door):
 
     name: str
     """As it stands in the report."""
-    maker: Annotated[str, _known_in("maker")]
+    maker: Annotated[str, KnownIn("maker")]
     """An id of `stackyard facts makers`."""
-    product: Annotated[str, _known_in("generation")]
+    product: Annotated[str, KnownIn("generation")]
     """HBM generation, an id of `stackyard facts hbm`. An accelerator takes only its own generation and height."""
     height: int = Field(ge=1)
     """Dies in a stack; one of the heights in which the generation comes."""
@@ -170,9 +192,9 @@ class Chip(Door):
 
     name: str
     """As it stands in the report."""
-    chip: Annotated[str, _known_in("accelerator")]
+    chip: Annotated[str, KnownIn("accelerator")]
     """An id of `stackyard facts accelerators`."""
-    system: Annotated[str, _known_in("system")] | None = None
+    system: Annotated[str, KnownIn("system")] | None = None
     """The server or rack it comes in: an id of `stackyard facts systems`. Or state the next three keys."""
     system_size: Annotated[Fact, Unit("package/rack")] | None = None
     """Accelerators in a system that is not listed."""
@@ -259,11 +281,11 @@ class SitePlan(Door):
     """Months by which every phase comes later than stated."""
     ramp: Annotated[Fact, Unit("W/month")] | None = None
     """The most by which the grid lets the power rise in a month; no limit when left out."""
-    climate: Annotated[str, _known_in("climate")]
+    climate: Annotated[str, KnownIn("climate")]
     """Twelve monthly temperatures: an id of `stackyard facts climates`."""
     epw: Annotated[str, AfterValidator(_weather_file)] | None = None
     """A file of hourly weather (EPW) beside the scenario, instead of the climate's means."""
-    grid: Annotated[str, _known_in("grid")]
+    grid: Annotated[str, KnownIn("grid")]
     """Carbon intensity: an id of `stackyard facts grids`."""
     cooling: Cooling
     """Chilled water to `air`, `outside-air`, cold plates on the chips only (`hybrid`), or `liquid`; see docs/sites.md.

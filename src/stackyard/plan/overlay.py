@@ -24,6 +24,17 @@ OVER = " over "
 KEYS = ("base", "name", "about", "changes")
 
 
+EXAMPLES = Path(__file__).parents[1] / "examples"  # of the package
+
+
+def named(path: Path) -> Path:
+    """A path, or where nothing is there the packaged example of that name: openai-sk, first-plan."""
+    if path.exists() or path.name != str(path):
+        return path
+    found = (EXAMPLES / path, EXAMPLES / f"{path}.yaml")
+    return next((example for example in found if example.exists()), path)
+
+
 def is_overlay(data: Any) -> bool:
     """Whether a file's data is a base with changes."""
     return isinstance(data, dict) and "base" in data
@@ -36,6 +47,7 @@ def overlaid(file: Path, located: Located) -> tuple[Located, Path]:
         if key not in KEYS:
             faults.add(located.file, located.line((key,)), str(key), "unknown key", nearest(str(key), KEYS))
     base = file.parent / str(data["base"])
+    base = base if base.exists() else named(Path(str(data["base"])))
     base = base / "scenario.yaml" if base.is_dir() else base
     faults.raise_any()
     under = read_yaml(base)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from stackyard.notebook import Labelled, card
 from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, W, Y
+from stackyard.quantity import show
 
 DECISIONS: dict[str, Column] = {
     "draw": Column((S, A, T), "stack", "stacks taken from stock for packages of this accelerator"),
@@ -116,7 +118,7 @@ NOT_SPENT = ("cost_unserved", "cost_late", "cost_quality")  # prices that steer 
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Labelled):
     """Decisions, flows and prices on the Problem's axes, with how they were found.
 
     `objective` is the net present cost: discounted spending and unserved demand less residual values at the end of the
@@ -136,6 +138,18 @@ class Plan:
     problem_digest: str
     residual_value: float  # USD of today credited for what is still in life at the end
     notes: Mapping[str, str]
+
+    def to_xarray(self) -> xr.Dataset:
+        """Decisions, flows and prices in one data set, with `units` and `long_name`; all months, the run-out too."""
+        return xr.merge([self.decisions, self.flows, self.prices], combine_attrs="override", join="exact")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("net present cost", show(self.objective, "USD")),
+            ("result", f"{self.status}, relative gap {self.gap:.1e}, {self.seconds:.1f} s, {self.solver}"),
+            ("problem", self.problem_digest),
+        ]
+        return card("Plan", rows, below=super()._repr_html_())
 
 
 def reported(problem: Problem, plan: Plan) -> tuple[Problem, Plan]:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from stackyard.notebook import Labelled, card
+
 
 class Column(NamedTuple):
     """One variable of a Problem or Plan: its axes, unit and meaning."""
@@ -138,7 +140,7 @@ AXES: tuple[str, ...] = (V, W, R, S, K, A, SITE, P, O, N, G, C, T, Y)
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Labelled):
     """A checked Dataset of coefficients. In its attributes, `labels` give each id its name, and `end` is the last month
     of the horizon: those after it are its run-out, planned so that the end of the data is not taken for the end of
     demand, and not reported."""
@@ -159,6 +161,19 @@ class Problem:
     def end(self) -> str:
         """The last month that is reported."""
         return str(self.data.attrs.get("end", self.data[T].values[-1]))
+
+    def to_xarray(self) -> xr.Dataset:
+        """All coefficients on their axes, with `units` and `long_name`."""
+        return self.data
+
+    def _repr_html_(self) -> str:
+        sizes = {dim: size for dim, size in self.data.sizes.items() if size}
+        rows = [
+            ("months", f"{self.data[T].values[0]} to {self.end}, and on to {self.data[T].values[-1]}"),
+            ("axes", ", ".join(f"{dim} {size}" for dim, size in sizes.items())),
+            ("digest", self.digest),
+        ]
+        return card(str(self.data.attrs.get("name", "Problem")), rows, below=super()._repr_html_())
 
     def save(self, path: Path) -> None:
         self.data.to_netcdf(path, engine="netcdf4")

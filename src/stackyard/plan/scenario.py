@@ -38,7 +38,7 @@ from stackyard.plan.inputs import (
     SitePlan,
     Supply,
 )
-from stackyard.plan.overlay import in_its_file, is_overlay, overlaid
+from stackyard.plan.overlay import in_its_file, is_overlay, named, overlaid
 from stackyard.plan.powering import Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.plan.uncertainty import unknown
@@ -68,6 +68,7 @@ class Scenario:
 
 def find_file(path: Path) -> Path:
     """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one."""
+    path = named(path)
     if not path.is_dir():
         return path
     file = path / "scenario.yaml"

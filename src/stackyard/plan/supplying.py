@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from stackyard.hbm.lead import LeadTime
 from stackyard.plan.amounts import Door, Series, Unit, preset, refuse
@@ -76,7 +76,7 @@ def _lead(raw: Any) -> Any:
     return raw
 
 
-Months = Annotated[Lead, BeforeValidator(_lead)]
+Months = Annotated[Lead, BeforeValidator(_lead), WithJsonSchema({"form": "lead"})]
 
 
 class BaseDies(Door):

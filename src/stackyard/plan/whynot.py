@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from stackyard.errors import SolveError
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.plan.formulate import Formulation, formulate
 from stackyard.plan.headlines import Headline, headlines
 from stackyard.plan.highs import hand_over, method, reached, run, solver
@@ -21,7 +24,7 @@ PART = 0.1  # of a site's power that a forced accelerator takes, where nothing e
 
 
 @dataclass(frozen=True)
-class WhyNot:
+class WhyNot(Tabular):
     """A plan with something forced: what was forced, the figures of both plans, and the second plan.
 
     `plan` is None where no plan can have it; `conflict` then names the hard limits that together forbid it.
@@ -32,6 +35,26 @@ class WhyNot:
     after: Mapping[Headline, float]
     plan: Plan | None
     conflict: tuple[str, ...] = ()
+
+    def columns(self) -> Columns:
+        """Every figure before and with it; nan where no plan can have it."""
+        return by_rows(
+            {"figure": h.name, "unit": h.unit, "before": was, "after": self.after.get(h, math.nan)}
+            for h, was in self.before.items()
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Plain names and values for JSON; figures that are not known are None."""
+        rows = [
+            {"figure": h.name, "unit": h.unit, "before": was, "after": self.after.get(h)}
+            for h, was in self.before.items()
+        ]
+        return {
+            "forced": self.forced,
+            "possible": self.plan is not None,
+            "conflict": list(self.conflict),
+            "figures": rows,
+        }
 
     @property
     def dearer(self) -> float:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from stackyard.errors import Fault, InputErrors
 from stackyard.quantity import show
+from stackyard.results import within as left_in
 from stackyard.show.screen import console
 
 if TYPE_CHECKING:
@@ -160,10 +160,7 @@ def _price(usd: float) -> str:
 
 def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     """Who is short in one month and for which cause, and the price of every limit that has one then."""
-    months = [str(known) for known in said.data["month"].values]
-    if month not in months:
-        hint = f"a month from {months[0]} to {months[-1]}; without --month all years are explained"
-        raise InputErrors([Fault("command line", 0, "--month", f"no month '{month}'", hint)])
+    here = left_in(said, month)
     from stackyard.plan.causes import NOTHING, SERVED
     from stackyard.plan.explain import NAMES
     from stackyard.plan.limits import RESOURCES, prices_in
@@ -176,14 +173,11 @@ def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     told = NOTHING[SERVED] if binds == SERVED else f"most of what is left is left for {within(NAMES[binds])}"
     screen.print(f"[bold]{month}[/bold]: {told}")
     for service in problem.data["service"].values:
-        here = {"service": service, **at}
-        unserved = float(plan.decisions["unserved"].sel(here))
-        asked = float(problem.data["demand"].sel(here))
+        place = {"service": service, **at}
+        unserved = float(plan.decisions["unserved"].sel(place))
+        asked = float(problem.data["demand"].sel(place))
         if unserved > 1e-6 * asked:
-            left = said.data["left"].sel(here)
-            parts = [
-                (float(part) / unserved, str(cause)) for part, cause in zip(left, left["cause"].values, strict=True)
-            ]
+            parts = [(float(here.sel(service=service, cause=c)) / unserved, str(c)) for c in here["cause"].values]
             why = ", ".join(
                 f"{part:.0%} {within(NAMES[cause])}" for part, cause in sorted(parts)[::-1] if part >= 0.005
             )

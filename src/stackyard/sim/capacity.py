@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.sim import serve
 from stackyard.sim.kernel import state
 from stackyard.sim.metrics import Figure, Objective, interval
@@ -30,12 +31,18 @@ LEAST = 1e-4  # requests a second below which an objective counts as out of reac
 
 
 @dataclass(frozen=True)
-class Capacity:
+class Capacity(Tabular):
     """Requests a second within the objective, the full rate without one, and their ratio."""
 
     rate: Figure
     full_rate: Figure
     requests: int  # of one replication
+
+    def columns(self) -> Columns:
+        """Both rates in requests a second with their 95% intervals."""
+        rows = {"within the objective": self.rate, "full": self.full_rate}
+        listed = [{"rate": name, "value": f.value, "low": f.low, "high": f.high} for name, f in rows.items()]
+        return by_rows(listed, dict.fromkeys(("value", "low", "high"), "request/s"))
 
     @property
     def utilisation(self) -> float:

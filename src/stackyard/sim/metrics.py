@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.sim.kernel import state
 from stackyard.sim.serve import Outcome
 
@@ -179,7 +180,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Simulation:
+class Simulation(Tabular):
     """What a service does at a load: latencies with intervals, what was served, how the machines were used."""
 
     figures: dict[str, Figure]
@@ -201,6 +202,12 @@ class Simulation:
     @property
     def stable(self) -> bool:
         return self.growth == 0.0
+
+    def columns(self) -> Columns:
+        """Every latency figure in seconds and its 95% interval; none where the queue grows without end."""
+        rows = self.figures.items() if self.stable else ()
+        listed = [{"figure": name, "value": f.value, "low": f.low, "high": f.high} for name, f in rows]
+        return by_rows(listed, dict.fromkeys(("value", "low", "high"), "s"))
 
     @property
     def joules_per_token(self) -> float:

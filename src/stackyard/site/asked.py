@@ -12,6 +12,7 @@ import numpy as np
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Climate
 from stackyard.errors import nearest, refused
+from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.quantity import KWH, UnitError, parse
 from stackyard.site.epw import read_epw
 from stackyard.site.places import weather
@@ -21,11 +22,14 @@ from stackyard.site.year import Year, year
 from stackyard.source import Fact, Grade, weakest
 
 LITRE = 1e-3  # m3
+UNITS = {"dry_bulb": "degC", "wet_bulb": "degC", "water_litre_per_kwh": "L/kWh"} | dict.fromkeys(
+    ("free_hours", "partial_hours", "mechanical_hours"), "h"
+)
 DESIGN = 0.996  # share of the hours below the design condition of ASHRAE
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Tabular):
     """A site's year, with the facts that it rests on."""
 
     name: str
@@ -40,6 +44,10 @@ class Asked:
     @property
     def grade(self) -> Grade:
         return weakest(fact.grade for fact in self.facts)
+
+    def columns(self) -> Columns:
+        """The twelve months: bulb temperatures, PUE, water, and hours of each mode of cooling."""
+        return by_rows(self.summary()["months"], UNITS)
 
     def summary(self) -> dict[str, Any]:
         """Plain names and values for JSON."""

@@ -125,10 +125,8 @@ def stamp() -> str:
     """
     from importlib.metadata import PackageNotFoundError, version
 
-    from stackyard import __version__
-
-    total = hashlib.sha256(__version__.encode())
-    for library in ("numpy", "scipy", "highspy", "numba", "xarray"):
+    total = hashlib.sha256()
+    for library in ("stackyard", "numpy", "scipy", "highspy", "numba", "xarray"):
         try:
             total.update(f"\x1f{library} {version(library)}".encode())
         except PackageNotFoundError:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
+from stackyard.notebook import Columns, Tabular
 from stackyard.perf import constants as perf_constants
 from stackyard.perf.energy import idle_watts
 from stackyard.perf.training import constants
@@ -45,7 +46,7 @@ MEASURED_GENERATIONS = frozenset(("volta", "ampere", "hopper", "blackwell", "tpu
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Tabular):
     """One training run at steady state; every number is a float, or an array of one shape.
 
     `low` and `high` bound `seconds` with 80% of held-out measurements between them. MFU is model FLOP over the printed
@@ -114,6 +115,12 @@ class Training:
         idle = idle_watts(self.chip, perf_constants.values(self.chip))
         return campaign(tokens, self.token_rate, share, self.recipe.accelerators, self.watts, idle)
 
+    def columns(self) -> Columns:
+        """The run, or all of an array of runs, as columns with units."""
+        widths = {name: (getattr(self.recipe, name), "") for name in WIDTHS}
+        found = {name: (getattr(self, name), unit) for name, unit in UNITS.items()}
+        return {**widths, **found, "memory": (self.memory.total, "B"), "fits": (self.fits, "")}
+
     def summary(self, **choices: Any) -> dict[str, Any]:
         """One run as plain names and values, ready to print or to write as JSON; SI units are in the names.
 
@@ -157,6 +164,18 @@ class Training:
         }
 
 
+UNITS = {  # of the columns that are a run's own
+    "seconds": "s",
+    "low": "s",
+    "high": "s",
+    "token_rate": "token/s",
+    "token_rate_per_accelerator": "token/s",
+    "mfu_full": "",
+    "mfu_causal": "",
+    "hfu": "",
+    "watts": "W",
+    "joules_per_token": "J/token",
+}
 _OF_WEEKS = ("failure", "restart", "state", "storage", "checkpoint")
 
 

@@ -7,6 +7,7 @@ from what its file holds.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import threading
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from stackyard.catalog import Catalog, load
+from stackyard.notebook import Columns, Tabular
 from stackyard.plan.program import Array
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.solve import Solved
-from stackyard.plan.uncertainty.outcome import Outcome, attempt, solved_with
+from stackyard.plan.uncertainty.outcome import FIGURES, Outcome, attempt, solved_with
 from stackyard.plan.uncertainty.sample import Sampler, independent
 from stackyard.plan.uncertainty.store import digest_of, keep, resumed
 
@@ -31,7 +33,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Fan:
+class Fan(Tabular):
     """All outcomes in the order of their samples, with the samples: shares of probability and values."""
 
     scenario: Scenario
@@ -39,6 +41,12 @@ class Fan:
     shares: Array
     values: Array
     outcomes: tuple[Outcome, ...]
+
+    def columns(self) -> Columns:
+        """A row a sample: its inputs, then the figures of its plan; nan where there is none."""
+        inputs = {name: (self.values[:, i], "") for i, name in enumerate(self.names)}
+        kept = [each.figures or {} for each in self.outcomes]
+        return inputs | {name: ([row.get(name, math.nan) for row in kept], "") for name in FIGURES}
 
     @property
     def planned(self) -> list[Outcome]:

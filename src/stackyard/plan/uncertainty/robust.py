@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from stackyard.errors import SolveError
+from stackyard.notebook import Columns, Tabular
 from stackyard.plan.formulate import Formulation, formulate
 from stackyard.plan.highs import method, reached, run, solver
 from stackyard.plan.problem import Problem
@@ -42,7 +43,7 @@ class FirstStep:
 
 
 @dataclass(frozen=True)
-class Robust:
+class Robust(Tabular):
     """The robust first step, beside the one for the mean future; costs in USD of today by branch.
 
     `careful` weighs the tail, `neutral` does not; `mean_plan` is the step that is best for the mean of all branches.
@@ -60,6 +61,12 @@ class Robust:
     tail: float
     aversion: float
     months: tuple[str, ...]
+
+    def columns(self) -> Columns:
+        """A row a branch: its chance, and its cost in USD of today after each first step."""
+        costs = ("cost_careful", "cost_neutral", "cost_mean_plan", "cost_knowing")
+        found = {name: (getattr(self, name), "USD") for name in costs}
+        return {"branch": (list(self.names), ""), "chance": (self.chances, ""), **found}
 
     def mean(self, costs: Array) -> float:
         return float(self.chances @ costs)
