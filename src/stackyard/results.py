@@ -106,22 +106,23 @@ def problem_row(built: Built) -> dict[str, Any]:
     from stackyard.report.confidence import standing
 
     data = built.problem.data
-    rates = {
-        str(chip): {
-            str(service): {
-                "tokens_per_s": float(data["rate"].sel(accelerator=chip, service=service)),
-                "watts": float(data["power_busy"].sel(accelerator=chip, service=service)),
-            }
-            for service in data["service"].values
+    rates = [
+        {
+            "accelerator": str(chip),
+            "way": str(way),
+            "service": str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())]),
+            "tokens_per_s": float(data["rate"].sel(accelerator=chip, way=way)),
+            "watts": float(data["power_busy"].sel(accelerator=chip, way=way)),
         }
         for chip in data["accelerator"].values
-    }
+        for way in data["way"].values
+    ]
     return {
         "name": data.attrs["name"],
         "problem": built.problem.digest,
         "months": [str(data["month"].values[0]), built.problem.end],
         "sizes": {str(dim): size for dim, size in data.sizes.items()},
-        "accelerators": rates,
+        "rates": rates,
         "remarks": list(built.remarks),
         "standing": standing([used.fact for used in built.used]),
     }
