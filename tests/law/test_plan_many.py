@@ -152,7 +152,7 @@ def test_a_sample_is_the_scenario_with_its_numbers_changed(unsure: Write) -> Non
                     {"between": ["growth", "delay"], "value": -0.9},
                 ]
             },
-            "growth, price, delay",
+            "growth with delay -0.9",
         ),
     ],
 )

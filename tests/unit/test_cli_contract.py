@@ -101,6 +101,7 @@ CODES = {
     "site": [("ulsan --json", 0), ("atlantis", 2)],
     "simulate": [("--model llama --system h200", 2)],
     "capacity": [("--model llama --system h200", 2)],
+    "sweep": [("{sweep} --check --json", 0), ("none.yaml", 2)],
     "init": [("{there}/mine.yaml --yes --json", 0), ("{plan} --yes", 2)],
     "schema": [("", 0)],
     "ledger verify": [("{ledger} --json", 0), ("{there}/altered.jsonl --json", 1), ("none.db", 2)],
@@ -130,7 +131,13 @@ def test_exit_codes_are_as_documented_and_json_parses(
     monkeypatch.chdir(there)
     text = LEDGER.read_text(encoding="utf-8")
     (there / "altered.jsonl").write_text(text.replace("2025-10-01", "2025-10-02", 1), encoding="utf-8")
-    known = {"there": there, "out": there / "out", "plan": FIRST_PLAN, "ledger": there / "ledger.db"}
+    known = {
+        "there": there,
+        "out": there / "out",
+        "plan": FIRST_PLAN,
+        "sweep": FIRST_PLAN.parent / "first-sweep.yaml",
+        "ledger": there / "ledger.db",
+    }
     for asked, code in CODES[command]:
         capsys.readouterr()
         assert code_of(f"{command} {asked.format(**known)}") == code, (asked, capsys.readouterr())

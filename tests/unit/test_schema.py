@@ -16,7 +16,7 @@ from stackyard.plan import scenario as scenarios
 from stackyard.plan import schema, starting
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(file for file in (ROOT / "examples").rglob("*.yaml") if "sweep" not in file.name)
 CHECK = jsonschema_rs.validator_for(schema.schema())
 
 
