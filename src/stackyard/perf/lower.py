@@ -90,17 +90,17 @@ def _blocks(
     share = stage_share(model, layout)
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
-    matrices, dynamic = architecture.matrices(model), architecture.scales_found(model, precision.compute)
+    matrices = architecture.matrices(model)
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
         rows = tokens + cached if matrix.name == "key_value_up" else tokens
         found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
-        if dynamic:
-            found.append(op.quantise("quantise", rows, inner, matrix.layers * share))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
+    if architecture.scales_found(model, precision.compute):
+        found.append(_quantised(model, matrices, tokens, cached, t, share))
     sums = architecture.reductions(model) * model.layers * share
     found.append(op.norm("norm", tokens, hidden, sums))
     found.append(op.all_reduce("all_reduce", tokens * hidden * ACTIVATION, t, sums))
@@ -112,6 +112,20 @@ def _blocks(
     found.append(op.sample("sample", sampled, model.vocabulary / t, part))
     found.append(op.send("stage_send", tokens * hidden * ACTIVATION / t, layout.pipeline, span))
     return found
+
+
+def _quantised(model: Model, matrices: list[Matrix], tokens: Token, cached: Token, tensor: Count, share: Numeric) -> Op:
+    """The inputs of every matmul, quantised as they come: a kernel each, as one operation of their mean size."""
+    elements: Numeric = 0.0
+    for matrix in matrices:
+        rows = tokens + cached if matrix.name == "key_value_up" else tokens
+        elements = elements + rows * matrix.shape(tensor)[0] * matrix.layers
+    kernels = sum(matrix.layers for matrix in matrices)
+    if model.experts:  # what comes to the experts, and what their first matmuls yield
+        wide = model.experts.active * model.experts.width / tensor
+        elements = elements + tokens * (architecture.expert_hidden(model) + wide) * architecture.expert_layers(model)
+        kernels = kernels + 2.0 * architecture.expert_layers(model)
+    return op.quantise("quantise", 1.0, elements / kernels, kernels * share)
 
 
 def _head_norms(model: Model, tokens: Token, tensor: Count, share: Numeric) -> list[Op]:
@@ -217,10 +231,7 @@ def _experts(
     reached = op.touched(spread, least(1.0, spread), least(active, spread))
     size = tokens / t * reached * hidden
     peers = where(groups > 1, spread, 1.0)
-    rows, width = tokens * active / t, float(experts.width)
-    scaled = architecture.scales_found(model, precision.compute)
-    scales = [op.quantise("quantise", tokens, hidden, layers), op.quantise("quantise", rows, width, layers)]
-    return (scales if scaled else []) + [
+    return [
         op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
         op.experts(
