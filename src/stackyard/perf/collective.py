@@ -63,10 +63,15 @@ def within(op: Op, fabric: Fabric, values: Mapping[str, float]) -> tuple[Second,
     first = values["overhead.collective"]
     fewer = where(op.sums * fabric.adds > 0, switched(n, values), 1.0)
     large = op.sent * fewer / link
-    filled = first * (1.0 + op.sums) + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
+    filled = first * (1.0 + op.sums) + _ramp(op, values)
     small = op.sent * n / 2.0 / link
     once = (op.sums > 0) & (small + first < large + filled)
     return where(once, small, large), where(once, first, filled)
+
+
+def _ramp(op: Op, values: Mapping[str, float]) -> Second:
+    """What filling and draining a pipeline of chunks adds to a message: ramp sent / (sent + half)."""
+    return values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
 
 
 class Tiers(NamedTuple):
@@ -112,10 +117,10 @@ def beyond(op: Op, chip: Accelerator, values: Mapping[str, float]) -> tuple[Seco
     """
     domain = float(max(chip.scale_up_domain, 1))
     found = tiers(op, domain)
-    near, far = chip.scale_up * values["link.scale_up"], chip.scale_out * values["link.scale_out"]
-    fewer = switched(domain, values) if chip.scale_up_fabric == ADDING else 1.0
-    inside = found.within / near * where(op.sums > 0, fewer, 1.0)
-    first = values["overhead.collective"] + values["overhead.ramp"] * op.sent / (op.sent + values["link.half"])
+    near, far = fabric(chip, values), chip.scale_out * values["link.scale_out"]
+    fewer = switched(domain, values) if near.adds else 1.0
+    inside = found.within / near.link * where(op.sums > 0, fewer, 1.0)
+    first = values["overhead.collective"] + _ramp(op, values)
     m = most(found.domains, 1.0)
     ring = most(inside, found.ring / far), first + values["overhead.hop"] * 2.0 * (m - 1.0)
     steps: Numeric = np.ceil(np.log2(m))

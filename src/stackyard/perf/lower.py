@@ -94,8 +94,7 @@ def _blocks(
     for matrix in matrices:
         inner, outer = matrix.shape(t)
         formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
-        rows = tokens + cached if matrix.name == "key_value_up" else tokens
-        found.append(op.matmul(matrix.name, rows, inner, outer, *formats))
+        found.append(op.matmul(matrix.name, _rows(matrix, tokens, cached), inner, outer, *formats))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)
@@ -114,12 +113,16 @@ def _blocks(
     return found
 
 
+def _rows(matrix: Matrix, tokens: Token, cached: Token) -> Token:
+    """Rows that come to a matrix: keys and values are made again of what is `cached`."""
+    return tokens + cached if matrix.name == "key_value_up" else tokens
+
+
 def _quantised(model: Model, matrices: list[Matrix], tokens: Token, cached: Token, tensor: Count, share: Numeric) -> Op:
     """The inputs of every matmul, quantised as they come: a kernel each, as one operation of their mean size."""
     elements: Numeric = 0.0
     for matrix in matrices:
-        rows = tokens + cached if matrix.name == "key_value_up" else tokens
-        elements = elements + rows * matrix.shape(tensor)[0] * matrix.layers
+        elements = elements + _rows(matrix, tokens, cached) * matrix.shape(tensor)[0] * matrix.layers
     kernels = sum(matrix.layers for matrix in matrices)
     if model.experts:  # what comes to the experts, and what their first matmuls yield
         wide = model.experts.active * model.experts.width / tensor

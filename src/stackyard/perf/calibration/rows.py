@@ -138,8 +138,6 @@ def published() -> tuple[tuple[str, str, int], ...]:
 @lru_cache(maxsize=1)
 def held_out_rows() -> Mapping[str, Mapping[str, float]]:
     """By a row's id, what it is predicted without its model, chip or engine, as the last fit wrote it."""
-    if not HELD_OUT_ROWS.exists():
-        return {}
     lines = (dict(cells) for cells in _read(HELD_OUT_ROWS))
     return {cells.pop("id"): {name: float(told) for name, told in cells.items()} for cells in lines}
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from stackyard.files import atomically
 from stackyard.plan.program import Array
 
 Row = dict[str, Any]
@@ -30,9 +31,8 @@ def resumed(store: Path | None, head: Row) -> list[Row]:
     if store is None:
         return []
     known = list(_rows(store, head))
-    partial = store.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(row) + "\n" for row in (head, *known)), encoding="utf-8")
-    partial.replace(store)
+    with atomically(store) as beside:
+        beside.write_text("".join(json.dumps(row) + "\n" for row in (head, *known)), encoding="utf-8")
     return known
 
 
