@@ -196,7 +196,7 @@ def router(name: str, tokens: Token, hidden: Count, routed: Count, count: Count 
 def touched(routed: Count, active: Count, tokens: Token, spread: Numeric = 0.0) -> Count:
     """Expected number of distinct experts that `tokens` tokens reach, each choosing `active` of `routed`.
 
-    E (1 - (1 - k/E)^n) where they choose evenly. Where some experts are chosen more often than others, later tokens find
+    E (1 - (1 - k/E)^n) where they choose evenly. Where some experts are chosen more often, later tokens find
     more of theirs read already: with rates of choice of a gamma distribution of squared coefficient of variation
     v = `spread`, E (1 - (1 - k/E) (1 - v log (1 - k/E)^(n - 1))^(-1/v)), whose limit for v = 0 is the first.
 
