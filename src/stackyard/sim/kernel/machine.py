@@ -12,20 +12,21 @@ through one record that holds their addresses, and `element` reads a record of a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import BuiltinFunctionType
+from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
 import numba as _numba
 import numpy as np
-from numba.core import codegen, compiler, compiler_machinery, cpu, registry, typed_passes, types, untyped_passes
-from numba.extending import intrinsic
+from numba.core import codegen, compiler, registry, typed_passes, types, untyped_passes
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.typing.templates import AbstractTemplate
 
 numba: Any = _numba
 _Library: Any = codegen.JITCodeLibrary
 _Lowering: Any = typed_passes.NativeLowering
 _Typed: Any = typed_passes.NopythonTypeInference
 _Compiler: Any = compiler
-_Machinery: Any = compiler_machinery
 _TYPES = {"int": types.int64, "float": types.float64, "bool": types.boolean}
 _NUMBERS = (types.Number, types.Boolean)
 
@@ -46,13 +47,18 @@ class _Part(_Library):  # type: ignore[misc]
 
 
 class _Typing:
-    """A typing context that looks an operator of plain numbers up once."""
+    """A typing context that looks an operator of plain numbers up once, and has min, max, int and bool of its own."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+    def resolve_value_type(self, value: Any) -> Any:
+        if isinstance(value, type | BuiltinFunctionType) and value in _PLAIN:
+            return _PLAIN[value]
+        return self._context.resolve_value_type(value)
 
     def resolve_function_type(self, function: Any, args: tuple[Any, ...], kws: Any) -> Any:
         if kws or not isinstance(function, types.Function) or not all(isinstance(a, _NUMBERS) for a in args):
@@ -66,22 +72,16 @@ class _Typing:
 _KNOWN: dict[Any, Any] = {}
 
 
-@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
 class _Inference(_Typed):  # type: ignore[misc]
-    _name = "stackyard_inference"
-
     def run_pass(self, state: Any) -> bool:
         context = state.typingctx
         state.typingctx = _Typing(context)
-        done = super().run_pass(state)
+        super().run_pass(state)
         state.typingctx = context
-        return bool(done)
+        return True
 
 
-@_Machinery.register_pass(mutates_CFG=True, analysis_only=False)
 class _PartLowering(_Lowering):  # type: ignore[misc]
-    _name = "stackyard_part"
-
     def run_pass(self, state: Any) -> bool:
         state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
@@ -94,29 +94,31 @@ class _PartLowering(_Lowering):  # type: ignore[misc]
         return True
 
 
-_PASSES = (
-    untyped_passes.TranslateByteCode,
-    untyped_passes.FixupArgs,
-    untyped_passes.IRProcessing,
-    untyped_passes.GenericRewrites,  # fields of records by name
-    untyped_passes.ReconstructSSA,
-    _Inference,
-    typed_passes.PreLowerStripPhis,
-    typed_passes.IRLegalization,
-    _PartLowering,
-    typed_passes.NoPythonBackend,
-)
+class _Passes:
+    """Of numba's passes those that the kernel's source needs; there are no closures, arrays or exceptions in it."""
+
+    pipeline_name = "stackyard"
+    exec_times: ClassVar[dict[str, Any]] = {}
+    each = (
+        untyped_passes.TranslateByteCode(),
+        untyped_passes.FixupArgs(),
+        untyped_passes.IRProcessing(),
+        untyped_passes.GenericRewrites(),  # fields of records by name
+        untyped_passes.ReconstructSSA(),
+        _Inference(),
+        typed_passes.PreLowerStripPhis(),
+        _PartLowering(),
+        typed_passes.NoPythonBackend(),
+    )
+
+    def run(self, state: Any) -> None:
+        for one in self.each:
+            one.run_pass(state)
 
 
 class _Pipeline(_Compiler.CompilerBase):  # type: ignore[misc]
-    """Of numba's passes those that the kernel's source needs; there are no closures, arrays or exceptions in it."""
-
     def define_pipelines(self) -> list[Any]:
-        passes = _Compiler.PassManager("stackyard")
-        for each in _PASSES:
-            passes.add_pass(each, each.__name__)
-        passes.finalize()
-        return [passes]
+        return [_Passes()]
 
 
 def part(function: Callable[..., Any]) -> tuple[Any, Any]:
@@ -134,6 +136,20 @@ def part(function: Callable[..., Any]) -> tuple[Any, Any]:
     return made, made._numba_type_
 
 
+def _function(name: str, signed: Callable[[Any], Any], code: Callable[..., Any]) -> Any:
+    """The type of a function for numba: `signed` gives its signature from its arguments' types, `code` its code."""
+
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        key = f"stackyard.{name}"
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            return signed(args)
+
+    found = types.Function(Template)
+    registry.cpu_target.target_context.insert_func_defn([(code, Template.key, (types.VarArg(types.Any),))])
+    return found
+
+
 def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str) -> tuple[Any, Any]:
     """A function (w, i), or (w, row, i), that gives a record in place, and its type, as numba has them."""
     record = numba.from_dtype(dtype)
@@ -144,28 +160,48 @@ def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str) -> 
             place = builder.add(builder.ptrtoint(arguments[0], offset.type), offset)
             return builder.load(builder.inttoptr(place, offset.type.as_pointer()))
 
-        whole = [
-            context.cast(builder, value, kind, types.intp)
-            for value, kind in zip(arguments[1:], signature.args[1:], strict=True)
-        ]
-        at = builder.add(builder.mul(whole[0], number(row)), whole[1]) if row else whole[0]
+        at = builder.add(builder.mul(arguments[1], number(row)), arguments[2]) if row else arguments[1]
         at = builder.mul(at, context.get_constant(types.intp, dtype.itemsize))
         return builder.inttoptr(builder.add(number(f"at_{name}"), at), context.get_value_type(record))
 
-    if row:
+    def signed(args: Any) -> Any:
+        return record(args[0], *[types.intp] * (len(args) - 1))
 
-        @intrinsic
-        def placed(typing: Any, w: Any, r: Any, i: Any) -> Any:
-            return record(w, r, i), code
-    else:
+    made = _function(name, signed, code)
+    return made, made
 
-        @intrinsic
-        def placed(typing: Any, w: Any, i: Any) -> Any:
-            return record(w, i), code
 
-    context = registry.cpu_target.typing_context
-    context.refresh()
-    return placed, context.resolve_value_type(placed)
+def _extreme(sign: str) -> Callable[..., Any]:
+    """Code of min or max of numbers of one type, the first of equals as in Python."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        real = signature.return_type == types.float64
+        compared = builder.fcmp_ordered if real else builder.icmp_signed
+        best = arguments[0]
+        for each in arguments[1:]:
+            best = builder.select(compared(sign, each, best), each, best)
+        return best
+
+    return code
+
+
+def _cast(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return context.cast(builder, arguments[0], signature.args[0], signature.return_type)
+
+
+def _alike(args: Any) -> Any:
+    """Numbers of one type, and a result of it."""
+    kind = types.int64 if all(isinstance(types.unliteral(a), types.Integer) for a in args) else types.float64
+    return kind(*[kind] * len(args))
+
+
+# numba compiles a function of its own for each use of these with other types
+_PLAIN: dict[Any, Any] = {
+    min: _function("min", _alike, _extreme("<")),
+    max: _function("max", _alike, _extreme(">")),
+    int: _function("int", lambda args: types.int64(types.unliteral(args[0])), _cast),
+    bool: _function("bool", lambda args: types.boolean(types.unliteral(args[0])), _cast),
+}
 
 
 def object_code(function: Callable[..., Any], world: np.dtype[Any]) -> tuple[str, bytes]:
@@ -175,9 +211,10 @@ def object_code(function: Callable[..., Any], world: np.dtype[Any]) -> tuple[str
     flags = _Compiler.Flags()
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.nrt = True
     flags.error_model = "numpy"
-    made = _Compiler.compile_extra(
-        target.typing_context, target.target_context, function, arguments, types.int64, flags, {}, None, _Pipeline
-    )
+    with global_compiler_lock:
+        made = _Compiler.compile_extra(
+            target.typing_context, target.target_context, function, arguments, types.int64, flags, {}, None, _Pipeline
+        )
     library, name = made.library, made.fndesc.llvm_func_name
     whole = library._final_module
     for each in library._linking_libraries:
@@ -185,6 +222,9 @@ def object_code(function: Callable[..., Any], world: np.dtype[Any]) -> tuple[str
     for one in whole.functions:
         if not one.is_declaration and one.name != name:
             one.linkage = llvm.Linkage.internal
-    library._optimize_final_module()
+    machine, how = library.codegen._tm, llvm.create_pipeline_tuning_options(speed_level=2)  # 3 took longer and ran slower
+    how.loop_vectorization = how.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, how)
+    builder.getModulePassManager().run(whole, builder)
     whole.verify()
-    return name, library.codegen._tm.emit_object(whole)
+    return name, machine.emit_object(whole)
