@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 
 
+def prepare() -> None:
+    """Begins to compile the simulator's kernel on another core, where that is still to be done, and returns at once."""
+    from stackyard.sim.kernel.compile import begin
+
+    begin()
+
+
 def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors."""
     from stackyard.perf.asked import system as system_named

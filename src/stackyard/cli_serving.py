@@ -97,6 +97,7 @@ def simulate(
     """Simulate a service under a trace or synthetic load: tails of latency, goodput, utilisation, energy and cost."""
     from stackyard import api, show
 
+    api.prepare()
     settings = {"tokens": tokens, "sequences": sequences, "policy": policy, "swap": swap or None}
     of = api.service(
         model,
@@ -181,6 +182,7 @@ def capacity(
     """Find the largest request rate at which a service keeps its objective, and the share of its full rate that is."""
     from stackyard import api, show
 
+    api.prepare()
     of = api.service(
         model,
         system,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +114,21 @@ def test_compiled_code_finds_a_folder_it_can_write_to(tmp_path: Path, monkeypatc
     kernel.folder.cache_clear()
     assert kernel.folder().name.startswith("stackyard-")
     kernel.folder.cache_clear()
+
+
+def test_another_process_compiles_and_this_one_needs_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from stackyard import api\n"
+        "api.prepare()\n"
+        "of = api.service(['llama-3.1-8b'], 'h100')\n"
+        "load = api.load_of(None, '5', 20, 100.0, 10.0, 1.0, 'poisson', 1.0, 0, False)\n"
+        "print(api.simulate(of, load, api.promise(), replications=1).served, 'numba' in sys.modules)\n"
+    )
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == "20 False\n"
+    assert [path.suffix for path in tmp_path.iterdir()] == [".o"]
 
 
 def test_rates() -> None:

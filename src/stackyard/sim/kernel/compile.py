@@ -8,8 +8,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -79,20 +82,29 @@ def _interpreted(name: str, dtype: np.dtype[Any], row: str) -> Callable[..., Any
     return placed
 
 
-def entry(function: Callable[[Any, int, int], int]) -> Callable[[np.ndarray[Any, Any], int, int], int]:
+class Entry:
     """The function as called from Python, with an array of one World; its machine code runs without Python's lock."""
-    if INTERPRETED:
-        return lambda world, i, flag: function(world[0], i, flag)
 
-    def call(world: np.ndarray[Any, Any], i: int, flag: int) -> int:
-        with _LOCK:
-            code = _loaded(function, world.dtype)
+    def __init__(self, function: Callable[[Any, int, int], int], world: np.dtype[Any]) -> None:
+        self._function, self._world = function, world
+
+    def __call__(self, world: np.ndarray[Any, Any], i: int, flag: int) -> int:
+        if INTERPRETED:
+            return self._function(world[0], i, flag)
         told, failed = ctypes.c_int64(), ctypes.c_void_p()
-        status = code(ctypes.byref(told), ctypes.byref(failed), world.ctypes.data, i, int(flag))
+        status = self.code()(ctypes.byref(told), ctypes.byref(failed), world.ctypes.data, i, int(flag))
         assert status == 0, "the kernel raises nothing"
         return told.value
 
-    return call
+    def code(self) -> Callable[..., int]:
+        """The machine code, compiled where it has to be."""
+        with _LOCK:
+            return _loaded(self._function, self._world)
+
+
+def entry(world: np.dtype[Any]) -> Callable[[Callable[[Any, int, int], int]], Entry]:
+    """Makes a function of the kernel one that Python calls."""
+    return lambda function: Entry(function, world)
 
 
 @lru_cache(maxsize=1)
@@ -102,17 +114,16 @@ def _loaded(function: Callable[..., Any], world: np.dtype[Any]) -> Callable[...,
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    path = folder() / f"kernel-{_digest(llvm)}.o"
+    if _BESIDE:
+        _BESIDE[0].wait()
     try:
-        name, _, code = path.read_bytes().partition(b"\n")
+        name, _, code = kept().read_bytes().partition(b"\n")
     except OSError:
-        name = b""
-    if not name:
         from stackyard.sim.kernel.machine import object_code
 
         told, code = object_code(function, world)
         name = told.encode()
-        _keep(path, name + b"\n" + code)
+        _keep(name + b"\n" + code)
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -125,6 +136,26 @@ def _loaded(function: Callable[..., Any], world: np.dtype[Any]) -> Callable[...,
     return found
 
 
+_BESIDE: list[subprocess.Popen[bytes]] = []
+
+
+def begin() -> None:
+    """Has another core compile the kernel, where no machine code is kept, while this process reads its inputs."""
+    if not (INTERPRETED or _BESIDE or (os.cpu_count() or 1) < 2 or kept().exists()):
+        command = [sys.executable, "-m", "stackyard.sim.kernel"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with suppress(OSError):  # no process to be had: it is compiled here
+            _BESIDE.append(subprocess.Popen(command, **quiet))
+
+
+@lru_cache(maxsize=1)
+def kept() -> Path:
+    """Where the machine code of this source, by this compiler for this processor, is kept on disk."""
+    import llvmlite.binding as llvm
+
+    return folder() / f"kernel-{_digest(llvm)}.o"
+
+
 def _digest(llvm: Any) -> str:
     """Of the kernel's source, the compiler and the processor: code of other ones is not run."""
     own = b"".join(path.read_bytes() for path in sorted(HOME.glob("*.py")))
@@ -133,14 +164,12 @@ def _digest(llvm: Any) -> str:
     return hashlib.sha256(own + repr((kind, llvm.get_process_triple())).encode()).hexdigest()[:20]
 
 
-def _keep(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; a folder that cannot be written is no matter, it is compiled again."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as beside:
+def _keep(content: bytes) -> None:
+    """Writes the file whole or not at all; a folder that cannot be written is no matter, it is compiled again."""
+    with suppress(OSError):
+        with tempfile.NamedTemporaryFile(dir=kept().parent, delete=False) as beside:
             beside.write(content)
-        Path(beside.name).replace(path)
-    except OSError:
-        pass
+        Path(beside.name).replace(kept())
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from stackyard.sim.kernel.state import (
     SENT,
     TOO_LONG,
     TURN,
+    WORLD,
     Record,
     engines,
     heap,
@@ -201,7 +202,7 @@ def due(w: Record, i: int) -> float:
     return lines(w, i)["arrival"]
 
 
-@entry
+@entry(WORLD)
 def advance(w: Record, i: int, final: int) -> int:
     """Runs the batch's requests from i on through the engines; returns the first that has not entered.
 

@@ -222,7 +222,10 @@ def object_code(function: Callable[..., Any], world: np.dtype[Any]) -> tuple[str
     for one in whole.functions:
         if not one.is_declaration and one.name != name:
             one.linkage = llvm.Linkage.internal
-    machine, how = library.codegen._tm, llvm.create_pipeline_tuning_options(speed_level=2)  # 3 took longer and ran slower
+    machine, how = (
+        library.codegen._tm,
+        llvm.create_pipeline_tuning_options(speed_level=2),
+    )  # 3 took longer and ran slower
     how.loop_vectorization = how.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, how)
     builder.getModulePassManager().run(whole, builder)
