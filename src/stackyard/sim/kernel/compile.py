@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import DEVNULL
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ def compiled(function: F) -> F:
         return part(function)
 
     found: Any = _Later(made)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str = "") -> Callable[..., Any]:
@@ -70,7 +71,21 @@ def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str = ""
         return placed(world, name, dtype, row)
 
     found: Any = _Later(made)
-    return found  # type: ignore[no-any-return]
+    return found
+
+
+def fetcher() -> Callable[[Any], int]:
+    """A function that asks for the first line of a record's memory, to be read soon; it changes nothing."""
+    if INTERPRETED:
+        return lambda record: 0
+
+    def made() -> tuple[Any, Any]:
+        from stackyard.sim.kernel.machine import fetch
+
+        return fetch()
+
+    found: Any = _Later(made)
+    return found
 
 
 def _interpreted(name: str, dtype: np.dtype[Any], row: str) -> Callable[..., Any]:
@@ -143,9 +158,8 @@ def begin() -> None:
     """Has another core compile the kernel, where no machine code is kept, while this process reads its inputs."""
     if not (INTERPRETED or _BESIDE or (os.cpu_count() or 1) < 2 or kept().exists()):
         command = [sys.executable, "-m", "stackyard.sim.kernel"]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with suppress(OSError):  # no process to be had: it is compiled here
-            _BESIDE.append(subprocess.Popen(command, **quiet))
+            _BESIDE.append(subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL))
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from stackyard.sim.kernel.state import (
     Record,
     draws,
     engines,
+    fetch,
     gaps,
     hosts,
     moments,
@@ -26,6 +27,7 @@ from stackyard.sim.kernel.state import (
 )
 
 RATIO = math.log(GAP_RATIO)
+AHEAD = 16  # running requests whose memory is asked for before they are looked at
 
 
 @compiled
@@ -116,7 +118,10 @@ def complete(w: Record, h: int) -> None:
     account(w, h)
     last_gap, last_bin, many = -1.0, 0, 0
     rest = bin_of((now - host["start"] - host["step"]) / (steps - 1)) if steps > 1 else 0
+    for i in range(min(engines(w, e)["running"], AHEAD)):
+        fetch(slots(w, runs(w, e, i)["slot"]))
     for i in range(engines(w, e)["running"]):
+        fetch(slots(w, runs(w, e, min(i + AHEAD, w["sequences"] - 1))["slot"]))
         s = runs(w, e, i)["slot"]
         slot, leaves = slots(w, s), False
         if slot["chunk"] > 0:

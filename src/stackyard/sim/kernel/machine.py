@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numba as _numba
 import numpy as np
-from numba.core import codegen, compiler, registry, typed_passes, types, untyped_passes
+from llvmlite import ir
+from numba.core import cgutils, codegen, compiler, registry, typed_passes, types, untyped_passes
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.typing.templates import AbstractTemplate
 
@@ -26,6 +27,10 @@ numba: Any = _numba
 _Library: Any = codegen.JITCodeLibrary
 _Lowering: Any = typed_passes.NativeLowering
 _Typed: Any = typed_passes.NopythonTypeInference
+_untyped: Any = untyped_passes
+_typed: Any = typed_passes
+_kinds: Any = types
+_tools: Any = cgutils
 _Compiler: Any = compiler
 _TYPES = {"int": types.int64, "float": types.float64, "bool": types.boolean}
 _NUMBERS = (types.Number, types.Boolean)
@@ -63,7 +68,7 @@ class _Typing:
     def resolve_function_type(self, function: Any, args: tuple[Any, ...], kws: Any) -> Any:
         if kws or not isinstance(function, types.Function) or not all(isinstance(a, _NUMBERS) for a in args):
             return self._context.resolve_function_type(function, args, kws)
-        asked = (function, *map(types.unliteral, args))
+        asked = (function, *map(_kinds.unliteral, args))
         if asked not in _KNOWN:
             _KNOWN[asked] = self._context.resolve_function_type(function, asked[1:], kws)
         return _KNOWN[asked]
@@ -100,15 +105,15 @@ class _Passes:
     pipeline_name = "stackyard"
     exec_times: ClassVar[dict[str, Any]] = {}
     each = (
-        untyped_passes.TranslateByteCode(),
-        untyped_passes.FixupArgs(),
-        untyped_passes.IRProcessing(),
-        untyped_passes.GenericRewrites(),  # fields of records by name
-        untyped_passes.ReconstructSSA(),
+        _untyped.TranslateByteCode(),
+        _untyped.FixupArgs(),
+        _untyped.IRProcessing(),
+        _untyped.GenericRewrites(),  # fields of records by name
+        _untyped.ReconstructSSA(),
         _Inference(),
-        typed_passes.PreLowerStripPhis(),
+        _typed.PreLowerStripPhis(),
         _PartLowering(),
-        typed_passes.NoPythonBackend(),
+        _typed.NoPythonBackend(),
     )
 
     def run(self, state: Any) -> None:
@@ -139,14 +144,14 @@ def part(function: Callable[..., Any]) -> tuple[Any, Any]:
 def _function(name: str, signed: Callable[[Any], Any], code: Callable[..., Any]) -> Any:
     """The type of a function for numba: `signed` gives its signature from its arguments' types, `code` its code."""
 
-    class Template(AbstractTemplate):  # type: ignore[misc]
+    class Template(AbstractTemplate):
         key = f"stackyard.{name}"
 
         def generic(self, args: Any, kws: Any) -> Any:
             return signed(args)
 
     found = types.Function(Template)
-    registry.cpu_target.target_context.insert_func_defn([(code, Template.key, (types.VarArg(types.Any),))])
+    registry.cpu_target.target_context.insert_func_defn([(code, Template.key, (_kinds.VarArg(types.Any),))])
     return found
 
 
@@ -171,6 +176,20 @@ def element(world: np.dtype[Any], name: str, dtype: np.dtype[Any], row: str) -> 
     return made, made
 
 
+def fetch() -> tuple[Any, Any]:
+    """A function of a record that asks for the first line of its memory, and its type, as numba has them."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place, whole, whole, whole])
+        called = _tools.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(called, [builder.bitcast(arguments[0], place), whole(0), whole(3), whole(1)])
+        return context.get_constant(types.int64, 0)
+
+    made = _function("fetch", lambda args: types.int64(*args), code)
+    return made, made
+
+
 def _extreme(sign: str) -> Callable[..., Any]:
     """Code of min or max of numbers of one type, the first of equals as in Python."""
 
@@ -191,7 +210,7 @@ def _cast(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 def _alike(args: Any) -> Any:
     """Numbers of one type, and a result of it."""
-    kind = types.int64 if all(isinstance(types.unliteral(a), types.Integer) for a in args) else types.float64
+    kind = types.int64 if all(isinstance(_kinds.unliteral(a), types.Integer) for a in args) else types.float64
     return kind(*[kind] * len(args))
 
 
@@ -199,8 +218,8 @@ def _alike(args: Any) -> Any:
 _PLAIN: dict[Any, Any] = {
     min: _function("min", _alike, _extreme("<")),
     max: _function("max", _alike, _extreme(">")),
-    int: _function("int", lambda args: types.int64(types.unliteral(args[0])), _cast),
-    bool: _function("bool", lambda args: types.boolean(types.unliteral(args[0])), _cast),
+    int: _function("int", lambda args: types.int64(_kinds.unliteral(args[0])), _cast),
+    bool: _function("bool", lambda args: types.boolean(_kinds.unliteral(args[0])), _cast),
 }
 
 

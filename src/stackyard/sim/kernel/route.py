@@ -66,6 +66,8 @@ def score(w: Record, e: int, s: int) -> float:
 def best(w: Record, p: int, s: int) -> int:
     """The engine of the lowest score; of equals the one with the fewest requests."""
     emptiest = least(w, p)
+    if w["router"] == PREFIX and (w["prefix"] == 0 or slots(w, s)["hash_n"] == 0):
+        return emptiest  # nobody can have any of its prompt
     chosen, low = emptiest, score(w, emptiest, s)
     for j in range(pools(w, p)["active"]):
         e = members(w, pools(w, p)["first"] + j)["engine"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.sim.kernel.compile import element
+from stackyard.sim.kernel.compile import element, fetcher
 
 Record = Any  # one record, read and written in place
 Array = NDArray[Any]
@@ -105,8 +105,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "lines": LINE,
     "outs": REQUEST,
 }
-# sizes: many_X records of X; seats: of a row of runs; ranked: records of a pool's tree, 0 where members are looked at one by one; points: of an
-# axis row; tokens_n ...: points in use of each axis
+# sizes: many_X records of X; seats: of a row of runs; ranked: records of a pool's tree, 0 where members are looked at one
+# by one; points: of an axis row; tokens_n ...: points in use of each axis
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
     + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
@@ -126,6 +126,7 @@ flats, decodes, prefills, grids = map(_at, ("flats", "decodes", "prefills", "gri
 speeds, draws, leaves, heap, outages, gaps = map(_at, ("speeds", "draws", "leaves", "heap", "outages", "gaps"))
 moments, lines, outs, sessions = map(_at, ("moments", "lines", "outs", "sessions"))
 queues, nodes, tiers = _at("queues", "classes"), _at("nodes", "node_ids"), _at("tiers", "levels")
+fetch = fetcher()
 runs, axes, ranks = _at("runs", "seats"), _at("axes", "points"), _at("ranks", "ranked")
 
 
