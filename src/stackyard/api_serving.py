@@ -47,11 +47,11 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     )
 
 
-def load_of(*asked: Any) -> Load:
+def load_of(*asked: Any, **named: Any) -> Load:
     """The requests of a trace or synthetic ones; see sim.load.load."""
     from stackyard.sim.load import load as made
 
-    return made(*asked)
+    return made(*asked, **named)
 
 
 def promise(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:

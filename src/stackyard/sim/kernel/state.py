@@ -105,8 +105,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "lines": LINE,
     "outs": REQUEST,
 }
-# sizes: many_X records of X; seats: of a row of runs; ranked: records of a pool's tree, 0 where members are looked at one
-# by one; points: of an axis row; tokens_n ...: points in use of each axis
+# sizes: many_X records of X; seats: of a row of runs; ranked: records of a pool's tree, 0 where members are looked at
+# one by one; points: of an axis row; tokens_n ...: points in use of each axis
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
     + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
