@@ -167,6 +167,10 @@ def test_traffic_has_its_moments() -> None:
     day = traffic.daily(traffic.synthetic(1.0, 86_400, traffic.Lengths(1), traffic.Lengths(1)), 0.5)
     counts = np.histogram(day.arrival, bins=4, range=(0, 86_400))[0]
     assert counts[0] > 1.5 * counts[2]
+    talk = traffic.conversations(3.0, 3000, 4.0, traffic.Lengths(100), traffic.Lengths(50))
+    early, late = np.histogram(talk.arrival, bins=2, range=(0, 1000))[0]
+    assert len(talk) == pytest.approx(3000, rel=0.1)
+    assert early == pytest.approx(late, rel=0.2)
 
 
 RUN = CliRunner()
