@@ -89,7 +89,7 @@ def main() -> None:
     for replicas in (1, 10, 100, 1000):
         requests = traffic.synthetic(16.0 * replicas, 1000 * replicas, PROMPT, OUTPUT)
         cpu, wall, _ = timed(deployment(replicas), requests, 3 if replicas < 1000 else 1)
-        print(f"  {replicas:5,} replicas {cpu:7.2f} s ({wall:.2f})  {cpu / replicas * 1e3:6.2f} ms each")
+        print(f"  {replicas:5,} replicas {cpu:7.2f} s ({wall:.2f})  {cpu / len(requests) * 1e6:6.2f} us a request")
     with tempfile.TemporaryDirectory() as cache:
         cpu, wall = cold(cache, True)
         print(f"cold start with compilation: {cpu:.1f} s ({wall:.1f})  (target: <= 6)")

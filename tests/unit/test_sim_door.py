@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from typer.testing import CliRunner
 from stackyard import api
 from stackyard.cli import app
 from stackyard.errors import InputErrors
-from stackyard.sim import ask, steps, trace, traffic
+from stackyard.perf.layout import Layout
+from stackyard.perf.precision import PRESETS
+from stackyard.sim import ask, serve, steps, trace, traffic
 from stackyard.sim.presets import engines, preset
 
 HEAD = "arrival_s,prompt,output\n"
@@ -99,6 +102,11 @@ def test_presets_cite_every_setting() -> None:
     assert (preset("vllm", a100).tokens, preset("vllm", a100).sequences) == (2048, 256)
     assert (preset("sglang", a100).tokens, preset("sglang", api.catalog().accelerator("b200")).tokens) == (8192, 16384)
     assert preset("trtllm", chip).reserve == 1.0
+    layout, precision = Layout(tensor=4.0), PRESETS["bf16"]
+    asked = steps.Asked(api.catalog().model("llama-3.1-70b"), chip, layout, precision, "vllm-2026")
+    whole = replace(preset("trtllm", chip), memory_share=1.0)
+    part = serve.cache_blocks(asked, replace(whole, memory_share=0.5)) / serve.cache_blocks(asked, whole)
+    assert part == pytest.approx(0.5, rel=1e-3)  # the share is of what the weights leave
     assert preset("sglang", chip).policy == "prefill-first"
 
 

@@ -27,12 +27,14 @@ VISIBLE = 1.062  # bytes that software sees of a printed gigabyte of HBM: GiB le
 def cache_blocks(asked: Asked, policy: Policy) -> float:
     """Blocks of the cache that an engine has: its share of the memory less weights, activations and its own needs.
 
-    blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. vLLM 0.15 on H100
+    blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. Where the share is
+    of what is left, as TensorRT-LLM's, blocks = share (memory - weights - activations - own) / bytes. vLLM 0.15 on H100
     prints 7,463 blocks for Llama-2-7B, 30,251 for Llama-3.1-70B on four and 65,352 for Qwen2.5-7B.
     """
-    room = asked.chip.memory * VISIBLE * policy.memory_share - ENGINE_BYTES
-    room -= float(weight_bytes(asked.model, asked.layout, asked.precision))
-    room -= float(activation_bytes(asked.model, asked.layout, min(policy.tokens, 8192)))
+    memory, share = asked.chip.memory * VISIBLE, policy.memory_share
+    taken = ENGINE_BYTES + float(weight_bytes(asked.model, asked.layout, asked.precision))
+    taken += float(activation_bytes(asked.model, asked.layout, min(policy.tokens, 8192)))
+    room = share * (memory - taken) if policy.of_free else share * memory - taken
     block = float(sequence_bytes(asked.model, asked.layout, asked.precision, float(policy.block)))
     return max(math.floor(room / block), 0)
 
