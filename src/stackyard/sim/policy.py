@@ -19,8 +19,8 @@ class Policy:
     prefill-first: waiting prompts are taken in by steps of their own before decoding goes on. decode-first: a batch is
     decoded to its end's first completion before the next is let in, as servers without continuous batching do.
     `watermark` is the share of blocks kept free at admission, `reserve` the share of the output for which room is kept
-    (1: nobody is ever evicted), `memory_share` of the accelerator's memory that the engine may take; with `of_free` it is
-    the share of what weights and activations leave that the cache may take.
+    (1: nobody is ever evicted), `memory_share` of the accelerator's memory that the engine may take; with `of_free` the
+    share that the cache may take of what weights and activations leave.
     """
 
     name: str = "plain"
