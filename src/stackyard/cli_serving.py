@@ -66,9 +66,11 @@ class Where:
 
     def service(self, **more: Any) -> Service:
         """The service, with settings that only some commands have."""
+        from stackyard.api_serving import prepare
+
+        prepare()  # before the rest is imported, which takes a while
         from stackyard import api
 
-        api.prepare()
         named = vars(self) | more
         return api.service(named.pop("model"), named.pop("system"), **named)
 
