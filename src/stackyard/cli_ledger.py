@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of an alliance: verify, show, export, import.")
 account_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web page.")
-Where = Annotated[str, typer.Argument(metavar="LEDGER", help="A ledger file, postgresql://user@host/database, or the folder of a scenario.")]
+Where = Annotated[
+    str,
+    typer.Argument(
+        metavar="LEDGER", help="A ledger file, postgresql://user@host/database, or the folder of a scenario."
+    ),
+]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, ScenarioRevised
 from stackyard.alliance.result import Picture, Result, figure_items
-from stackyard.alliance.state import Commitment, Meeting, State, Terms
+from stackyard.alliance.state import Commitment, Meeting, State, Terms, is_guest
 from stackyard.source import Fact
 from stackyard.words import phrase
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stackyard.plan.inputs import Inputs
 
 Level = Literal["value", "range", "none"]
-GUEST = "guest"
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,6 @@ class Seen:
     def result(self, id_: str) -> Result | None:
         """The row of an id, or None where there is none or it is not to be seen."""
         return next((r for r in self.picture.results if r.id == id_), None) if self.picture else None
-
-
-def is_guest(state: State, partner: str) -> bool:
-    """Whether somebody is no partner of the alliance: a guest, or nobody that was named."""
-    return partner not in state.partners or state.partners[partner].role == GUEST
 
 
 def sight(

@@ -131,6 +131,8 @@ class Accounts:
         """
         if role != "host" and not self.any():
             return Refused((phrase("open one for a host first: from then on everybody signs in"),))
+        if role != "host" and not partner:
+            return Refused((phrase("choose the partner that the person speaks for"),))
         secret = password or secrets.token_urlsafe(12)
         made = self.add(name, "" if role == "host" else partner, role, secret)
         return made if isinstance(made, Refused) else (made, secret)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stackyard.alliance.event import EVENT, plain
-from stackyard.alliance.state import Commitment, State
+from stackyard.alliance.state import Commitment, State, is_guest
 from stackyard.quantity import UnitError, dimension
 from stackyard.words import either, phrase
 
@@ -137,8 +137,8 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if event.kind in ("meeting-called", "meeting-held", "action-given"):
         meeting = state.meetings.get(event.meeting)
         invited = meeting.called.partners if meeting else getattr(event, "partners", ())
-        if actor.partner not in invited:
-            yield phrase("only the host and the partners of a meeting record it")
+        if actor.partner not in invited or is_guest(state, actor.partner):
+            yield phrase("only the host and the partners of a meeting record it; a guest reads")
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
     if event.kind == "item-shared":

@@ -163,8 +163,7 @@ def open_account(request: Request, me: Me, form: Filled) -> Response:
     """Opens an account for a person of a partner; its password is made here and shown this once."""
     parts = server(request)
     _for_hosts(me)
-    role = "host" if not form.get("partner") else form.get("role", "member")
-    made = parts.accounts.invite(form.get("name", ""), form.get("partner", ""), role)
+    made = parts.accounts.invite(form.get("name", ""), form.get("partner", ""), form.get("role", "member"))
     if isinstance(made, Refused):
         return _account_page(request, me, parts, 422, account_problems=made.reasons, given=form)
     return _account_page(request, me, parts, opened=(made[0].name, made[1]))

@@ -32,7 +32,7 @@ from stackyard.alliance.minutes import partner_name
 from stackyard.web import uploads
 from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
-from stackyard.web.pages import find_meeting, listing, meeting_values, promise_values
+from stackyard.web.pages import find_meeting, listing, may_call, meeting_values, promise_values
 from stackyard.web.who import Who, carries_token
 from stackyard.words import phrase
 
@@ -269,6 +269,7 @@ def call(request: Request, me: Me, form: Filled) -> Response:
         422,
         seen=seen,
         meetings=seen.state.by_date()[::-1],
+        may_call=may_call(seen, me),
         partners=sorted(seen.state.partners.values(), key=lambda p: p.name),
         partner_name=lambda partner: partner_name(seen, partner),
         problems=refused.reasons,

@@ -17,7 +17,7 @@ from stackyard.alliance.decide import NEXT
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
 from stackyard.alliance.result import FIGURES
-from stackyard.alliance.state import Commitment, Meeting
+from stackyard.alliance.state import Commitment, Meeting, is_guest
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
@@ -93,6 +93,7 @@ def overview(request: Request, me: Me) -> Response:
         extra = template.render(
             words=words,
             next=coming[0] if coming else None,
+            may_call=may_call(seen, me),
             last=last,
             whole=seen.whole and parts.workspace.kept() is not None,
             slipped=len(slipping(seen, today())),
@@ -229,6 +230,7 @@ def meetings(request: Request, me: Me) -> Response:
         return "meetings.html", {
             "seen": seen,
             "meetings": seen.state.by_date()[::-1],
+            "may_call": may_call(seen, me),
             "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
             "partner_name": lambda partner: partner_name(seen, partner),
             "problems": (),
@@ -236,6 +238,11 @@ def meetings(request: Request, me: Me) -> Response:
         }
 
     return parts.render.kept(request, me, version(parts), make)
+
+
+def may_call(seen: Seen, me: Who) -> bool:
+    """Whether somebody may call a meeting: whoever may record, but guests."""
+    return me.actor.may_write and (me.actor.host or not is_guest(seen.state, me.actor.partner))
 
 
 def find_meeting(seen: Seen, id_: str) -> Meeting:
@@ -279,7 +286,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
         "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
         "partner_name": lambda partner: partner_name(seen, partner),
-        "may_record": me.actor.may_write and (me.actor.host or me.actor.partner in found.called.partners),
+        "may_record": may_call(seen, me) and (me.actor.host or me.actor.partner in called.partners),
     }
 
 
