@@ -100,9 +100,11 @@ def test_a_program_keeps_a_what_if_sends_a_table_and_reads_the_calendar(served: 
         assert client.post("/api/v1/commitments/secret-maker/deliveries", content=table).status_code == 404
         assert client.post("/api/v1/commitments/shared/deliveries", content=table).status_code == 403
     with served.client("maker") as client:
-        came = client.post("/api/v1/commitments/shared/deliveries?note=by+ship", content=table)
+        promise = {"kind": "commitment-proposed", "commitment": "tabled", "name": "Tabled", "partner": "maker"}
+        assert client.post("/api/v1/events", json={"event": promise}).status_code == 201
+        came = client.post("/api/v1/commitments/tabled/deliveries?note=by+ship", content=table)
         assert [entry["event"]["amount"] for entry in came.json()] == [250.0, 255.0], came.text
-        wrong = client.post("/api/v1/commitments/shared/deliveries", content=b"when,what\n1,2\n")
+        wrong = client.post("/api/v1/commitments/tabled/deliveries", content=b"when,what\n1,2\n")
         assert wrong.status_code == 422 and "month and amount" in wrong.text
 
 

@@ -432,7 +432,14 @@ def keep(request: Request, me: Me, form: Filled) -> Response:
         id_ = slug(
             f"what-if-{changed.kind}-{changed.item.partition('.')[2]}", parts.workspace.ledger.state().commitments
         )
-        event = parts.workspace.proposal(me.viewer, changed, id_, note=form.get("note", ""))
+        event = parts.workspace.proposal(
+            me.viewer,
+            changed,
+            id_,
+            note=form.get("note", ""),
+            visibility=form.get("visibility", "private"),
+            shared_with=form.ids("shared_with"),
+        )
     except ValueError as error:
         raise Told(422, phrase("Nothing was recorded"), (error.args[0],)) from None
     refused = _record(parts, me, event)

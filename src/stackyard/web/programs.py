@@ -65,6 +65,8 @@ class Proposal(Change):
     """A what-if to keep as a proposal of the partner whose item it is."""
 
     note: str = Field(default="", max_length=4000)
+    visibility: Literal["private", "named", "alliance", "public"] = "private"
+    shared_with: list[Short] = Field(default=[], max_length=200)
 
 
 # --- files ---
@@ -136,7 +138,14 @@ def keep(sent: Proposal, request: Request, me: Me) -> list[dict[str, Any]]:
     taken = parts.workspace.ledger.state().commitments
     id_ = slug(f"what-if-{sent.kind}-{sent.item.partition('.')[2]}", taken)
     try:
-        event = parts.workspace.proposal(me.viewer, WhatIf(sent.kind, sent.item, sent.value), id_, note=sent.note)
+        event = parts.workspace.proposal(
+            me.viewer,
+            WhatIf(sent.kind, sent.item, sent.value),
+            id_,
+            note=sent.note,
+            visibility=sent.visibility,
+            shared_with=tuple(sent.shared_with),
+        )
     except NotPossible as error:
         raise Told(422, phrase("Nothing was recorded"), (error.args[0],)) from None
     made = parts.workspace.record(me.actor, event)
