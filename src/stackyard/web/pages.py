@@ -395,7 +395,12 @@ def item_named(seen: Seen, words: Words, item: str) -> tuple[str, str]:
         return state.differences[key].topic, "/promises#differences"
     if section == "results":
         found = seen.result(key)
-        return (words(found.title), "") if found and found.title else (item, "")
+        head, _, rest = found.title.partition(": ") if found else ("", "", "")
+        if found is None or found.group == "limits":
+            return item, ""
+        head = words("Worth of what limits") if found.group == "prices" else words(head)
+        rest = words("Total") if key.endswith(".total") else words(rest)
+        return (f"{head}: {rest}" if rest else head), ""
     pages = {"supplies": "/supply", "packaging": "/supply", "accelerators": "/supply", "sites": "/sites"}
     return seen.items.get(item, item), pages.get(section, "/services") if item in seen.items else ""
 
