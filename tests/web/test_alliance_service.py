@@ -269,7 +269,7 @@ def pragma(workspace: Workspace, said: str) -> None:
 def test_a_database_that_fails_is_told_and_the_pages_go_on(frail: tuple[Workspace, httpx.Client], way: str) -> None:
     workspace, client = frail
     assert proposed(client, "before").status_code == 201
-    holder = sqlite3.connect(workspace.ledger.where, check_same_thread=False)
+    holder = sqlite3.connect(workspace.plans.with_suffix(".db"))
     if way == "full":
         with workspace.ledger.engine.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

@@ -51,9 +51,15 @@ def _status(parts: Server, seen: Seen, words: Words) -> str:
     kept = parts.workspace.kept()
     if kept is None:
         return words("The plan is being solved for the first time: the figures come when it is done.")
-    if kept.digest != parts.workspace.digest():
-        return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
-    return words("Plan {digest}, solved and audited.", digest=kept.digest)
+    return _stale(parts, words) or words("Plan {digest}, solved and audited.", digest=kept.digest)
+
+
+def _stale(parts: Server, words: Words) -> str:
+    """Says where the plan that is shown is of earlier promises."""
+    kept = parts.workspace.kept()
+    if kept is None or kept.digest == parts.workspace.digest():
+        return ""
+    return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
 
 
 def _report_page(
@@ -313,7 +319,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "body": parts.render.body(report),
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
-            "status": "",
+            "status": _stale(parts, words),
             "first_run": None,
             "map": "",
             "extra": "",
