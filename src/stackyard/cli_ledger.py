@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of an alliance: verify, show, export, import.")
 account_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web page.")
-Where = Annotated[str, typer.Argument(metavar="LEDGER", help="A ledger file, or postgresql://user@host/database.")]
+Where = Annotated[
+    str,
+    typer.Argument(
+        metavar="LEDGER", help="A ledger file, postgresql://user@host/database, or the folder of a scenario."
+    ),
+]
 
 
 @contextmanager
@@ -28,7 +33,12 @@ def _opened(where: str, create: bool = False) -> Iterator[Ledger]:
     from stackyard.alliance.ledger import Ledger, Unavailable
 
     try:
-        ledger = Ledger(where, create=create)
+        if Path(where).is_dir() or where.endswith((".yaml", ".yml")):  # a scenario: the ledger that its page has
+            from stackyard.alliance.workspace import open_workspace
+
+            ledger = open_workspace(Path(where)).ledger
+        else:
+            ledger = Ledger(where, create=create)
         yield ledger
         ledger.close()
     except Unavailable as error:

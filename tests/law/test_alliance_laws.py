@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stackyard.alliance.access import Viewer, sight
@@ -54,6 +54,7 @@ def chained(events: list[Any]) -> list[Record]:
     return records
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine draws slowly
 @given(st.lists(EVENTS, min_size=2, max_size=12), st.data())
 def test_any_record_that_is_altered_left_out_or_moved_is_found(events: list[Any], data: st.DataObject) -> None:
     lines = [line(record) for record in chained(events)]

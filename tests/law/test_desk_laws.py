@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,7 +20,9 @@ from stackyard.alliance.joint import Desk, again
 from stackyard.alliance.minutes import plan_changes
 from stackyard.alliance.result import ANEW
 from stackyard.alliance.workspace import Workspace, open_workspace
+from stackyard.catalog import load as catalogue
 from stackyard.errors import Stopped
+from stackyard.plan.build import build, deliveries
 from stackyard.plan.check import audit
 from stackyard.plan.solve import solve_warm
 from stackyard.report.document import Figure, Table, Waterfall
@@ -151,3 +154,10 @@ def test_a_run_stops_inside_a_step_and_records_nothing(folder: Path, word: str) 
     assert workspace.ledger.state().runs == () and workspace.ledger.state().revisions == ()
     assert workspace.kept() is None
     workspace.ledger.close()
+
+
+def test_deliveries_without_rating_are_those_of_the_problem(folder: Path) -> None:
+    scenario = Desk(folder / "scenario.yaml").base
+    data = build(scenario, catalogue()).problem.data["stacks_delivered"]
+    for key, stacks in deliveries(scenario, catalogue()).items():
+        assert np.array_equal(stacks, data.sel(supply=key).values), key

@@ -224,6 +224,19 @@ def events() -> Iterator[Any]:
         range_shared=True,
         note=SECRETS["rival"],
     )
+    for partner, item, month in (("maker", "supplies.open", "2026-05"), ("lab", "services.code", "2026-09")):
+        laid = CANARY[partner] / 100  # in the plan, over an item that everybody may see
+        yield CommitmentProposed(
+            commitment=f"laid-{partner}",
+            name=f"Laid {SECRETS[partner]}",
+            partner=partner,
+            measure="stacks" if partner == "maker" else "demand",
+            item=item,
+            amounts={month: laid},
+            unit="stack" if partner == "maker" else "Gtoken/day",
+            visibility="private",
+        )
+        yield CommitmentMoved(commitment=f"laid-{partner}", status="accepted")
     yield MeetingHeld(meeting="spring", decisions=("go on",), next_meeting="")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import socket
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -238,6 +239,61 @@ def test_open_to_one_it_answers_to_its_own_name_only(bare: Workspace) -> None:
     ):
         assert client.get("/account").status_code == 200
         assert client.get("/account", headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.fixture
+def frail(tmp_path: Path) -> Iterator[tuple[Workspace, httpx.Client]]:
+    """A workspace whose database is about to fail, and a program that reads and records there."""
+    (tmp_path / "scenario.yaml").write_text(SCENARIO, encoding="utf-8")
+    workspace = open_workspace(tmp_path)
+    workspace.record(HOST, PartnerJoined(partner="lab", name="The lab"))
+    with (
+        running(workspace, Settings(open_to_one=True, hosts=("127.0.0.1",))) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield workspace, client
+    workspace.ledger.close()
+
+
+def proposed(client: httpx.Client, id_: str, note: str = "") -> httpx.Response:
+    event = {"kind": "commitment-proposed", "commitment": id_, "name": id_, "partner": "lab", "note": note}
+    return client.post("/api/v1/events", json={"event": event})
+
+
+def pragma(workspace: Workspace, said: str) -> None:
+    with workspace.ledger.engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA {said}")
+
+
+@pytest.mark.parametrize("way", ["full", "read-only", "locked"])
+def test_a_database_that_fails_is_told_and_the_pages_go_on(frail: tuple[Workspace, httpx.Client], way: str) -> None:
+    workspace, client = frail
+    assert proposed(client, "before").status_code == 201
+    holder = sqlite3.connect(workspace.plans.with_suffix(".db"))
+    if way == "full":
+        with workspace.ledger.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        pragma(workspace, f"max_page_count = {pages}")
+    elif way == "read-only":
+        pragma(workspace, "query_only = 1")
+    else:
+        pragma(workspace, "busy_timeout = 50")
+        holder.execute("BEGIN IMMEDIATE")
+    told = [proposed(client, f"during-{number}", "x" * 3900) for number in range(4)]
+    failed = [answer for answer in told if answer.status_code == 503]
+    assert failed and failed[-1].json()["title"] == "The record is not at hand"
+    assert {"full": "disk is full", "read-only": "read-only", "locked": "locked"}[way] in failed[-1].text
+    for path in ("/promises", "/meetings", "/api/v1/commitments"):
+        assert client.get(path).status_code == 200
+    holder.rollback()
+    holder.close()
+    pragma(workspace, "query_only = 0")
+    pragma(workspace, "max_page_count = 1000000")
+    assert proposed(client, "after").status_code == 201
+    kept = client.get("/api/v1/commitments").json()
+    sent = [f"during-{number}" for number, answer in enumerate(told) if answer.status_code == 201]
+    assert list(kept) == ["before", *sent, "after"]
+    assert workspace.ledger.verify() == []
 
 
 # --- a company's provider ---

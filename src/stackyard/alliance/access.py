@@ -8,6 +8,9 @@ can be shared where the value is private. Of what the joint plan says, a viewer 
   partner, that partner's part could be had by taking away the rest;
 - the worth of a limit, if they may see the limit itself.
 
+An item over which a promise lies that the viewer may not see is hidden in the plan's rows like a private one: its
+months would tell the promise. Its inputs are shown as they are without that promise.
+
 Every decision is a Row (item, allowed, reason) that can be listed. What nobody has claimed is the host's alone.
 """
 
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, ScenarioRevised
 from stackyard.alliance.result import Picture, Result, figure_items
-from stackyard.alliance.state import Commitment, Meeting, State, Terms
+from stackyard.alliance.state import Commitment, Meeting, State, Terms, is_guest
 from stackyard.source import Fact
 from stackyard.words import phrase
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from stackyard.plan.inputs import Inputs
 
 Level = Literal["value", "range", "none"]
-GUEST = "guest"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Seen:
     rows: tuple[Row, ...]
     hidden: int  # items and results that were left out
     whole: bool
+    veiled: frozenset[str] = frozenset()  # items over which promises lie that are hidden
 
     def results(self, group: str, prefix: str = "") -> tuple[Result, ...]:
         """The rows of a group whose id begins with a prefix."""
@@ -84,11 +87,6 @@ class Seen:
     def result(self, id_: str) -> Result | None:
         """The row of an id, or None where there is none or it is not to be seen."""
         return next((r for r in self.picture.results if r.id == id_), None) if self.picture else None
-
-
-def is_guest(state: State, partner: str) -> bool:
-    """Whether somebody is no partner of the alliance: a guest, or nobody that was named."""
-    return partner not in state.partners or state.partners[partner].role == GUEST
 
 
 def sight(
@@ -128,24 +126,55 @@ def item_row(state: State, viewer: Viewer, item: str) -> Row:
     return Row(item, *sight(state, viewer, share.partner, share.visibility, share.shared_with, share.range_shared))
 
 
-def result_row(state: State, viewer: Viewer, result: Result, items: Mapping[str, Row]) -> Row:
+Veils = Mapping[str, frozenset[str]]
+
+
+def veils(state: State, viewer: Viewer) -> Veils:
+    """Items over which the plan has, or had, promises that the viewer may not see; and whose promises these are."""
+    found: dict[str, set[str]] = {}
+    for commitment in state.commitments.values():
+        laid = commitment.measure != "other" and any(step.status == "accepted" for step in commitment.steps)
+        if laid and _commitment(state, viewer, commitment)[0].allowed != "value":
+            found.setdefault(commitment.item, set()).add(commitment.partner)
+    return {item: frozenset(partners) for item, partners in found.items()}
+
+
+def open_to(state: State, viewer: Viewer, commitments: Iterable[Commitment]) -> tuple[Commitment, ...]:
+    """Those of the commitments whose amounts a viewer may see."""
+    return tuple(c for c in commitments if _commitment(state, viewer, c)[0].allowed == "value")
+
+
+def result_row(
+    state: State, viewer: Viewer, result: Result, items: Mapping[str, Row], veiled: Veils | None = None
+) -> Row:
     """The decision on a row of the joint plan."""
-    return _revealing(
-        state, viewer, result.id, (*result.shows, *((result.owner,) if result.owner else ())), result.sums, items
-    )
+    known = veils(state, viewer) if veiled is None else veiled
+    shows = (*result.shows, *((result.owner,) if result.owner else ()))
+    return _revealing(state, viewer, result.id, shows, result.sums, items, known)
 
 
 def _revealing(
-    state: State, viewer: Viewer, name: str, shows: Iterable[str], sums: Iterable[str], items: Mapping[str, Row]
+    state: State,
+    viewer: Viewer,
+    name: str,
+    shows: Iterable[str],
+    sums: Iterable[str],
+    items: Mapping[str, Row],
+    veiled: Veils,
 ) -> Row:
     for item in shows:
         if _row(state, viewer, item, items).allowed != "value":
             return Row(name, "none", phrase("it shows {item}, of which the viewer may not see the amount", item=item))
-    hidden = [item for item in sums if _row(state, viewer, item, items).allowed != "value"]
-    owners = {state.shares[item].partner if item in state.shares else "host" for item in hidden}
+        if item in veiled:
+            return Row(name, "none", phrase("it shows {item}, over which a hidden promise lies", item=item))
+    owners: set[str] = set()
+    for item in sums:
+        if _row(state, viewer, item, items).allowed != "value":
+            owners.add(state.shares[item].partner if item in state.shares else "host")
+        owners |= veiled.get(item, frozenset())
     if len(owners) == 1:
         return Row(name, "none", phrase("one partner's hidden part could be had from the sum by taking away the rest"))
-    if hidden:
+    if owners:
         return Row(name, "value", phrase("a sum in which parts of several partners are hidden tells none of them"))
     return Row(name, "value", phrase("the viewer may see all that it is made from"))
 
@@ -272,20 +301,25 @@ def view(
     picture: Picture | None = None,
     figures: Mapping[str, float] | None = None,
 ) -> Seen:
-    """All that a viewer may see of the record, the scenario and the joint plan; nothing else reaches anybody."""
+    """All that a viewer may see of the record, the scenario and the joint plan; nothing else reaches anybody.
+
+    `inputs` are those of the scenario with the promises that the viewer may see laid over it.
+    """
     names = _names(inputs) if inputs is not None else {}
     items = {item: item_row(state, viewer, item) for item in sorted({*names, *state.shares})}
     decided = list(items.values())
     kept: list[Result] = []
+    veiled = veils(state, viewer)
     for result in picture.results if picture else ():
-        row = result_row(state, viewer, result, items)
+        row = result_row(state, viewer, result, items, veiled)
         decided.append(Row(f"results.{row.item}", row.allowed, row.reason))
         if row.allowed == "value":
             kept.append(result)
     shown = {
         key: value
         for key, value in (figures or {}).items()
-        if picture is not None and _revealing(state, viewer, key, *figure_items(picture, key), items).allowed == "value"
+        if picture is not None
+        and _revealing(state, viewer, key, *figure_items(picture, key), items, veiled).allowed == "value"
     }
     record, rows = _record(state, viewer, shown)
     decided += rows
@@ -301,6 +335,7 @@ def view(
         tuple(decided) if viewer.host else tuple(row for row in decided if row.allowed != "none"),
         hidden,
         all(row.allowed == "value" for row in decided),
+        frozenset(veiled),
     )
 
 

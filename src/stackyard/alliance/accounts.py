@@ -107,15 +107,15 @@ class Accounts:
         """Opens an account, with a password, or with a company's subject for OpenID Connect ('issuer|subject')."""
         reasons = []
         if not name or len(name) > 80:
-            reasons.append("a name has 1 to 80 letters")
+            reasons.append(phrase("a name has 1 to 80 letters"))
         if role not in ROLES:
-            reasons.append(f"role: one of {', '.join(ROLES)}")
+            reasons.append(phrase("role: one of {roles}", roles=", ".join(ROLES)))
         if role != "host" and partner not in self.ledger.state().partners:
-            reasons.append(f"no partner '{partner}': the host records who joins")
+            reasons.append(phrase("no partner '{name}': the host records who joins", name=partner))
         if not subject and len(password) < SHORTEST:
-            reasons.append(f"a password has at least {SHORTEST} characters")
+            reasons.append(phrase("a password has at least {n} characters", n=SHORTEST))
         if self.ledger.find("accounts", name=name):
-            reasons.append(f"the account '{name}' exists, or existed: choose another name")
+            reasons.append(phrase("the account '{name}' exists, or existed: choose another name", name=name))
         if reasons:
             return Refused(tuple(reasons))
         secret = _HASHER.hash(password) if password else ""
@@ -123,6 +123,42 @@ class Accounts:
             "accounts", name=name, partner=partner, role=role, secret=secret, subject=subject, made=now(), closed=""
         )
         return Account(name, partner, role)
+
+    def invite(self, name: str, partner: str, role: str, password: str = "") -> tuple[Account, str] | Refused:
+        """Opens an account from the page, and its password: one that is made here where none is given.
+
+        The first account is a host's: with it the page asks everybody to sign in.
+        """
+        if role != "host" and not self.any():
+            return Refused((phrase("open one for a host first: from then on everybody signs in"),))
+        if role != "host" and not partner:
+            return Refused((phrase("choose the partner that the person speaks for"),))
+        secret = password or secrets.token_urlsafe(12)
+        made = self.add(name, "" if role == "host" else partner, role, secret)
+        return made if isinstance(made, Refused) else (made, secret)
+
+    def change_password(self, name: str, old: str, new: str, keep: Session | None) -> Refused | None:
+        """Sets another password for who knows the present one, and ends the account's sessions but `keep`."""
+        opened = self.sign_in(name, old, "")
+        if isinstance(opened, Refused):
+            return opened
+        if len(new) < SHORTEST:
+            self.sign_out(opened[1])
+            return Refused((phrase("a password has at least {n} characters", n=SHORTEST),))
+        self.ledger.change("accounts", {"name": name}, secret=_HASHER.hash(new))
+        for row in self.ledger.find("sessions", account=name):
+            if keep is None or row["id"] != keep.id:
+                self.ledger.drop("sessions", id=row["id"])
+        return None
+
+    def close_other(self, name: str, by: str) -> Refused | None:
+        """Closes somebody else's account: who closed the last host's would lock everybody out."""
+        if name == by:
+            return Refused((phrase("an account is closed by another host, or on the command line"),))
+        if self._account(name) is None:
+            return Refused((phrase("no account '{name}'", name=name),))
+        self.close(name)
+        return None
 
     def close(self, name: str) -> None:
         """Closes an account, its sessions and its tokens; its name stays taken, for the record names it."""

@@ -64,7 +64,11 @@ def hidden_note(seen: Seen, words: Words) -> tuple[Block, ...]:
     """Says that something was left out, where it was."""
     if seen.whole or not seen.hidden:
         return ()
-    told = words("{n} items and results of others are not shown to you: see who may see what.", n=seen.hidden)
+    told = (
+        words("One item or result of others is not shown to you: see who may see what.")
+        if seen.hidden == 1
+        else words("{n} items and results of others are not shown to you: see who may see what.", n=seen.hidden)
+    )
     return (Note(told),)
 
 
@@ -81,14 +85,15 @@ def overview(
     blocks: list[Block] = [*_key(seen, words, grade), *hidden_note(seen, words)]
     binds = seen.results("limits", "year.binds.")
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
-    sections = [Section("now", words("In one minute"), lead, tuple(blocks) or _none(words))]
-    sections.append(_section(words, "demand", phrase("Demand and service"), served(seen, words)))
-    sections.append(_section(words, "supply", phrase("Memory"), drawn(seen, words)))
-    sections.append(_section(words, "power", phrase("Power"), used(seen, words)))
-    money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
-    sections.append(Section("money", words("Money"), "", money or _none(words)))
-    changed = plan_changes(seen, words, before or {}, changes)
-    sections.append(Section("changed", words("Since the last meeting"), "", changed or _none(words)))
+    sections = [Section("now", words("In one minute"), lead, tuple(blocks))] if blocks else []
+    if seen.picture is not None:
+        sections.append(_section(words, "demand", phrase("Demand and service"), served(seen, words)))
+        sections.append(_section(words, "supply", phrase("Memory"), drawn(seen, words)))
+        sections.append(_section(words, "power", phrase("Power"), used(seen, words)))
+        money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
+        sections.append(Section("money", words("Money"), "", money or _none(words)))
+        changed = plan_changes(seen, words, before or {}, changes)
+        sections.append(Section("changed", words("Since the last meeting"), "", changed or _none(words)))
     slipped = slips(slipping(seen, today), seen, words)
     sections.append(Section("slips", words("Slipping deliveries"), "", slipped or _none(words)))
     sections.append(Section("open", words("Open promises"), "", open_promises(seen, words) or _none(words)))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stackyard.alliance.event import EVENT, plain
-from stackyard.alliance.state import Commitment, State
+from stackyard.alliance.state import Commitment, State, is_guest
 from stackyard.quantity import UnitError, dimension
 from stackyard.words import either, phrase
 
@@ -55,7 +55,7 @@ def decide(state: State, event: Any, actor: Actor, expected: int | None = None) 
     try:
         event = EVENT.validate_python(plain(event))
     except ValidationError as error:
-        return Refused(tuple(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)))
+        return Refused(tuple(dict.fromkeys(_unfit(e) for e in error.errors(include_url=False))))
     if not actor.may_write:
         return Refused((phrase("{name} may read, not write", name=actor.name),), forbidden=True)
     barred = tuple(_barred(state, event, actor))
@@ -68,8 +68,56 @@ def decide(state: State, event: Any, actor: Actor, expected: int | None = None) 
     return Refused(reasons) if reasons else (event,)
 
 
-def _place(loc: tuple[Any, ...]) -> str:
-    return ".".join(map(str, loc[1:])) or "event"
+# What the fields that people fill in are called, and what goes into those that have a form.
+FIELDS: Mapping[str, str] = {
+    "name": phrase("Name"),
+    "date": phrase("Date"),
+    "end": phrase("Until"),
+    "due": phrase("By"),
+    "partner": phrase("Partner"),
+    "partners": phrase("Who is invited"),
+    "to": phrase("To whom"),
+    "month": phrase("Month"),
+    "amount": phrase("Amount"),
+    "amounts": phrase("Months and amounts"),
+    "low": phrase("At least"),
+    "high": phrase("At most"),
+    "note": phrase("Note"),
+    "agenda": phrase("Agenda"),
+    "decisions": phrase("Decisions"),
+    "text": phrase("What is to be done"),
+    "item": phrase("Part of the scenario"),
+}
+WRITTEN: Mapping[str, str] = {
+    "date": phrase("{field}: write 2027-02-11, or 2027-02 where only the month is known"),
+    "end": phrase("{field}: write 2027-02-11, or 2027-02 where only the month is known"),
+    "due": phrase("{field}: write 2027-02-11, or 2027-02 where only the month is known"),
+    "month": phrase("{field}: write 2027-03"),
+    "amounts": phrase("{field}: a line for each month, such as: 2027-03 40000"),
+    "low": phrase("{field}: a line for each month, such as: 2027-03 40000"),
+    "high": phrase("{field}: a line for each month, such as: 2027-03 40000"),
+    "amount": phrase("{field}: a number from 0 on"),
+}
+
+
+def _unfit(error: Any) -> str:
+    """What is wrong with a field, by the name that the page has for it."""
+    loc, kind, limits = error["loc"], error["type"], error.get("ctx", {})
+    first = str(loc[1]) if len(loc) > 1 else "event"
+    field = FIELDS.get(first, ".".join(map(str, loc[1:])) or first)
+    if kind == "string_too_long":
+        return phrase("{field}: at most {n} characters", field=field, n=limits["max_length"])
+    if kind == "too_long":
+        return phrase("{field}: at most {n} lines", field=field, n=limits["max_length"])
+    if first in WRITTEN and kind != "missing":
+        return WRITTEN[first].format(field=field)
+    if kind == "string_pattern_mismatch":
+        return phrase("{field}: small letters, digits, hyphens and dots, 80 at most", field=field)
+    if kind in ("literal_error", "enum"):
+        return phrase("{field}: one of {allowed}", field=field, allowed=limits["expected"].replace("'", ""))
+    if kind == "missing":
+        return phrase("{field}: state it", field=field)
+    return f"{field}: {error['msg']}"
 
 
 def _nothing(state: State, event: Any) -> Iterator[str]:
@@ -89,8 +137,8 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if event.kind in ("meeting-called", "meeting-held", "action-given"):
         meeting = state.meetings.get(event.meeting)
         invited = meeting.called.partners if meeting else getattr(event, "partners", ())
-        if actor.partner not in invited:
-            yield phrase("only the host and the partners of a meeting record it")
+        if actor.partner not in invited or is_guest(state, actor.partner):
+            yield phrase("only the host and the partners of a meeting record it; a guest reads")
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
     if event.kind == "item-shared":
@@ -136,9 +184,13 @@ def _stale(state: State, event: Any, expected: int | None) -> str:
     if commitment.version == expected:
         return ""
     last = max(commitment.history[-1].at, commitment.steps[-1].at)
-    return (
-        f"somebody changed '{commitment.name}' at {last}, after you opened it (version {commitment.version}, yours "
-        f"{expected}); nothing of theirs or yours is lost: look at both and send again"
+    return phrase(
+        "somebody changed '{name}' at {last}, after you opened it (version {version}, yours {expected}); nothing of "
+        "theirs or yours is lost: look at both and send again",
+        name=commitment.name,
+        last=last,
+        version=commitment.version,
+        expected=expected,
     )
 
 
@@ -163,7 +215,9 @@ def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
     like = LIKE.get(measure)
     if like is not None:
         section, _, name = item.partition(".")
-        if section != SECTION[measure] or not name:
+        if not item:
+            yield phrase("Part of the scenario: choose what this is about")
+        elif section != SECTION[measure] or not name:
             yield phrase(
                 "item '{item}': {measure} belong to {section}.NAME of the scenario",
                 item=item,
@@ -210,7 +264,9 @@ def _delivery(state: State, event: Any) -> Iterator[str]:
 
 def _meeting(state: State, event: Any) -> Iterator[str]:
     if not event.date:
-        yield phrase("date: write 2026-09-03, or 2026-09")
+        yield WRITTEN["date"].format(field=FIELDS["date"])
+    if not event.name:
+        yield phrase("{field}: state it", field=FIELDS["name"])
     yield from _known_partners(state, event.partners)
 
 

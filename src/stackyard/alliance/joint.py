@@ -24,7 +24,7 @@ from stackyard.alliance.revise import changed, overlaid
 from stackyard.alliance.state import Commitment
 from stackyard.catalog import load as catalogue
 from stackyard.errors import SolveError
-from stackyard.plan.build import Built, build
+from stackyard.plan.build import Built, build, deliveries
 from stackyard.plan.check import audit
 from stackyard.plan.compare import shares
 from stackyard.plan.explain import Explanation, explain
@@ -90,8 +90,7 @@ class Desk:
         return changed(scenario, what_ifs, self._derived)
 
     def _prepare(self) -> None:
-        data = self.problem(self.base).data["stacks_delivered"]
-        self._derived = {str(key): np.asarray(data.sel(supply=key).values) for key in data["supply"].values}
+        self._derived = deliveries(self.base, catalogue())
 
     def problem(self, scenario: Scenario, progress: Progress | None = None) -> Problem:
         """The problem of a scenario."""

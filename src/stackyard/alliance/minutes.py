@@ -17,6 +17,7 @@ from stackyard.alliance.change import months_of
 from stackyard.alliance.result import ANEW, FIGURES, named
 from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.waterfall import waterfalls
+from stackyard.quantity import parse
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
 from stackyard.words import phrase
 from stackyard.words.spoken import Words
@@ -214,6 +215,8 @@ def told(amounts: Mapping[str, float] | None, unit: str, words: Words, measure: 
     months = sorted(amounts)
     when = words.month(months[0]) if len(months) == 1 else f"{words.month(months[0])} – {words.month(months[-1])}"
     total = max(amounts.values()) if measure not in ("stacks",) else sum(amounts.values())
+    if measure == "demand":
+        return f"{words.amount(parse(f'{total:g} {unit}', 'token/day'), 'token/day')}, {when}"
     return f"{words.number(total, 2 if total < 100 else 0)} {words.unit(unit)}, {when}"
 
 

@@ -144,6 +144,12 @@ class State:
 
 
 STATE: TypeAdapter[State] = TypeAdapter(State)
+GUEST = "guest"  # the role of who takes part without being a partner of the alliance
+
+
+def is_guest(state: State, partner: str) -> bool:
+    """Whether somebody is no partner of the alliance: a guest, or nobody that was named."""
+    return partner not in state.partners or state.partners[partner].role == GUEST
 
 
 def evolve(state: State, record: Record) -> State:

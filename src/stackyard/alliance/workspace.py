@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.alliance import cache
-from stackyard.alliance.access import Row, Seen, Viewer, item_row, result_row, sight, view
+from stackyard.alliance.access import Row, Seen, Viewer, item_row, open_to, result_row, sight, view
 from stackyard.alliance.cache import Kept
 from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
@@ -112,7 +112,7 @@ class Workspace:
         with self._lock:
             found = self._views.get(key)
         if found is None:
-            inputs = self.desk.overlaid(state.planned()).inputs
+            inputs = self.desk.overlaid(open_to(state, viewer, state.planned())).inputs
             found = view(
                 state,
                 viewer,
@@ -224,13 +224,13 @@ class Workspace:
         for what_if in what_ifs:
             if what_if.item not in mine.items or not _value_seen(mine, what_if.item):
                 raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
+            _unveiled(mine, what_if.item)
         tried = self._tried(now, what_ifs, anew)
         state = self.ledger.state()
         seen = [
             view(
                 state,
                 viewer,
-                inputs=each.scenario.inputs,
                 picture=picture(each.scenario, each.problem, each.plan, None),
                 figures=each.figures,
             )
@@ -252,13 +252,27 @@ class Workspace:
                     self._trials.popitem(last=False)
         return found
 
-    def proposal(self, viewer: Viewer, what_if: WhatIf, id_: str, note: str = "") -> CommitmentProposed:
-        """A what-if as a commitment to propose: the months in which it differs. NotPossible where nothing does."""
+    def proposal(
+        self,
+        viewer: Viewer,
+        what_if: WhatIf,
+        id_: str,
+        *,
+        note: str = "",
+        visibility: str = "private",
+        shared_with: tuple[str, ...] = (),
+    ) -> CommitmentProposed:
+        """A what-if as a commitment to propose: the months in which it differs. NotPossible where nothing does.
+
+        It is its partner's alone until they say otherwise, however openly the item itself is shared.
+        """
         from stackyard.alliance.revise import described
 
         now = self.current()
-        if what_if.item not in self.view(viewer).items:
+        mine = self.view(viewer)
+        if what_if.item not in mine.items or not _value_seen(mine, what_if.item):
             raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
+        _unveiled(mine, what_if.item)
         tried = self.desk.tried(now.scenario, [what_if])
         section, _, key = what_if.item.partition(".")
         share = self.ledger.state().shares.get(what_if.item)
@@ -273,8 +287,8 @@ class Workspace:
             item=what_if.item,
             amounts=amounts,
             unit=unit,
-            visibility=share.visibility if share else "private",
-            shared_with=share.shared_with if share else (),
+            visibility=visibility,  # type: ignore[arg-type]
+            shared_with=shared_with,
             note=note,
         )
 
@@ -347,6 +361,12 @@ class Workspace:
 
 def _value_seen(seen: Seen, item: str) -> bool:
     return seen.viewer.host or any(row.item == item and row.allowed == "value" for row in seen.rows)
+
+
+def _unveiled(seen: Seen, item: str) -> None:
+    """NotPossible for an item over which a promise lies that is hidden: what it becomes would tell the promise."""
+    if item in seen.veiled:
+        raise NotPossible(phrase("{item}: not all that the plan has of it is shown to you", item=seen.items[item]))
 
 
 def _amounts(

@@ -167,6 +167,13 @@ def build(
     return Built(Problem(data), points, tuple(_used(here, chips, points)), remarks)
 
 
+def deliveries(scenario: Scenario, catalog: Catalog) -> dict[str, Array]:
+    """HBM stacks that each supply brings, by month: the problem's `stacks_delivered`, without rating anything."""
+    here = _Context(scenario, catalog)
+    supplies = scenario.inputs.supplies.items()
+    return {key: np.where(each.contract is not None, 0.0, _delivered(here, each).stacks) for key, each in supplies}
+
+
 def _labels(scenario: Scenario) -> dict[str, str]:
     inputs = scenario.inputs
     groups: tuple[Mapping[str, Any], ...] = (
@@ -224,7 +231,7 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) 
     price = np.array([here.series(supply.price) for supply in supplies.values()])
     holding = np.array([[supply.holding.si] for supply in supplies.values()])
     fits = np.array([[_fits(supply, chip) for chip in chips.values()] for supply in supplies.values()])
-    deliveries = [_delivered(here, supply) for supply in supplies.values()]
+    came = [_delivered(here, supply) for supply in supplies.values()]
     under = np.array([[supply.contract is not None] for supply in supplies.values()])
     for key, supply in supplies.items():
         if supply.contract is not None:
@@ -239,9 +246,9 @@ def _supply(here: _Context, chips: Mapping[str, Accelerator], options: Options) 
         for line in packaging
     ]
     return {
-        "stacks_delivered": np.where(under, 0.0, [each.stacks for each in deliveries]),
-        "wafers_per_stack": [each.wafers_per_stack for each in deliveries],
-        "stack_lead": [each.lead for each in deliveries],
+        "stacks_delivered": np.where(under, 0.0, [each.stacks for each in came]),
+        "wafers_per_stack": [each.wafers_per_stack for each in came],
+        "stack_lead": [each.lead for each in came],
         "stacks_start": [supply.stock.si for supply in supplies.values()],
         "stack_price": np.where(under, 0.0, price),
         "stack_value": price,

@@ -15,6 +15,9 @@ from stackyard.words.spoken import Words
 Colours = Mapping[str, str]
 
 
+PHONE = 48  # letters of 12 px that fit beside each other on a phone
+
+
 def _broken(text: str, width: int) -> str:
     return "<br>".join(html(line) for line in textwrap.wrap(text, width))
 
@@ -139,9 +142,12 @@ def tornado(data: Tornado, palette: Colours, words: Words) -> go.Figure:
 
 
 def named(drawn: go.Figure, label: str) -> go.Figure:
-    """The name of the upright axis, written above it."""
+    """The name of the upright axis, written above it: in lines that a phone has room for."""
+    lines = _broken(label, PHONE)
+    drawn.update_layout(margin_t=(drawn.layout.margin.t or 34) + 15 * lines.count("<br>"))
     drawn.add_annotation(
-        text=html(label),
+        text=lines,
+        align="left",
         x=0,
         y=1,
         xref="paper",

@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 
 from stackyard.alliance.accounts import LASTS, Session
 from stackyard.alliance.decide import Refused
+from stackyard.alliance.minutes import partner_name
 from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.forms import Filled
 from stackyard.web.settings import Settings
-from stackyard.web.who import AS, cookie_name
+from stackyard.web.who import AS, Who, cookie_name
 from stackyard.words import phrase
 
 routes = APIRouter()
@@ -93,14 +94,23 @@ def look_as(request: Request, me: Me, form: Filled) -> Response:
     return answer
 
 
-def _account_page(
-    request: Request, me: Any, parts: Server, secret: str = "", problems: tuple[str, ...] = ()
-) -> Response:
-    tokens = parts.accounts.tokens(me.account) if me.account else []
-    partners = sorted(parts.workspace.view(me.viewer).state.partners.values(), key=lambda p: p.name)
-    return parts.render.page(
-        request, me, "account.html", tokens=tokens, secret=secret, problems=problems, partners=partners
-    )
+def _account_page(request: Request, me: Who, parts: Server, status: int = 200, **shown: Any) -> Response:
+    """The page of an account; `shown` is what was just made, or what spoke against it."""
+    seen = parts.workspace.view(me.viewer)
+    values: dict[str, Any] = {
+        "tokens": parts.accounts.tokens(me.account) if me.account else [],
+        "accounts": parts.accounts.listed() if me.viewer.host else [],
+        "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
+        "partner_name": lambda partner: partner_name(seen, partner),
+        "secret": "",
+        "problems": (),
+        "opened": None,
+        "account_problems": (),
+        "changed": False,
+        "password_problems": (),
+        "given": {},
+    }
+    return parts.render.page(request, me, "account.html", status, **values | shown)
 
 
 @routes.get("/account")
@@ -119,7 +129,7 @@ def make_token(request: Request, me: Me, form: Filled) -> Response:
         )
     made = parts.accounts.make_token(me.account, form.get("name", ""), form.get("scope", "read"))
     if isinstance(made, Refused):
-        return _account_page(request, me, parts, problems=made.reasons)
+        return _account_page(request, me, parts, 422, problems=made.reasons)
     return _account_page(request, me, parts, secret=made[0])
 
 
@@ -129,3 +139,42 @@ def revoke(id_: str, request: Request, me: Me, form: Filled) -> Response:
     if me.account is not None:
         server(request).accounts.revoke(me.account, id_)
     return RedirectResponse("/account", 303)
+
+
+@routes.post("/password")
+def change_password(request: Request, me: Me, form: Filled) -> Response:
+    """Another password for one's own account."""
+    parts = server(request)
+    if me.account is None or me.session is None:
+        raise Told(403, phrase("Nothing was recorded"), (phrase("nobody is signed in by a password"),))
+    refused = parts.accounts.change_password(me.account.name, form.get("old", ""), form.get("new", ""), me.session)
+    if refused is not None:
+        return _account_page(request, me, parts, 422, password_problems=refused.reasons)
+    return _account_page(request, me, parts, changed=True)
+
+
+def _for_hosts(me: Who) -> None:
+    if not me.viewer.host or not me.actor.may_write:
+        raise refuse(Refused((phrase("only the host of the alliance does this"),), forbidden=True))
+
+
+@routes.post("/accounts")
+def open_account(request: Request, me: Me, form: Filled) -> Response:
+    """Opens an account for a person of a partner; its password is made here and shown this once."""
+    parts = server(request)
+    _for_hosts(me)
+    made = parts.accounts.invite(form.get("name", ""), form.get("partner", ""), form.get("role", "member"))
+    if isinstance(made, Refused):
+        return _account_page(request, me, parts, 422, account_problems=made.reasons, given=form)
+    return _account_page(request, me, parts, opened=(made[0].name, made[1]))
+
+
+@routes.post("/accounts/{name}/close")
+def close_account(name: str, request: Request, me: Me, form: Filled) -> Response:
+    """Closes an account with its sessions and tokens."""
+    parts = server(request)
+    _for_hosts(me)
+    refused = parts.accounts.close_other(name, me.viewer.name)
+    if refused is not None:
+        return _account_page(request, me, parts, 422, account_problems=refused.reasons)
+    return RedirectResponse("/account#accounts", 303)

@@ -21,6 +21,8 @@ from stackyard.web.who import Who
 from stackyard.words import phrase
 from stackyard.words.spoken import Words
 
+NOTHING = 1e-6  # of all spending: what two solutions of the same plan may differ by
+
 # What can be tried: kind -> (label, what is changed, unit of the value, an example).
 KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "slip": (phrase("Move a delivery"), "supplies", phrase("months later; a minus for earlier"), "3"),
@@ -157,6 +159,8 @@ def _bars(tried: Tried, words: Words) -> list[Block]:
     by = dict.fromkeys(picture.years, 0.0)
     for month, was, now in zip(picture.months, old.values, new.values, strict=True):
         by[month[:4]] += now - was
+    if max(map(abs, by.values())) < NOTHING * max(sum(old.values), 1.0):
+        return []
     unit = scale(list(by.values()), "USD")
     table = Table(
         words("Spending with the change, less spending as it is"),

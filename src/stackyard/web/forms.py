@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -25,12 +26,13 @@ from stackyard.alliance.event import (
     MeetingCalled,
     MeetingHeld,
     PartnerJoined,
+    Record,
 )
 from stackyard.alliance.minutes import partner_name
 from stackyard.web import uploads
 from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
-from stackyard.web.pages import find_meeting, listing, meeting_values, promise_values
+from stackyard.web.pages import find_meeting, listing, may_call, meeting_values, promise_values
 from stackyard.web.who import Who, carries_token
 from stackyard.words import phrase
 
@@ -107,13 +109,6 @@ def slug(text: str, taken: Any) -> str:
     while id_ in taken:
         id_, number = f"{base}-{number}", number + 1
     return id_
-
-
-def _event(make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except (ValueError, TypeError) as error:
-        return Refused((str(error).splitlines()[0],))
 
 
 def _record(parts: Server, me: Who, event: Any, expected: int | None = None) -> Refused | None:
@@ -228,7 +223,6 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
     """What came, of one month as typed, or of a table (CSV or XLSX) with the columns month and amount."""
     parts = server(request)
     _known(parts, me, id_)
-    taken = parts.workspace.ledger.state().deliveries
     if form.get("_upload"):
         rows, reasons = uploads.read(form["_upload"], form.file.filename or "" if form.file else "")
     else:
@@ -238,12 +232,21 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
         reasons = (phrase("month and amount: state both, or send a table"),)
     if reasons:
         return _of_promise(parts, request, me, id_, form, Refused(reasons))
+    made = record_deliveries(parts, me, id_, rows, form.get("note", ""))
+    return _of_promise(parts, request, me, id_, form, made if isinstance(made, Refused) else None)
+
+
+def record_deliveries(
+    parts: Server, me: Who, id_: str, rows: Sequence[tuple[str, float]], note: str
+) -> tuple[Record, ...] | Refused:
+    """Records what came of a promise, all of the rows or none."""
+    taken = set(parts.workspace.ledger.state().deliveries)
     events: list[Delivered] = []
     for month, amount in rows:
-        name = slug(f"{id_}-{month}", {*taken, *(e.delivery for e in events)})
-        events.append(Delivered(delivery=name, commitment=id_, month=month, amount=amount, note=form.get("note", "")))
-    made = parts.workspace.record_all(me.actor, events)
-    return _of_promise(parts, request, me, id_, form, made if isinstance(made, Refused) else None)
+        name = slug(f"{id_}-{month}", taken)
+        taken.add(name)
+        events.append(Delivered(delivery=name, commitment=id_, month=month, amount=amount, note=note))
+    return parts.workspace.record_all(me.actor, events)
 
 
 # --- meetings ---
@@ -254,20 +257,8 @@ def call(request: Request, me: Me, form: Filled) -> Response:
     """A meeting is called."""
     parts = server(request)
     id_ = slug(f"{form.get('date', '')}-{form.get('name', '')}", parts.workspace.ledger.state().meetings)
-    invited = tuple(dict.fromkeys((*form.ids("partners"), *((me.actor.partner,) if me.actor.partner else ()))))
-    event = MeetingCalled(
-        meeting=id_,
-        name=form.get("name", ""),
-        date=form.get("date", ""),
-        end=form.get("end", ""),
-        place=form.get("place", ""),
-        partners=invited,
-        participants=form.lines("participants"),
-        agenda=form.lines("agenda"),
-        visibility=form.get("visibility", "alliance"),  # type: ignore[arg-type]
-        note=form.get("note", ""),
-    )
-    refused = _record(parts, me, event) if form.get("name") else Refused((phrase("name: what the meeting is about"),))
+    event = _invitation(form, me, MeetingCalled(meeting=id_, name="", date=""))
+    refused = _record(parts, me, event)
     if refused is None:
         return _back(f"/meetings/{id_}")
     seen = parts.workspace.view(me.viewer)
@@ -278,6 +269,7 @@ def call(request: Request, me: Me, form: Filled) -> Response:
         422,
         seen=seen,
         meetings=seen.state.by_date()[::-1],
+        may_call=may_call(seen, me),
         partners=sorted(seen.state.partners.values(), key=lambda p: p.name),
         partner_name=lambda partner: partner_name(seen, partner),
         problems=refused.reasons,
@@ -285,11 +277,39 @@ def call(request: Request, me: Me, form: Filled) -> Response:
     )
 
 
-def _of_meeting(parts: Server, request: Request, me: Who, id_: str, form: Form, refused: Refused | None) -> Response:
+def _invitation(form: Form, me: Who, called: MeetingCalled) -> MeetingCalled:
+    """A meeting as a form has it; who is invited and who calls it are its partners."""
+    invited = dict.fromkeys((*form.ids("partners"), *((me.actor.partner,) if me.actor.partner else ())))
+    return replace(
+        called,
+        name=form.get("name", ""),
+        date=form.get("date", ""),
+        end=form.get("end", ""),
+        place=form.get("place", ""),
+        partners=tuple(invited),
+        participants=form.lines("participants"),
+        agenda=form.lines("agenda"),
+        visibility=form.get("visibility", "named"),  # type: ignore[arg-type]
+        note=form.get("note", ""),
+    )
+
+
+def _of_meeting(
+    parts: Server, request: Request, me: Who, id_: str, form: Form, refused: Refused | None, changing: bool = False
+) -> Response:
     if refused is None:
         return _back(f"/meetings/{id_}")
-    values = meeting_values(parts, me, id_)
+    values = meeting_values(parts, me, id_) | {"changing": changing}
     return parts.render.page(request, me, "meeting.html", 422, **values, problems=refused.reasons, given=form)
+
+
+@routes.post("/meetings/{id_}/change")
+def change(id_: str, request: Request, me: Me, form: Filled) -> Response:
+    """The invitation to a meeting is changed: what it is about, when, where, and who is invited."""
+    parts = server(request)
+    called = find_meeting(parts.workspace.view(me.viewer), id_).called
+    refused = _record(parts, me, _invitation(form, me, called))
+    return _of_meeting(parts, request, me, id_, form, refused, changing=True)
 
 
 @routes.post("/meetings/{id_}/held")
@@ -345,7 +365,7 @@ def join(request: Request, me: Me, form: Filled) -> Response:
     refused = _record(parts, me, PartnerJoined(partner=id_, name=form.get("name", ""), role=form.get("role", "")))
     if refused:
         raise refuse(refused)
-    return _back("/access")
+    return RedirectResponse("/access#partners", 303)
 
 
 @routes.post("/share")
@@ -395,6 +415,7 @@ def what_if(request: Request, me: Me) -> Response:
     anew = request.query_params.get("anew") == "1"
     values = desk_values(parts, me, read_what_ifs(request.query_params), parts.render.words(request), anew)
     values["again"] = f"/what-if?{request.query_params}&anew=1"
+    values["query"] = f"?{request.query_params}"
     status = 422 if values["problems"] else 200
     return parts.render.page(request, me, "what_if.html", status, **values)
 
@@ -411,7 +432,14 @@ def keep(request: Request, me: Me, form: Filled) -> Response:
         id_ = slug(
             f"what-if-{changed.kind}-{changed.item.partition('.')[2]}", parts.workspace.ledger.state().commitments
         )
-        event = parts.workspace.proposal(me.viewer, changed, id_, note=form.get("note", ""))
+        event = parts.workspace.proposal(
+            me.viewer,
+            changed,
+            id_,
+            note=form.get("note", ""),
+            visibility=form.get("visibility", "private"),
+            shared_with=form.ids("shared_with"),
+        )
     except ValueError as error:
         raise Told(422, phrase("Nothing was recorded"), (error.args[0],)) from None
     refused = _record(parts, me, event)

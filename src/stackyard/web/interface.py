@@ -22,7 +22,8 @@ from stackyard.alliance.event import Event, line
 from stackyard.alliance.state import STATE
 from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Told, refuse, server
-from stackyard.web.pages import BRIEFS, find_meeting, minutes_of
+from stackyard.web.exports import report_named
+from stackyard.web.pages import find_meeting, minutes_of
 from stackyard.web.render import TYPES
 from stackyard.words import phrase
 
@@ -132,15 +133,20 @@ def minutes(id_: Name, form: Form, request: Request, me: Me, lang: Language = "e
     responses={200: {"content": {kind: {} for kind in TYPES.values()}}},
 )
 def report(
-    name: Literal["overview", "supply", "sites", "services"],
+    name: Literal["overview", "supply", "sites", "services", "promises", "what-if", "performance", "catalogue"],
     form: Form,
     request: Request,
     me: Me,
     lang: Language = "en",
 ) -> Response:
-    """A page's report: its tables, figures' numbers and sources, in a language and a format."""
+    """A page's report: its tables, figures' numbers and sources, in a language and a format.
+
+    `what-if`, `performance` and `catalogue` take the query of the page of that name: `kind`, `item` and `value`;
+    `model`, `chip`, `precision`, `prompt`, `output`, `tensor`, `batch` and `what` (estimate, map, search); `q` and
+    `grade`.
+    """
     parts = server(request)
-    made = BRIEFS[name](parts, parts.workspace.view(me.viewer), parts.render.words(request))
+    made = report_named(name, parts, me, request, parts.render.words(request))
     return Response(FORMATS[form](made), media_type=TYPES[form])
 
 

@@ -13,14 +13,12 @@ from starlette.exceptions import HTTPException
 
 from stackyard.alliance import brief
 from stackyard.alliance.access import Seen, Viewer
-from stackyard.alliance.calendar import calendar
+from stackyard.alliance.decide import NEXT
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
 from stackyard.alliance.result import FIGURES
-from stackyard.alliance.state import Commitment, Meeting
-from stackyard.alliance.workspace import in_words
+from stackyard.alliance.state import Commitment, Meeting, is_guest
 from stackyard.report.document import Report
-from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
@@ -53,9 +51,15 @@ def _status(parts: Server, seen: Seen, words: Words) -> str:
     kept = parts.workspace.kept()
     if kept is None:
         return words("The plan is being solved for the first time: the figures come when it is done.")
-    if kept.digest != parts.workspace.digest():
-        return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
-    return words("Plan {digest}, solved and audited.", digest=kept.digest)
+    return _stale(parts, words) or words("Plan {digest}, solved and audited.", digest=kept.digest)
+
+
+def _stale(parts: Server, words: Words) -> str:
+    """Says where the plan that is shown is of earlier promises."""
+    kept = parts.workspace.kept()
+    if kept is None or kept.digest == parts.workspace.digest():
+        return ""
+    return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
 
 
 def _report_page(
@@ -95,9 +99,12 @@ def overview(request: Request, me: Me) -> Response:
         extra = template.render(
             words=words,
             next=coming[0] if coming else None,
+            may_call=may_call(seen, me),
             last=last,
-            whole=seen.whole,
+            whole=seen.whole and parts.workspace.kept() is not None,
             slipped=len(slipping(seen, today())),
+            waiting=waiting(seen, me),
+            to_do=[a for a in seen.state.actions.values() if not a.done and a.given.partner == me.actor.partner],
         )
         return {"extra": extra}
 
@@ -122,40 +129,6 @@ def services(request: Request, me: Me) -> Response:
     return _report_page(request, me, "services")
 
 
-@routes.get("/{name}.{form}")
-def export(name: str, form: str, request: Request, me: Me) -> Response:
-    """A page's report as a file: its tables, the numbers of its figures, its sources."""
-    parts = server(request)
-    if name in BRIEFS and form in FORMATS:
-        seen, words = parts.workspace.view(me.viewer), parts.render.words(request)
-        return parts.render.file(BRIEFS[name](parts, seen, words), form, name)
-    if name == "meetings" and form == "ics":
-        seen = parts.workspace.view(me.viewer)
-        return Response(
-            calendar(seen.state.by_date(), seen.state.at), 200, _saved("meetings.ics"), "text/calendar; charset=utf-8"
-        )
-    raise HTTPException(404, phrase("no such page"))
-
-
-def _saved(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-@routes.get("/plan/{name}")
-def plan_file(name: str, request: Request, me: Me) -> Response:
-    """The whole report of the plan, for who may see all of it."""
-    parts = server(request)
-    code = parts.render.words(request).code
-    content = parts.workspace.file(parts.workspace.view(me.viewer), name, code)
-    if content is None:
-        raise HTTPException(
-            404, phrase("there is no whole report, or not for you: parts of the plan are private to others")
-        )
-    if name.endswith(".html"):  # opens offline, with its script inside: so it is kept, not shown from here
-        return Response(content, 200, _saved(in_words(name, code)), "text/html; charset=utf-8")
-    return Response(content, 200, _saved(in_words(name, code)), "application/octet-stream")
-
-
 # --- promises ---
 
 
@@ -166,9 +139,16 @@ def promises(request: Request, me: Me) -> Response:
 
     def make() -> tuple[str, Mapping[str, Any]]:
         seen = parts.workspace.view(me.viewer)
-        return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": {}}
+        given = {"meeting": request.query_params.get("meeting", "")}
+        return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": given}
 
     return parts.render.kept(request, me, version(parts), make)
+
+
+def waiting(seen: Seen, me: Who) -> list[Commitment]:
+    """Promises that somebody's partner is to accept; of the host, those that are promised to nobody in particular."""
+    proposed = (c for c in seen.state.commitments.values() if c.status == "proposed")
+    return [c for c in proposed if me.actor.may_write and c.to == me.actor.partner and c.partner != me.actor.partner]
 
 
 def listing(seen: Seen, words: Words) -> dict[str, Any]:
@@ -182,6 +162,7 @@ def listing(seen: Seen, words: Words) -> dict[str, Any]:
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted(seen.items.items()),
+        "meetings": seen.state.by_date(),
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
 
@@ -218,9 +199,23 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "partner_name": lambda partner: partner_name(seen, partner),
         "meetings": seen.state.by_date(),
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
+        "meeting_name": lambda meeting: meeting_name(seen, meeting),
+        "moves": moves(commitment, me),
         "written": written(commitment.terms.amounts),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
+
+
+def moves(commitment: Commitment, me: Who) -> tuple[str, ...]:
+    """What somebody may make of a promise: who was promised accepts it, whose it is withdraws it."""
+    ours, promised = commitment.partner == me.actor.partner, commitment.to == me.actor.partner
+    may = {"accepted": promised, "withdrawn": ours}
+    return tuple(s for s in NEXT[commitment.status] if me.actor.host or may.get(s, ours or promised))
+
+
+def meeting_name(seen: Seen, id_: str) -> str:
+    """What a meeting is called, for who may see it."""
+    return seen.state.meetings[id_].called.name if id_ in seen.state.meetings else id_
 
 
 def written(amounts: Mapping[str, float]) -> str:
@@ -241,6 +236,7 @@ def meetings(request: Request, me: Me) -> Response:
         return "meetings.html", {
             "seen": seen,
             "meetings": seen.state.by_date()[::-1],
+            "may_call": may_call(seen, me),
             "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
             "partner_name": lambda partner: partner_name(seen, partner),
             "problems": (),
@@ -248,6 +244,11 @@ def meetings(request: Request, me: Me) -> Response:
         }
 
     return parts.render.kept(request, me, version(parts), make)
+
+
+def may_call(seen: Seen, me: Who) -> bool:
+    """Whether somebody may call a meeting: whoever may record, but guests."""
+    return me.actor.may_write and (me.actor.host or not is_guest(seen.state, me.actor.partner))
 
 
 def find_meeting(seen: Seen, id_: str) -> Meeting:
@@ -268,14 +269,30 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
     """What the page of a meeting shows; 404 for one that the viewer may not see."""
     seen = parts.workspace.view(me.viewer)
     found = find_meeting(seen, id_)
+    called = found.called
+    shown = ("name", "date", "end", "place", "visibility", "note")
     return {
         "seen": seen,
+        "invitation": {
+            **{name: getattr(called, name) for name in shown},
+            "partners": "\n".join(called.partners),
+            "agenda": "\n".join(called.agenda),
+            "participants": "\n".join(called.participants),
+        },
+        "changing": False,
+        "waiting": waiting(seen, me),
+        "ours": [
+            c
+            for c in seen.state.commitments.values()
+            if c.partner == me.actor.partner and c.status in ("proposed", "accepted")
+        ],
+        "meeting_name": lambda meeting: meeting_name(seen, meeting),
+        "later": [m for m in seen.state.by_date() if m.called.date > called.date and not m.called.related],
         "meeting": found,
         "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
-        "others": [m for m in seen.state.by_date() if m.id != id_],
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
         "partner_name": lambda partner: partner_name(seen, partner),
-        "may_record": me.actor.may_write and (me.actor.host or me.actor.partner in found.called.partners),
+        "may_record": may_call(seen, me) and (me.actor.host or me.actor.partner in called.partners),
     }
 
 
@@ -302,30 +319,13 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "body": parts.render.body(report),
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
-            "status": "",
+            "status": _stale(parts, words),
             "first_run": None,
             "map": "",
             "extra": "",
         }
 
     return parts.render.kept(request, me, version(parts), make)
-
-
-@routes.get("/meetings/{id_}/minutes.{form}")
-def minutes_file(id_: str, form: str, request: Request, me: Me) -> Response:
-    """The minutes of a meeting as a file."""
-    parts = server(request)
-    if form not in FORMATS:
-        raise HTTPException(404, phrase("one of: {formats}", formats=", ".join(FORMATS)))
-    return parts.render.file(minutes_of(parts, me, id_, parts.render.words(request)), form, f"minutes-{id_}")
-
-
-@routes.get("/meetings/{id_}.ics")
-def meeting_calendar(id_: str, request: Request, me: Me) -> Response:
-    """One meeting as an iCalendar."""
-    seen = server(request).workspace.view(me.viewer)
-    found = find_meeting(seen, id_)
-    return Response(calendar([found], seen.state.at), 200, _saved(f"{id_}.ics"), "text/calendar; charset=utf-8")
 
 
 # --- runs, access, audit ---
@@ -383,9 +383,32 @@ def access(request: Request, me: Me) -> Response:
         rows=rows,
         asked=asked,
         partners=sorted(seen.state.partners.values(), key=lambda p: p.name),
+        named=lambda item: item_named(seen, parts.render.words(request), item),
         own=[s for s in seen.state.shares.values() if s.partner == me.viewer.partner or me.viewer.host],
         partner_name=lambda partner: partner_name(seen, partner),
     )
+
+
+def item_named(seen: Seen, words: Words, item: str) -> tuple[str, str]:
+    """What an item of a decision is called, and the page that shows it ('' for none)."""
+    section, _, key = item.partition(".")
+    state = seen.state
+    if section == "commitments" and key in state.commitments:
+        return state.commitments[key].name, f"/promises/{key}"
+    if section == "meetings" and key in state.meetings:
+        return state.meetings[key].called.name, f"/meetings/{key}"
+    if section == "differences" and key in state.differences:
+        return state.differences[key].topic, "/promises#differences"
+    if section == "results":
+        found = seen.result(key)
+        head, _, rest = found.title.partition(": ") if found else ("", "", "")
+        if found is None or found.group == "limits":
+            return item, ""
+        head = words("Worth of what limits") if found.group == "prices" else words(head)
+        rest = words("Total") if key.endswith(".total") else words(rest)
+        return (f"{head}: {rest}" if rest else head), ""
+    pages = {"supplies": "/supply", "packaging": "/supply", "accelerators": "/supply", "sites": "/sites"}
+    return seen.items.get(item, item), pages.get(section, "/services") if item in seen.items else ""
 
 
 @routes.get("/audit")
@@ -421,4 +444,5 @@ def catalogue(request: Request, me: Me) -> Response:
         found=found[:300],
         count=len(found),
         size=len(api.catalog().facts),
+        query=f"?{request.query_params}",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from threading import BoundedSemaphore
 from typing import Any
@@ -30,21 +30,9 @@ def performance(request: Request, me: Me) -> Response:
     from stackyard import api
 
     parts = server(request)
-    asked = {
-        **PRESET,
-        **BLANK,
-        **{k: v.strip()[:60] for k, v in request.query_params.items() if k in (*PRESET, *BLANK)},
-    }
-    catalog = api.catalog()
-    report: Report | None = None
-    problems: tuple[str, ...] = ()
-    if "model" in request.query_params:
-        try:
-            report = in_language(_answer(asked), parts.render.words(request).code)
-        except InputErrors as errors:
-            problems = tuple(f"{fault.message}; {fault.hint}".rstrip("; ") for fault in errors.faults)
-        except ValueError as error:
-            problems = (error.args[0],)
+    asked, catalog = asked_of(request.query_params), api.catalog()
+    found, problems = answer_of(asked) if "model" in request.query_params else (None, ())
+    report = in_language(found, parts.render.words(request).code) if found else None
     return parts.render.page(
         request,
         me,
@@ -55,8 +43,24 @@ def performance(request: Request, me: Me) -> Response:
         chips=[(id_, entry.name) for id_, entry in catalog.accelerators.items()],
         report=report,
         body=parts.render.body(report) if report else "",
+        query=f"?{request.query_params}",
         problems=problems,
     )
+
+
+def asked_of(query: Mapping[str, str]) -> dict[str, str]:
+    """What was asked of the desk: the fields of its form, with what stands in it where nothing was said."""
+    return {**PRESET, **BLANK, **{k: v.strip()[:60] for k, v in query.items() if k in (*PRESET, *BLANK)}}
+
+
+def answer_of(asked: Mapping[str, str]) -> tuple[Report | None, tuple[str, ...]]:
+    """The desk's answer, or every reason why there is none."""
+    try:
+        return _answer(asked), ()
+    except InputErrors as errors:
+        return None, tuple(f"{fault.message}; {fault.hint}".rstrip("; ") for fault in errors.faults)
+    except ValueError as error:
+        return None, (error.args[0],)
 
 
 def _whole(asked: Mapping[str, str], name: str) -> int | None:
@@ -130,7 +134,7 @@ def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
         blocks.append(
             Note(phrase("Layout: {layout}. Constants of {of}.", layout=layout, of=told["basis"]["constants_of"]))
         )
-    facts = _facts([*found.model.facts.values(), *found.chip.facts.values()])
+    facts = fact_table([*found.model.facts.values(), *found.chip.facts.values()])
     title = phrase("{model} on {chip}", model=found.model.name, chip=found.chip.name)
     return Report(title, "", "", (Section("estimate", phrase("Estimate"), head, tuple(blocks)), facts[0]), facts[1], ())
 
@@ -138,7 +142,7 @@ def _estimate(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
 _FACTS = (phrase("Number"), phrase("Value"), phrase("Unit"), phrase("Confidence"), phrase("Source"))
 
 
-def _facts(every: list[Fact]) -> tuple[Section, tuple[Source, ...]]:
+def fact_table(every: Sequence[Fact]) -> tuple[Section, tuple[Source, ...]]:
     """The numbers behind an answer, each with its source."""
     rows = tuple(
         (
@@ -235,6 +239,6 @@ def _search(asked: Mapping[str, str], shape: Mapping[str, Any]) -> Report:
         tried=number(f"{told['tried']:,}"),
         kept=number(f"{told['kept']:,}"),
     )
-    facts = _facts([*found.workload.model.facts.values(), *found.variant.chip.facts.values(), *found.prices.facts])
+    facts = fact_table([*found.workload.model.facts.values(), *found.variant.chip.facts.values(), *found.prices.facts])
     title = phrase("{model} on {chip}", model=found.workload.model.name, chip=found.variant.chip.name)
     return Report(title, "", "", (Section("search", phrase("Search"), lead, (table, out)), facts[0]), facts[1], ())

@@ -13,6 +13,7 @@ from stackyard.alliance.decide import Actor
 from stackyard.web.settings import Settings
 
 COOKIE, AS = "stackyard_session", "stackyard_as"
+AS_HEADER = "x-stackyard-as"  # of a program with a host's token: the partner as whom it looks
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,22 @@ def who(request: HTTPConnection, accounts: Accounts, settings: Settings) -> Who 
         if found is None:
             return None
         account, scope = found
-        return Who(viewer_of(account), actor_of(account, scope), "", account=account, by_token=True)
+        me = Who(viewer_of(account), actor_of(account, scope), "", account=account, by_token=True)
+        return _looking_as(me, request.headers.get(AS_HEADER, ""))
     if settings.open_to_one:
         me = Who(Viewer("you", host=True), Actor("you", host=True), settings.key)
-        return _looking_as(request, me)
+        return _looking_as(me, request.cookies.get(AS, ""))
     cookie = request.cookies.get(cookie_name(settings), "")
     session = accounts.session(cookie) if cookie else None
     if session is None:
         return None
     account = session.account
-    return _looking_as(request, Who(viewer_of(account), actor_of(account), session.csrf, session, account))
+    me = Who(viewer_of(account), actor_of(account), session.csrf, session, account)
+    return _looking_as(me, request.cookies.get(AS, ""))
 
 
-def _looking_as(request: HTTPConnection, me: Who) -> Who:
+def _looking_as(me: Who, partner: str) -> Who:
     """A host may look as a partner does: then they see, and in a workspace of one also record, as that partner."""
-    partner = request.cookies.get(AS, "")
     if not partner or not me.viewer.host:
         return me
     name = me.viewer.name
