@@ -131,11 +131,13 @@ def fan(
     path: Path | str,
     *,
     samples: int | None = None,
+    causes: int = 0,
     workers: int = 2,
     store: Path | str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Fan, Document]:
-    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from."""
+    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from; of the
+    first `causes` samples it is asked what leaves their demand."""
     from stackyard.plan.uncertainty.fan import fan as spread
     from stackyard.plan.uncertainty.outcome import FIGURES
     from stackyard.plan.uncertainty.sample import Sampler
@@ -145,7 +147,16 @@ def fan(
     tell = progress or (lambda text: None)
     scenario, problem, solved = _planned(path, progress)
     target = None if store is None else Path(store)
-    found = spread(scenario, load(), solved, samples=samples, workers=workers, store=target, progress=progress)
+    found = spread(
+        scenario,
+        load(),
+        solved,
+        samples=samples,
+        causes=causes,
+        workers=workers,
+        store=target,
+        progress=progress,
+    )
     sampler = Sampler.of(scenario, load())
     tell("What matters: a surrogate of the samples, and each input at its ends")
     indices = sensitivities(found, sampler, (FIGURES[0], FIGURES[2])) if len(found.planned) >= 32 else ()
