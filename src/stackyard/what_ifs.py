@@ -77,7 +77,9 @@ def why_not(path: Path | str, what: str, site: str | None = None, progress: Prog
 
 def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) -> SolveError:
     """The error, and where no plan is possible the smallest set of limits that contradict each other, with lines."""
-    from stackyard.plan.overlay import place
+    from stackyard.errors import Fault
+    from stackyard.files import dotted
+    from stackyard.plan.overlay import in_its_file, place
     from stackyard.plan.whynot import conflict
 
     if "infeasible" not in str(error):
@@ -85,8 +87,10 @@ def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) 
     located, told = scenario.located, []
     for limit in conflict(problem):
         key, _, words = limit.partition(": ")
-        line = located.line(place(located.data, key)) if words and "." in key else 0
-        told.append(f"  {located.file}:{line}: {key}: {words}" if line else f"  {limit}")
+        path = place(located.data, key) if words and "." in key else ()
+        line = located.line(path) if path else 0
+        file = in_its_file(Fault(located.file, line, dotted(path), words), located).file
+        told.append(f"  {file}:{line}: {key}: {words}" if line else f"  {limit}")
     if not told:
         return SolveError(f"{error}\nNo hard limit contradicts another: it is the whole numbers that cannot be.")
     head = "These cannot all be kept; without any one of them there is a plan:"
