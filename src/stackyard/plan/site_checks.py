@@ -61,9 +61,10 @@ def _check_tariff(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
     months, rate = inputs.horizon.months, inputs.money.krw_per_usd
     krw = rate.si if rate is not None else np.nan
     share, over = premiums(site.tariff, months, krw)
-    price = np.where(share[:, None] > 0, site.electricity.by_month(months, krw) + over, np.inf)
-    if np.nanmin(price) < -1e-9 * np.nanmax(np.abs(price[np.isfinite(price)]), initial=0.0):
-        which, t = map(int, np.unravel_index(np.nanargmin(price), price.shape))
+    price = site.electricity.by_month(months, krw) + over
+    price = np.where((share[:, None] > 0) & np.isfinite(price), price, np.inf)  # won without a rate are told elsewhere
+    if price.min() < -1e-9 * np.abs(over).max():
+        which, t = map(int, np.unravel_index(price.argmin(), price.shape))
         name = ["the rest of the day", *(f"'{each}'" for each in site.tariff)][which]
         cost = f"{price[which, t] * KWH * 1000:.3g} USD/MWh in {show_month(months[t])}"
         told = f"makes electricity of {name} cost {cost}, and the plan would be paid for using it"
