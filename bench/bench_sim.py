@@ -26,6 +26,7 @@ from stackyard.sim.steps import Asked
 from stackyard.sim.trace import Requests
 from stackyard.sim.traffic import Lengths
 
+REPLICAS = (1, 10, 100, 1000)
 PROMPT, OUTPUT = (
     Lengths(1155, 0.9, 14_000),
     Lengths(211, 0.9, 1_000),
@@ -49,6 +50,18 @@ def timed(of: Deployment, requests: Requests, times: int = 3) -> tuple[float, fl
     e = outcome.world["engines"]
     cpu, wall = (statistics.median(column) for column in zip(*took, strict=True))
     return cpu, wall, float(e["sequence_seconds"].sum() / e["busy"].sum())
+
+
+def in_kernel(router: str, replicas: int, each: int = 300) -> float:
+    """Microseconds of CPU a request, without putting the arrays of a run together."""
+    requests = traffic.synthetic(16.0 * replicas, each * replicas, PROMPT, OUTPUT).in_blocks(16)
+    of, took = replace(deployment(replicas), router=router), []
+    for _ in range(3):
+        world, lines = serve.world(of, requests, 0, requests.duration), requests.lines()
+        start = time.thread_time()
+        serve.feed(world, lines, True)
+        took.append(time.thread_time() - start)
+    return min(took) / (each * replicas) * 1e6
 
 
 def cold(cache: str, fresh: bool) -> tuple[float, float]:
@@ -85,11 +98,10 @@ def main() -> None:
         cpu, wall, inside = timed(of, traffic.synthetic(16.0, many, PROMPT, OUTPUT), 3 if many < 10**6 else 1)
         told = "  (target: <= 10)" if many == 10**6 else ""
         print(f"  {many:9,} requests {cpu:7.2f} s ({wall:.2f})  {many / cpu:9,.0f}/s  {inside:.0f} in a step{told}")
-    print("replicas, 1,000 requests each")
-    for replicas in (1, 10, 100, 1000):
-        requests = traffic.synthetic(16.0 * replicas, 1000 * replicas, PROMPT, OUTPUT)
-        cpu, wall, _ = timed(deployment(replicas), requests, 3 if replicas < 1000 else 1)
-        print(f"  {replicas:5,} replicas {cpu:7.2f} s ({wall:.2f})  {cpu / replicas * 1e3:6.2f} ms each")
+    print("replicas, 300 requests each: us of CPU a request in the kernel, the best of three")
+    for router in ("round-robin", "least-outstanding", "power-of-two", "prefix-affinity", "kv-aware"):
+        told = "".join(f"{in_kernel(router, replicas):8.2f}" for replicas in REPLICAS)
+        print(f"  {router:18} {told}  ({', '.join(map(str, REPLICAS))})")
     with tempfile.TemporaryDirectory() as cache:
         cpu, wall = cold(cache, True)
         print(f"cold start with compilation: {cpu:.1f} s ({wall:.1f})  (target: <= 6)")

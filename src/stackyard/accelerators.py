@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from stackyard.api_serving import prices
 from stackyard.catalog import load
@@ -18,28 +18,17 @@ from stackyard.files import atomically
 from stackyard.serving import OBJECTIVE, objective
 
 if TYPE_CHECKING:
+    from stackyard.perf.asked import Memory
     from stackyard.perf.frontier import Frontier, Workload
     from stackyard.perf.whatif import Variant
     from stackyard.perf.worth import MemoryWorth
 
 
-def what_if(
-    chip: str,
-    *,
-    model: str | None = None,
-    hbm: str | None = None,
-    height: int | None = None,
-    stacks: int | None = None,
-    capacity: str | None = None,
-    bandwidth: str | None = None,
-    energy: str | None = None,
-) -> Variant:
+def what_if(chip: str, *, model: str | None = None, **memory: Unpack[Memory]) -> Variant:
     """An accelerator (or the one of a system) with the memory that is asked about; its own where nothing is.
 
-    `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
-    accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
-    ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked. Raises InputErrors for what does not
-    exist, with the nearest; also for a `model` that is to run on it.
+    The words are those of `perf.asked.Memory`: hbm, height, stacks, capacity, bandwidth and energy. Raises InputErrors
+    for what does not exist, with the nearest; also for a `model` that is to run on it.
 
     >>> what_if("h200", hbm="hbm4-12h", stacks=8).chip.name
     'H200 SXM 141GB with 8 x HBM4 12-high'
@@ -50,7 +39,7 @@ def what_if(
 
     if model is not None:
         both(load(), model, chip)
-    return variant(load(), chip, hbm, height, stacks, capacity, bandwidth, energy)
+    return variant(load(), chip, **memory)
 
 
 def search(

@@ -8,9 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackyard.catalog import load
-from stackyard.files import atomically
-
 if TYPE_CHECKING:
     from stackyard.catalog.entries import Accelerator
     from stackyard.perf.cost import Prices
@@ -23,8 +20,16 @@ if TYPE_CHECKING:
 LIFE, ELECTRICITY = "operation.lifetime.economic-life-central", "costs.electricity.us-wholesale.2026"
 
 
+def prepare() -> None:
+    """Begins to compile the simulator's kernel on another core, where that is still to be done, and returns at once."""
+    from stackyard.sim.kernel.compile import begin
+
+    begin()
+
+
 def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors."""
+    from stackyard.catalog import load
     from stackyard.perf.asked import system as system_named
     from stackyard.perf.asked import variant
     from stackyard.sim.ask import Service
@@ -40,11 +45,11 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     )
 
 
-def load_of(*asked: Any) -> Load:
+def load_of(*asked: Any, **named: Any) -> Load:
     """The requests of a trace or synthetic ones; see sim.load.load."""
     from stackyard.sim.load import load as made
 
-    return made(*asked)
+    return made(*asked, **named)
 
 
 def promise(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:
@@ -58,6 +63,7 @@ def promise(ttft: str | None = None, tpot: str | None = None, percentile: float 
 
 def prices(part: Accelerator) -> Prices:
     """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    from stackyard.catalog import load
     from stackyard.perf.cost import Prices
 
     life, electricity = (load().fact(path) for path in (LIFE, ELECTRICITY))
@@ -86,6 +92,8 @@ def validate_serving(path: Path | str | None = None, *, predict: Path | None = N
 
     found = compared(None if path is None else Path(path))
     if predict is not None:
+        from stackyard.files import atomically
+
         with atomically(predict) as beside:
             write_predictions(found, beside)
     return found
@@ -109,6 +117,7 @@ def write_simulation(
     of: Service, asked: Load, promised: Objective, found: Simulation, path: Path | str, seed: int = 0
 ) -> Path:
     """Writes latency against load, with the knee marked, and occupancy over time, as a page that opens offline."""
+    from stackyard.files import atomically
     from stackyard.report.formats import FORMATS
     from stackyard.report.serving import document
     from stackyard.sim.ask import sweep

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
+from stackyard.options import Json, grouped, print_json
+
+if TYPE_CHECKING:
+    from stackyard.sim.ask import Service
+    from stackyard.sim.load import Load
 
 DOES_NOT_FIT = 1
 
@@ -45,31 +50,63 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Threads for replicatio
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines of the trace out, and count them.")]
 
 
+@dataclass(frozen=True)
+class Where:
+    """Options that say what serves; the names are those of `api.service`."""
+
+    model: Models
+    system: System
+    tensor: Tensor = None
+    pipeline: Pipeline = 1
+    expert: Expert = 1
+    replicas: Replicas = None
+    precision: PrecisionName = "bf16"
+    engine: Engine = "vllm"
+    router: Router = "least-outstanding"
+
+    def service(self, **more: Any) -> Service:
+        """The service, with settings that only some commands have."""
+        from stackyard.api_serving import prepare
+
+        prepare()  # before the rest is imported, which takes a while
+        from stackyard import api
+
+        named = vars(self) | more
+        return api.service(named.pop("model"), named.pop("system"), **named)
+
+
+@dataclass(frozen=True)
+class What:
+    """Options that say which requests come; the names are those of `api.load_of`."""
+
+    trace: Trace = None
+    prompt: Prompt = 1000
+    output: Output = 200
+    spread: Spread = 1.0
+    arrivals: Arrivals = "poisson"
+    cv: Burst = 1.0
+    shared: Shared = 0
+    clients: Clients = ""
+    turns: Turns = 1.0
+    swing: Swing = 0.0
+    skip_bad: SkipBad = False
+
+    def load(self, rate: str | None, requests: int) -> Load:
+        """The requests, so many at this rate."""
+        from stackyard import api
+
+        return api.load_of(rate=rate, requests=requests, **vars(self))
+
+
+@grouped
 def simulate(
-    model: Models,
-    system: System,
-    tensor: Tensor = None,
-    pipeline: Pipeline = 1,
-    expert: Expert = 1,
-    replicas: Replicas = None,
-    precision: PrecisionName = "bf16",
-    engine: Engine = "vllm",
-    trace: Trace = None,
+    where: Where,
+    what: What,
     rate: Rate = None,
     requests: Requests = 0,
-    prompt: Prompt = 1000,
-    output: Output = 200,
-    spread: Spread = 1.0,
-    arrivals: Arrivals = "poisson",
-    cv: Burst = 1.0,
-    shared: Shared = 0,
-    clients: Clients = "",
-    turns: Turns = 1.0,
-    swing: Swing = 0.0,
     ttft: Ttft = None,
     tpot: Tpot = None,
     percentile: Percentile = 99.0,
-    router: Router = "least-outstanding",
     tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Token budget of a step.")] = None,
     sequences: Annotated[int | None, typer.Option("--max-seqs", min=1, help="Requests in a step.")] = None,
     policy: Annotated[str | None, typer.Option(help="mixed, prefill-first or decode-first.")] = None,
@@ -90,7 +127,6 @@ def simulate(
     replications: Annotated[int | None, typer.Option(min=1, help="Independent runs; 1 with a trace, else 5.")] = None,
     seed: Seed = 0,
     workers: Workers = None,
-    skip_bad: SkipBad = False,
     report: Annotated[Path | None, typer.Option(help="Also write pictures: latency against load, occupancy.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -98,16 +134,7 @@ def simulate(
     from stackyard import api, show
 
     settings = {"tokens": tokens, "sequences": sequences, "policy": policy, "swap": swap or None}
-    of = api.service(
-        model,
-        system,
-        tensor=tensor,
-        pipeline=pipeline,
-        expert=expert,
-        precision=precision,
-        engine=engine,
-        replicas=replicas,
-        router=router,
+    of = where.service(
         policy={name: value for name, value in settings.items() if value is not None},
         prefill_replicas=prefill_replicas,
         link=link,
@@ -123,21 +150,7 @@ def simulate(
         concurrency=concurrency,
         steps=steps,
     )
-    load = api.load_of(
-        trace,
-        rate,
-        requests or (0 if trace else 1000),
-        prompt,
-        output,
-        spread,
-        arrivals,
-        cv,
-        shared,
-        skip_bad,
-        clients,
-        turns,
-        swing,
-    )
+    load = what.load(rate, requests or (0 if what.trace else 1000))
     objective = api.promise(ttft, tpot, percentile)
     many = replications or (1 if load.fixed else 5)
     found = api.simulate(of, load, objective, seed=seed, replications=many, workers=workers)
@@ -148,65 +161,24 @@ def simulate(
         show.simulation(found, of, objective, load.skipped, many, written)
 
 
+@grouped
 def capacity(
-    model: Models,
-    system: System,
-    tensor: Tensor = None,
-    pipeline: Pipeline = 1,
-    expert: Expert = 1,
-    replicas: Replicas = None,
-    precision: PrecisionName = "bf16",
-    engine: Engine = "vllm",
-    trace: Trace = None,
+    where: Where,
+    what: What,
     requests: Requests = 2000,
-    prompt: Prompt = 1000,
-    output: Output = 200,
-    spread: Spread = 1.0,
-    arrivals: Arrivals = "poisson",
-    cv: Burst = 1.0,
-    shared: Shared = 0,
-    clients: Clients = "",
-    turns: Turns = 1.0,
-    swing: Swing = 0.0,
     ttft: Ttft = "2 s",
     tpot: Tpot = "50 ms",
     percentile: Percentile = 99.0,
-    router: Router = "least-outstanding",
     replications: Annotated[int, typer.Option(min=1, help="Independent bisections.")] = 3,
     seed: Seed = 0,
     workers: Workers = None,
-    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Find the largest request rate at which a service keeps its objective, and the share of its full rate that is."""
     from stackyard import api, show
 
-    of = api.service(
-        model,
-        system,
-        tensor=tensor,
-        pipeline=pipeline,
-        expert=expert,
-        precision=precision,
-        engine=engine,
-        replicas=replicas,
-        router=router,
-    )
-    load = api.load_of(
-        trace,
-        "1x" if trace else "1",
-        requests,
-        prompt,
-        output,
-        spread,
-        arrivals,
-        cv,
-        shared,
-        skip_bad,
-        clients,
-        turns,
-        swing,
-    )
+    of = where.service()
+    load = what.load("1x" if what.trace else "1", requests)
     objective = api.promise(ttft, tpot, percentile)
     found = api.capacity(of, load, objective, seed=seed, replications=replications, workers=workers)
     if as_json:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -114,6 +117,46 @@ DecodePool = Annotated[
 ]
 Height = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Dies of each stack; its own if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters of a data class are that class's fields, each an option: options that commands share.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Size:
+    ...     height: int = 1
+    >>> @grouped
+    ... def show(size: Size, loud: bool = False) -> None:
+    ...     print(size.height, loud)
+    >>> show(height=3)
+    3 False
+    >>> list(inspect.signature(show).parameters)
+    ['height', 'loud']
+    """
+    kinds = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
+    told: list[inspect.Parameter] = []
+    for name, own in inspect.signature(command).parameters.items():
+        if name not in groups:
+            told.append(own.replace(annotation=kinds[name], kind=own.KEYWORD_ONLY))
+            continue
+        hints = get_type_hints(groups[name], include_extras=True)
+        for each in fields(groups[name]):
+            default = own.empty if each.default is MISSING else each.default
+            told.append(inspect.Parameter(each.name, own.KEYWORD_ONLY, default=default, annotation=hints[each.name]))
+
+    def flat(**given: Any) -> None:
+        parts = {
+            name: kind(**{each.name: given.pop(each.name) for each in fields(kind) if each.name in given})  # type: ignore[operator]
+            for name, kind in groups.items()
+        }
+        command(**parts, **given)
+
+    flat.__name__, flat.__doc__, flat.__module__ = command.__name__, command.__doc__, command.__module__
+    flat.__annotations__ = {each.name: each.annotation for each in told}
+    flat.__signature__ = inspect.Signature(told)  # type: ignore[attr-defined]
+    return flat
 
 
 def print_json(value: Any) -> None:

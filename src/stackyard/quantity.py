@@ -7,9 +7,11 @@ the one place that reads and writes it, and the only home of 1e9 and 2**30.
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -94,9 +96,23 @@ def _registry() -> Any:
     return registry
 
 
+@lru_cache(maxsize=1)
+def _usual() -> dict[str, tuple[float, float, str]]:
+    """What pint says of the units that the catalogue uses, so that reading it does not load pint."""
+    with (Path(__file__).parent / "units.csv").open(newline="", encoding="utf-8") as stream:
+        return {
+            row["unit"]: (float(row["factor"]), float(row["offset"]), row["base"]) for row in csv.DictReader(stream)
+        }
+
+
 @lru_cache(maxsize=4096)
 def _unit(text: str) -> tuple[float, float, str]:
     """(factor, offset, dimension) of a unit: SI value = factor x number + offset."""
+    return _usual().get(text) or _read(text)
+
+
+def _read(text: str) -> tuple[float, float, str]:
+    """The same as pint reads it."""
     spelled = re.sub(r"%|[A-Za-z_]+", lambda match: _SPELLINGS.get(match.group(), match.group()), text)
     registry = _registry()
     try:
@@ -105,10 +121,21 @@ def _unit(text: str) -> tuple[float, float, str]:
         one = registry.Quantity(1.0, unit).to_base_units()
     except Exception as error:  # pint raises a dozen kinds, among them AttributeError and tokenize errors
         raise UnitError(f"'{text}' is not a unit I know") from error
-    bits = float(dict(one.unit_items())["bit"]) if "bit" in str(one.units) else 0.0
-    scale = 8.0**-bits  # pint's base unit of information is the bit; ours is the byte
-    base = str(one.units).replace("bit", "byte").replace("dimensionless", "")
-    return (one.magnitude - zero.magnitude) * scale, zero.magnitude * scale, base
+    powers = {name: float(power) for name, power in one.unit_items()}
+    scale = 8.0 ** -powers.get("bit", 0.0)  # pint's base unit of information is the bit; ours is the byte
+    return (one.magnitude - zero.magnitude) * scale, zero.magnitude * scale, _base(powers)
+
+
+def _base(powers: dict[str, float]) -> str:
+    """Base units as a text, always in the same order: 'byte / second'."""
+
+    def told(name: str) -> str:
+        power = abs(powers[name])
+        return ("byte" if name == "bit" else name) + (f" ** {power:g}" if power != 1 else "")
+
+    up = [told(name) for name in sorted(powers) if powers[name] > 0]
+    down = [told(name) for name in sorted(powers) if powers[name] < 0]
+    return " / ".join([" * ".join(up) or "1", *down]) if powers else ""
 
 
 def dimension(unit: str) -> str:

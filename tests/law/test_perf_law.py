@@ -236,11 +236,12 @@ def test_causal_pairs_are_what_a_loop_counts(tokens, window):
     assert causal_pairs(float(tokens), float(window)) == sum(min(i, window) for i in range(1, tokens + 1))
 
 
-@given(routed=st.integers(1, 512), tokens=st.integers(1, 5000), share=st.floats(0.001, 1))
-def test_touched_experts_lie_between_those_of_one_token_and_all(routed, tokens, share):
-    active = max(1, round(share * routed))
-    found = touched(routed, active, tokens)
-    assert active * (1 - 1e-12) <= found <= min(routed, tokens * active) * (1 + 1e-12)
+@given(routed=st.integers(2, 512), tokens=st.integers(1, 5000), share=st.floats(0.001, 0.99), spread=st.floats(1e-3, 4))
+def test_touched_experts_lie_between_those_of_one_token_and_all(routed, tokens, share, spread):
+    active = min(max(1, round(share * routed)), routed - 1)
+    even, uneven = touched(routed, active, tokens), touched(routed, active, tokens, spread)
+    assert active * (1 - 1e-12) <= uneven <= even * (1 + 1e-9) <= min(routed, tokens * active) * (1 + 2e-9)
+    assert touched(routed, active, tokens, 1e-9) == pytest.approx(even, rel=1e-4)
 
 
 @given(size=sizes, peers=st.integers(1, 512))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,9 @@ from typer.testing import CliRunner
 from stackyard import api
 from stackyard.cli import app
 from stackyard.errors import InputErrors
-from stackyard.sim import ask, steps, trace, traffic
+from stackyard.perf.layout import Layout
+from stackyard.perf.precision import PRESETS
+from stackyard.sim import ask, serve, steps, trace, traffic
 from stackyard.sim.presets import engines, preset
 
 HEAD = "arrival_s,prompt,output\n"
@@ -96,6 +102,11 @@ def test_presets_cite_every_setting() -> None:
     assert (preset("vllm", a100).tokens, preset("vllm", a100).sequences) == (2048, 256)
     assert (preset("sglang", a100).tokens, preset("sglang", api.catalog().accelerator("b200")).tokens) == (8192, 16384)
     assert preset("trtllm", chip).reserve == 1.0
+    layout, precision = Layout(tensor=4.0), PRESETS["bf16"]
+    asked = steps.Asked(api.catalog().model("llama-3.1-70b"), chip, layout, precision, "vllm-2026")
+    whole = replace(preset("trtllm", chip), memory_share=1.0)
+    part = serve.cache_blocks(asked, replace(whole, memory_share=0.5)) / serve.cache_blocks(asked, whole)
+    assert part == pytest.approx(0.5, rel=1e-3)  # the share is of what the weights leave
     assert preset("sglang", chip).policy == "prefill-first"
 
 
@@ -111,6 +122,21 @@ def test_compiled_code_finds_a_folder_it_can_write_to(tmp_path: Path, monkeypatc
     kernel.folder.cache_clear()
     assert kernel.folder().name.startswith("stackyard-")
     kernel.folder.cache_clear()
+
+
+def test_another_process_compiles_and_this_one_needs_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from stackyard import api\n"
+        "api.prepare()\n"
+        "of = api.service(['llama-3.1-8b'], 'h100')\n"
+        "load = api.load_of(None, '5', 20, 100.0, 10.0, 1.0, 'poisson', 1.0, 0, False)\n"
+        "print(api.simulate(of, load, api.promise(), replications=1).served, 'numba' in sys.modules)\n"
+    )
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == "20 False\n"
+    assert [path.suffix for path in tmp_path.iterdir()] == [".o"]
 
 
 def test_rates() -> None:
@@ -149,6 +175,10 @@ def test_traffic_has_its_moments() -> None:
     day = traffic.daily(traffic.synthetic(1.0, 86_400, traffic.Lengths(1), traffic.Lengths(1)), 0.5)
     counts = np.histogram(day.arrival, bins=4, range=(0, 86_400))[0]
     assert counts[0] > 1.5 * counts[2]
+    talk = traffic.conversations(3.0, 3000, 4.0, traffic.Lengths(100), traffic.Lengths(50))
+    early, late = np.histogram(talk.arrival, bins=2, range=(0, 1000))[0]
+    assert len(talk) == pytest.approx(3000, rel=0.1)
+    assert early == pytest.approx(late, rel=0.2)
 
 
 RUN = CliRunner()

@@ -130,7 +130,8 @@ class Model(Entry):
     `output_gate` (of softmax attention), `full_attention_layers` and `linear_attention` (of the others),
     `global_kv_heads`, `global_head_dim`, `k_equals_v_on_global_layers`, `output_rank`, `output_groups`,
     `layers_by_compression`, `top_k_entries`, `indexer_heads`, `indexer_head_dim`, `mtp_layers` (draft layers, not
-    among `layers`), and `native_weights`.
+    among `layers`), `balanced_over` (a global batch: experts are used evenly over a whole batch of training, not within
+    each text, so that texts of a kind share experts), and `native_weights`.
     """
 
     family: str

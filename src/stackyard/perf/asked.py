@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from functools import partial
+from typing import TypedDict, Unpack
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, Model, System
@@ -30,16 +31,23 @@ def both(known: Catalog, model: str, chip: str) -> None:
     faults.raise_any()
 
 
-def variant(
-    known: Catalog,
-    chip: str,
-    hbm: str | None = None,
-    height: int | None = None,
-    stacks: int | None = None,
-    capacity: str | None = None,
-    bandwidth: str | None = None,
-    energy: str | None = None,
-) -> Variant:
+class Memory(TypedDict, total=False):
+    """Another memory of an accelerator, in words; what is left out, or None, is as it is.
+
+    `hbm` is a generation of the catalogue, with its height if wanted ('hbm4', 'hbm4-12h'); height and stacks are the
+    accelerator's own where they are left out. Capacity, bandwidth and energy per bit are scaled ('x1.5') or set
+    ('192 GB', '6 TB/s', '3 pJ/bit'), of the other stacks where both are asked.
+    """
+
+    hbm: str | None
+    height: int | None
+    stacks: int | None
+    capacity: str | None
+    bandwidth: str | None
+    energy: str | None
+
+
+def variant(known: Catalog, chip: str, **memory: Unpack[Memory]) -> Variant:
     """The accelerator of this name, or of the system of this name, with the stacks and factors that are asked for.
 
     Raises InputErrors for what does not exist, with the nearest.
@@ -50,6 +58,7 @@ def variant(
     288
     """
     part = accelerator(known, chip)
+    hbm, height, stacks = memory.get("hbm"), memory.get("height"), memory.get("stacks")
     found = Variant(part, known.hbm.get(part.hbm))
     if hbm is not None or height is not None or stacks is not None:
         word, dies = product(hbm or part.hbm)
@@ -65,9 +74,9 @@ def variant(
         except ValueError as error:
             raise refused("--hbm", str(error), f"see: stackyard facts {generation.id}") from None
     factors = (
-        factor("--capacity", capacity, found.chip.memory, "B", "192 GB"),
-        factor("--bandwidth", bandwidth, found.chip.bandwidth, "B/s", "6 TB/s"),
-        factor("--hbm-energy", energy, memory_energy(found.hbm), "J/B", "3 pJ/bit"),
+        factor("--capacity", memory.get("capacity"), found.chip.memory, "B", "192 GB"),
+        factor("--bandwidth", memory.get("bandwidth"), found.chip.bandwidth, "B/s", "6 TB/s"),
+        factor("--hbm-energy", memory.get("energy"), memory_energy(found.hbm), "J/B", "3 pJ/bit"),
     )
     return scaled(found, *factors)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stackyard.catalog.entries import Experts, Model
-from stackyard.perf import architecture, op
+from stackyard.perf import architecture, constants, op
 from stackyard.perf.architecture import Matrix
 from stackyard.perf.layout import Layout, stage_share
 from stackyard.perf.numeric import least, where
@@ -238,11 +238,27 @@ def _experts(
         op.router("router", tokens, float(model.hidden), routed, layers),
         op.permute("permute", tokens, hidden, active, t, layers),
         op.experts(
-            "experts", *sizes, precision.weight_bytes, precision.compute, layers, precision.weights, layout.expert
+            "experts",
+            *sizes,
+            precision.weight_bytes,
+            precision.compute,
+            layers,
+            precision.weights,
+            layout.expert,
+            _popular(model),
         ),
         op.all_to_all("dispatch", size * _activation(precision), peers, layers),
         op.all_to_all("combine", size * ACTIVATION, peers, layers),
     ]
+
+
+def _popular(model: Model) -> Numeric:
+    """Squared coefficient of variation of how often experts are chosen in one service's texts; 0 where evenly.
+
+    A router that was balanced over a whole batch of training, not within each text, sends texts of a kind to experts of
+    their kind (arXiv:2501.11873).
+    """
+    return constants.plain()["experts.popularity"] if model.extra.get("balanced_over") == "global batch" else 0.0
 
 
 def _activation(precision: Precision) -> Byte:

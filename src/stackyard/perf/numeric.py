@@ -52,6 +52,18 @@ def root(a: Numeric) -> Numeric:
     return math.sqrt(a) if type(a) is float else np.sqrt(a)
 
 
+def log(a: Numeric) -> Numeric:
+    """Natural logarithm; -inf for 0.
+
+    >>> log(1.0), log(0.0)
+    (0.0, -inf)
+    """
+    if type(a) is float:
+        return math.log(a) if a > 0 else -math.inf
+    with np.errstate(divide="ignore"):
+        return np.log(a)
+
+
 def where(condition: Any, yes: Numeric, no: Numeric) -> Numeric:
     """One of two, element by element.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stackyard.perf.numeric import least, most, where
+from stackyard.perf.numeric import least, log, most, where
 from stackyard.quantity import Byte, Count, Flop, Numeric, Token
 
 TILE: Count = 128.0  # rows of an output tile of the matmul kernels of every vendor's library
@@ -193,15 +193,23 @@ def router(name: str, tokens: Token, hidden: Count, routed: Count, count: Count 
     return matmul(name, tokens, hidden, routed, ACTIVATION, "bf16", count)
 
 
-def touched(routed: Count, active: Count, tokens: Token) -> Count:
-    """Expected number of distinct experts that `tokens` tokens reach, each choosing `active` of `routed` evenly.
+def touched(routed: Count, active: Count, tokens: Token, spread: Numeric = 0.0) -> Count:
+    """Expected number of distinct experts that `tokens` tokens reach, each choosing `active` of `routed`.
 
-    E (1 - (1 - k/E)^tokens). Routing that is not even touches fewer and loads them unevenly; that is not modelled.
+    E (1 - (1 - k/E)^n) where they choose evenly. Where some experts are chosen more often, later tokens find
+    more of theirs read already: with rates of choice of a gamma distribution of squared coefficient of variation
+    v = `spread`, E (1 - (1 - k/E) (1 - v log (1 - k/E)^(n - 1))^(-1/v)), whose limit for v = 0 is the first.
 
     >>> touched(8, 2, 1), float(touched(8, 2, 1e9))
     (2.0, 8.0)
+    >>> round(touched(128, 8, 16), 1), round(touched(128, 8, 16, 1.0), 1)
+    (82.4, 67.0)
     """
-    return routed * (1 - (1 - active / routed) ** tokens)
+    missed = (1 - active / routed) ** tokens
+    if spread:
+        first = 1 - active / routed
+        missed = first * (1 - spread * log(missed / first)) ** (-1 / spread)
+    return routed * (1 - missed)
 
 
 def quantise(name: str, tokens: Token, width: Count, count: Count = 1.0) -> Op:
@@ -228,19 +236,20 @@ def experts(
     count: Count = 1.0,
     stored: str = "bf16",
     dealt: Count = 1.0,
+    popular: Numeric = 0.0,
 ) -> Op:
     """Gate, up and down matmuls of routed experts, grouped into one launch each way.
 
     `tokens` come from this accelerator's tensor group, `pool` from all groups that share the experts; the experts'
     weights are spread over `spread` accelerators, whole experts over `dealt` of them, whose load is then `uneven`.
     In the mean this accelerator does tokens active / tensor rows of
-    6 hidden width FLOP, and reads the weights of touched(routed, active, pool) / spread experts.
+    6 hidden width FLOP, and reads the weights of touched(routed, active, pool, popular) / spread experts.
 
     >>> experts("experts", 1, 1, 10, 20, 8, 2, 1, 1, 2).flop
     2400.0
     """
     rows, each = tokens * active / tensor, 6 * hidden * width
-    groups = touched(routed, active, pool) / spread
+    groups = touched(routed, active, pool, popular) / spread
     moved = groups * 3 * hidden * width * weight + rows * (2 * hidden + 3 * width) * ACTIVATION
     return Op(
         name,

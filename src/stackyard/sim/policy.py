@@ -19,7 +19,8 @@ class Policy:
     prefill-first: waiting prompts are taken in by steps of their own before decoding goes on. decode-first: a batch is
     decoded to its end's first completion before the next is let in, as servers without continuous batching do.
     `watermark` is the share of blocks kept free at admission, `reserve` the share of the output for which room is kept
-    (1: nobody is ever evicted), `memory_share` of the accelerator's memory that the engine may take.
+    (1: nobody is ever evicted), `memory_share` of the accelerator's memory that the engine may take; with `of_free` the
+    share that the cache may take of what weights and activations leave.
     """
 
     name: str = "plain"
@@ -35,6 +36,7 @@ class Policy:
     prefix_cache: bool = True
     ahead: bool = False  # a step is scheduled while the last runs: what comes meanwhile misses it
     memory_share: float = 0.9
+    of_free: bool = False
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:

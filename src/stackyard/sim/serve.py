@@ -27,12 +27,14 @@ VISIBLE = 1.062  # bytes that software sees of a printed gigabyte of HBM: GiB le
 def cache_blocks(asked: Asked, policy: Policy) -> float:
     """Blocks of the cache that an engine has: its share of the memory less weights, activations and its own needs.
 
-    blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. vLLM 0.15 on H100
+    blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. Where the share is
+    of what is left, as TensorRT-LLM's, blocks = share (memory - weights - activations - own) / bytes. vLLM 0.15 on H100
     prints 7,463 blocks for Llama-2-7B, 30,251 for Llama-3.1-70B on four and 65,352 for Qwen2.5-7B.
     """
-    room = asked.chip.memory * VISIBLE * policy.memory_share - ENGINE_BYTES
-    room -= float(weight_bytes(asked.model, asked.layout, asked.precision))
-    room -= float(activation_bytes(asked.model, asked.layout, min(policy.tokens, 8192)))
+    memory, share = asked.chip.memory * VISIBLE, policy.memory_share
+    taken = ENGINE_BYTES + float(weight_bytes(asked.model, asked.layout, asked.precision))
+    taken += float(activation_bytes(asked.model, asked.layout, min(policy.tokens, 8192)))
+    room = share * (memory - taken) if policy.of_free else share * memory - taken
     block = float(sequence_bytes(asked.model, asked.layout, asked.precision, float(policy.block)))
     return max(math.floor(room / block), 0)
 
@@ -105,7 +107,7 @@ def _rules(of: Deployment, one: Any, requests: Requests, width: float, host: tup
     one["chunked"], one["long_chunk"], one["swap"], one["ahead"] = p.chunked, p.long_chunk, p.swap, p.ahead
     one["watermark"], one["reserve"] = p.watermark, p.reserve
     one["node_blocks"] = max(requests.hash_tokens // int(p.block), 1)
-    one["classes"], one["levels"] = state.CLASSES, state.TIERS
+    one["classes"], one["levels"], one["seats"] = state.CLASSES, state.TIERS, state.seats(p.sequences)
     if of.autoscale is None and of.failures is None:  # then every member is usable
         one["ranked"] = 2 << max(of.groups - 1, 0).bit_length()
     one["prefix"], one["node_ids"] = p.prefix_cache and requests.nodes > 0, max(requests.nodes, 1)
@@ -199,7 +201,7 @@ def world(of: Deployment, requests: Requests, seed: int, seconds: float, slots: 
     found, rng = tables(of, max(longest, 16)), np.random.default_rng(seed)
     parts = _engines(of, len(found))
     engines = parts["engines"]
-    slot = np.zeros(slots, state.SLOT)
+    slot = empty_slots(slots)
     slot["next"] = np.append(np.arange(1, slots), -1)
     queue = np.zeros(len(engines) * state.CLASSES, state.QUEUE)
     queue["first"] = queue["last"] = -1
@@ -211,7 +213,7 @@ def world(of: Deployment, requests: Requests, seed: int, seconds: float, slots: 
             "queues": queue,
             "sessions": _sessions(requests),
             "nodes": np.zeros((len(engines) + 1) * max(requests.nodes, 1), state.NODE),
-            "runs": np.zeros(len(engines) * int(of.policy.sequences), np.int64),
+            "runs": np.zeros(len(engines) * state.seats(of.policy.sequences), np.int64),
             "hashes": requests.hashes,
             "draws": rng.random(1 << 16),
             "heap": np.zeros(slots, state.HEAP),
@@ -227,10 +229,17 @@ def world(of: Deployment, requests: Requests, seed: int, seconds: float, slots: 
     return made
 
 
+def empty_slots(many: int) -> NDArray[Any]:
+    """Slots of which each begins with a line of memory, so that what every step reads of one is one line."""
+    raw = np.zeros(many * state.SLOT.itemsize + state.LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % state.LINE_BYTES
+    return raw[start : start + many * state.SLOT.itemsize].view(state.SLOT)
+
+
 def larger(w: World) -> None:
     """Doubles the slots."""
     n = len(w["slots"])
-    slot = np.zeros(2 * n, state.SLOT)
+    slot = empty_slots(2 * n)
     slot[:n] = w["slots"]
     slot["next"][n:] = np.append(np.arange(n + 1, 2 * n), w.record[0]["vacant"])
     w.record[0]["vacant"] = n

@@ -182,16 +182,18 @@ def conversations(
     think: float = 10.0,
     block: int = 16,
 ) -> Requests:
-    """`many` requests of conversations whose context grows turn by turn; about `turns` turns each (geometric).
+    """About `many` requests of conversations whose context grows turn by turn; about `turns` turns each (geometric).
 
+    Conversations are under way when it begins, so that turns come at the stated rate from the first second to the last.
     A turn's prompt is the system prompt, all earlier questions and answers, and a new question; it is sent `think`
     seconds (exponential) after the last one was, and waits until that is answered. Blocks up to the last answer's end
     are shared with the turn before, those of the system prompt with everybody.
     """
     rng = np.random.default_rng(seed)
-    users = max(int(many / turns), 1)
+    span, before_it = many / rate, 5 * think * turns
+    users = max(int((span + before_it) * rate / turns), 1)
     count = rng.geometric(1 / turns, users) if turns > 1 else np.ones(users, np.int64)
-    start = np.cumsum(rng.exponential(turns / rate, users))
+    start = np.cumsum(rng.exponential(turns / rate, users)) - before_it
     user = np.repeat(np.arange(users), count)
     turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
     asked, said = question.draw(rng, len(user)), output.draw(rng, len(user))
@@ -200,6 +202,9 @@ def conversations(
     before = system + _within(asked + said, count) - asked - said
     prompt = (before + asked).astype(np.int64)
     order = np.argsort(arrival, kind="stable")
+    first, past = np.searchsorted(arrival[order], (0.0, span))
+    first = min(first, len(order) - 1)  # one request at least
+    order, arrival = order[first : max(past, first + 1)], np.maximum(arrival, 0.0)
     ids, counts = _blocks(user, prompt + said, system, block, users)
     where = np.cumsum(counts) - counts
     hashes = np.concatenate([ids[where[i] : where[i] + counts[i]] for i in order]) if len(order) else ids

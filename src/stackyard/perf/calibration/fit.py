@@ -38,7 +38,7 @@ USUAL = 0.15
 # chosen by the errors of whole models, chips and engines left out.
 STRENGTH = 0.45
 OWN = 1.3
-CHAIN = 0.7
+RELEASE = 0.7  # the same of releases of one framework
 # Standard deviation of the logarithm of a mean around the prior, the value of efficiency.yaml.
 GENERATION = {
     "compute.bf16": 0.08,
@@ -294,27 +294,15 @@ def unknowns(pairs: Sequence[tuple[str, str]]) -> list[Constant]:
     frameworks = {key: engines[key].framework for _, key in sorted(pairs) if key != constants.SOFTWARE}
     owners += [(constants.SOFTWARE, "", ENGINE)]
     owners += [(key, constants.SOFTWARE, ENGINE) for key in sorted(set(frameworks.values()))]
-    owners += [(key, _before(key, frameworks), ENGINE) for key in engines if key in frameworks]
+    owners += [(key, frameworks[key], ENGINE) for key in engines if key in frameworks]
     found = []
     for owner, parent, names in owners:
         for name, sigma in names.items():
             fact = facts[name]
             limits = max(fact.si_low, fact.si / 100.0), fact.si_high
-            share = 1.0 if not parent else CHAIN if parent in engines and parent != constants.SOFTWARE else OWN
+            share = 1.0 if not parent else RELEASE if owner in engines else OWN
             found.append(Constant(owner, name, fact.si, sigma * share, *limits, parent))
     return found
-
-
-def _before(key: str, fitted: Mapping[str, str]) -> str:
-    """The release of the same framework for the same vendor's chips before this one, or the framework."""
-    engines = constants.engines()
-    alike = [each for each in fitted if (engines[each].framework, engines[each].vendor) == _line(engines[key])]
-    older = [each for each in engines if each in alike and engines[each].released < engines[key].released]
-    return older[-1] if older else fitted[key]
-
-
-def _line(engine: constants.Engine) -> tuple[str, str]:
-    return engine.framework, engine.vendor
 
 
 def table(problem: Problem, asked: Sequence[Constant], logs: Vector) -> dict[str, Vector]:

@@ -71,15 +71,16 @@ def demote(w: Record, e: int, node: int, tier: int) -> None:
 @compiled
 def take(w: Record, e: int, blocks: int) -> None:
     """Takes free blocks, evicting the longest unused nodes where too few are free; the caller has seen that it can."""
+    engine = engines(w, e)
     cost = w["node_blocks"]
-    while engines(w, e)["free"] < blocks:
+    while engine["free"] < blocks:
         node = tiers(w, e, HBM)["oldest"]
         unlink(w, e, HBM, node)
         nodes(w, e, node)["tier"] = NOWHERE
-        engines(w, e)["idle_nodes"] -= cost
-        engines(w, e)["free"] += cost
+        engine["idle_nodes"] -= cost
+        engine["free"] += cost
         demote(w, e, node, 2)
-    engines(w, e)["free"] -= blocks
+    engine["free"] -= blocks
 
 
 @compiled
@@ -117,11 +118,12 @@ def where(w: Record, e: int, node: int) -> int:
 @compiled
 def matched(w: Record, e: int, s: int) -> int:
     """Nodes from the start of the prompt that the engine has in any tier; one token is always left to compute."""
+    slot = slots(w, s)
     if w["prefix"] == 0:
         return 0
     each = w["node_blocks"] * w["block"]
-    most = min((slots(w, s)["target"] - 1) // each, slots(w, s)["hash_n"])
-    at, found = slots(w, s)["hash_at"], 0
+    most = min((slot["target"] - 1) // each, slot["hash_n"])
+    at, found = slot["hash_at"], 0
     while found < most and where(w, e, hashes(w, at + found)["node"]) != NOWHERE:
         found += 1
     return found
@@ -141,9 +143,10 @@ def revival(w: Record, e: int, s: int, many: int) -> int:
 @compiled
 def hold(w: Record, e: int, s: int, many: int) -> float:
     """References the first `many` nodes of a request, bringing those of lower tiers up; returns the seconds of that."""
+    slot = slots(w, s)
     cost, seconds = w["node_blocks"], 0.0
     size = engines(w, e)["token_bytes"] * cost * w["block"]
-    at, slowest = slots(w, s)["hash_at"], 0.0
+    at, slowest = slot["hash_at"], 0.0
     for i in range(many):  # first those in HBM, so that making room for the others does not evict them
         node = hashes(w, at + i)["node"]
         if nodes(w, e, node)["tier"] == HBM:
@@ -156,7 +159,7 @@ def hold(w: Record, e: int, s: int, many: int) -> float:
         tier = where(w, e, node)
         if tier != HBM:
             if tier == NOWHERE:  # pushed out of its tier by room made for an earlier one
-                slots(w, s)["hits"] = i
+                slot["hits"] = i
                 return seconds + slowest + forget(w, e, s, i + 1, many)
             seconds += size / speeds(w, tier)["rate"]
             slowest = max(slowest, speeds(w, tier)["latency"])
@@ -166,7 +169,7 @@ def hold(w: Record, e: int, s: int, many: int) -> float:
             nodes(w, e, node)["tier"] = HBM
             nodes(w, e, node)["users"] = 1
             take(w, e, cost)
-    slots(w, s)["hits"] = many
+    slot["hits"] = many
     return seconds + slowest
 
 
@@ -192,12 +195,13 @@ def drop(w: Record, e: int, node: int) -> None:
 @compiled
 def share(w: Record, e: int, s: int) -> None:
     """Turns the full blocks that a request has computed into tree nodes, as far as nobody else has them."""
+    slot = slots(w, s)
     if w["prefix"] == 0:
         return
     cost = w["node_blocks"]
-    most = min(slots(w, s)["done"] // (cost * w["block"]), slots(w, s)["hash_n"])
-    while slots(w, s)["hits"] < most and slots(w, s)["private"] >= cost:
-        node = hashes(w, slots(w, s)["hash_at"] + slots(w, s)["hits"])["node"]
+    most = min(slot["done"] // (cost * w["block"]), slot["hash_n"])
+    while slot["hits"] < most and slot["private"] >= cost:
+        node = hashes(w, slot["hash_at"] + slot["hits"])["node"]
         tier = nodes(w, e, node)["tier"]
         if tier == HBM:
             return  # computed twice at the same time: the second keeps its own
@@ -206,24 +210,26 @@ def share(w: Record, e: int, s: int) -> None:
             tiers(w, e, tier)["used"] -= cost
         nodes(w, e, node)["tier"] = HBM
         nodes(w, e, node)["users"] = 1
-        slots(w, s)["private"] -= cost
-        slots(w, s)["hits"] += 1
+        slot["private"] -= cost
+        slot["hits"] += 1
 
 
 @compiled
 def release(w: Record, e: int, s: int) -> None:
     """Gives back all blocks of a request; its nodes stay cached, the deepest the first to be evicted."""
-    engines(w, e)["free"] += slots(w, s)["private"]
-    slots(w, s)["private"] = 0
-    at = slots(w, s)["hash_at"]
-    for i in range(slots(w, s)["hits"] - 1, -1, -1):
+    slot = slots(w, s)
+    engines(w, e)["free"] += slot["private"]
+    slot["private"] = 0
+    at = slot["hash_at"]
+    for i in range(slot["hits"] - 1, -1, -1):
         drop(w, e, hashes(w, at + i)["node"])
-    slots(w, s)["hits"] = 0
+    slot["hits"] = 0
 
 
 @compiled
 def clear(w: Record, e: int) -> None:
     """Empties an engine's tree and tiers: it restarts."""
+    engine = engines(w, e)
     for tier in range(1, TIERS - 1):
         while tiers(w, e, tier)["oldest"] >= 0:
             node = tiers(w, e, tier)["oldest"]
@@ -232,5 +238,5 @@ def clear(w: Record, e: int) -> None:
             nodes(w, e, node)["users"] = 0
         if tier > HBM:
             tiers(w, e, tier)["used"] = 0
-    engines(w, e)["free"] += engines(w, e)["idle_nodes"]
-    engines(w, e)["idle_nodes"] = 0
+    engine["free"] += engine["idle_nodes"]
+    engine["idle_nodes"] = 0

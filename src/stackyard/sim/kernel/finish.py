@@ -16,6 +16,7 @@ from stackyard.sim.kernel.state import (
     Record,
     draws,
     engines,
+    fetch,
     gaps,
     hosts,
     moments,
@@ -26,6 +27,7 @@ from stackyard.sim.kernel.state import (
 )
 
 RATIO = math.log(GAP_RATIO)
+AHEAD = 16  # running requests whose memory is asked for before they are looked at
 
 
 @compiled
@@ -60,25 +62,27 @@ def bin_of(gap: float) -> int:
 @compiled
 def accepted(w: Record, s: int) -> int:
     """Tokens that a request gains in one step: drafts are kept up to the first that is refused, and one more."""
+    slot = slots(w, s)
     kept, size = 0, w["many_draws"]
     while kept < w["drafts"]:
-        place = slots(w, s)["id"] * 7919 + (slots(w, s)["made"] + kept) * 104729 + 17
+        place = slot["id"] * 7919 + (slot["made"] + kept) * 104729 + 17
         if draws(w, place % size)["value"] >= w["accept"]:
             break
         kept += 1
-    return min(kept + 1, slots(w, s)["output"] - slots(w, s)["made"])
+    return min(kept + 1, slot["output"] - slot["made"])
 
 
 @compiled
 def prompt_done(w: Record, e: int, s: int, now: float) -> bool:
     """Counts a request's chunk; the last one yields a token. True where the request leaves the running ones."""
+    engine = engines(w, e)
     slot = slots(w, s)
     slot["done"] += slot["chunk"]
     slot["chunk"] = 0
     blocks.share(w, e, s)
     if slot["done"] < slot["target"]:
         return False
-    engines(w, e)["prefilling"] -= 1
+    engine["prefilling"] -= 1
     if slot["made"] == 0:
         slot["first"] = now
     else:
@@ -87,11 +91,11 @@ def prompt_done(w: Record, e: int, s: int, now: float) -> bool:
     slot["last"] = now
     if slot["made"] >= slot["output"]:
         return depart(w, e, s)
-    if engines(w, e)["role"] == 1:
-        start = max(now, engines(w, e)["link_free"])
-        size = slot["done"] * engines(w, e)["token_bytes"]
-        engines(w, e)["link_free"] = start + size / w["link_rate"]
-        queue.later(w, engines(w, e)["link_free"] + w["link_latency"], s, SENT)
+    if engine["role"] == 1:
+        start = max(now, engine["link_free"])
+        size = slot["done"] * engine["token_bytes"]
+        engine["link_free"] = start + size / w["link_rate"]
+        queue.later(w, engine["link_free"] + w["link_latency"], s, SENT)
         return True
     return False
 
@@ -114,7 +118,10 @@ def complete(w: Record, h: int) -> None:
     account(w, h)
     last_gap, last_bin, many = -1.0, 0, 0
     rest = bin_of((now - host["start"] - host["step"]) / (steps - 1)) if steps > 1 else 0
+    for i in range(min(engines(w, e)["running"], AHEAD)):
+        fetch(slots(w, runs(w, e, i)["slot"]))
     for i in range(engines(w, e)["running"]):
+        fetch(slots(w, runs(w, e, min(i + AHEAD, w["sequences"] - 1))["slot"]))
         s = runs(w, e, i)["slot"]
         slot, leaves = slots(w, s), False
         if slot["chunk"] > 0:

@@ -10,7 +10,7 @@ from stackyard.sim.kernel.state import (
     SENT,
     TOO_LONG,
     TURN,
-    Array,
+    WORLD,
     Record,
     engines,
     heap,
@@ -202,16 +202,15 @@ def due(w: Record, i: int) -> float:
     return lines(w, i)["arrival"]
 
 
-@entry
-def advance(world: Array, i: int, final: bool) -> int:
+@entry(WORLD)
+def advance(w: Record, i: int, final: int) -> int:
     """Runs the batch's requests from i on through the engines; returns the first that has not entered.
 
     Stops when the batch is used up, unless it is the final one: then when all have left; or when slots run out.
     """
-    w = world[0]
     n = w["many_lines"]
     while True:
-        if i >= n and (not final or w["live"] == 0):
+        if i >= n and (final == 0 or w["live"] == 0):
             return i
         if i < n and w["vacant"] < 0:
             return i

@@ -24,20 +24,21 @@ from stackyard.sim.kernel.state import (
 @compiled
 def preempt(w: Record, e: int) -> None:
     """Sends the request that was admitted last back to the head of its queue, without its blocks."""
-    n = engines(w, e)["running"] - 1
+    engine = engines(w, e)
+    n = engine["running"] - 1
     s = runs(w, e, n)["slot"]
-    engines(w, e)["running"] = n
-    engines(w, e)["preemptions"] += 1
-    engines(w, e)["upset"] = 1
+    engine["running"] = n
+    engine["preemptions"] += 1
+    engine["upset"] = 1
     if slots(w, s)["done"] < slots(w, s)["target"]:
-        engines(w, e)["prefilling"] -= 1
+        engine["prefilling"] -= 1
     slots(w, s)["preempted"] += 1
     blocks.release(w, e, s)
     slots(w, s)["target"] = slots(w, s)["prompt"] + slots(w, s)["made"]
     if w["swap"] != RECOMPUTE and slots(w, s)["done"] > 0:
         slots(w, s)["kept"] = slots(w, s)["done"]
         slots(w, s)["target"] = max(slots(w, s)["done"], slots(w, s)["prompt"])
-        engines(w, e)["extra"] += slots(w, s)["done"] * engines(w, e)["token_bytes"] / w["swap_rate"]
+        engine["extra"] += slots(w, s)["done"] * engine["token_bytes"] / w["swap_rate"]
     slots(w, s)["done"] = 0
     queue.prepend(w, e, s)
 
@@ -86,17 +87,18 @@ def promised(w: Record, e: int) -> float:
 @compiled
 def take_in(w: Record, e: int, s: int, budget: int) -> int:
     """Computes part of a running request's prompt in this step; returns its tokens, 0 where no block is free."""
-    left = slots(w, s)["target"] - slots(w, s)["done"]
+    slot = slots(w, s)
+    left = slot["target"] - slot["done"]
     tokens = min(left, budget)
     if w["long_chunk"] > 0:
         tokens = min(tokens, w["long_chunk"])
     if w["chunked"] == 0 and tokens < left:
         return 0
-    need = blocks.wanted(w, s, slots(w, s)["done"] + tokens)
+    need = blocks.wanted(w, s, slot["done"] + tokens)
     if need > blocks.spare(w, e):
         return 0
-    blocks.grow(w, e, s, slots(w, s)["done"] + tokens)
-    slots(w, s)["chunk"] = tokens
+    blocks.grow(w, e, s, slot["done"] + tokens)
+    slot["chunk"] = tokens
     return tokens
 
 
@@ -106,21 +108,22 @@ def admit(w: Record, e: int, s: int, budget: int, now: float) -> int:
 
     A request whose cache comes along needs blocks for all of it; one whose prefix lies in a lower tier waits for that.
     """
+    engine = engines(w, e)
     slot = slots(w, s)
-    floor = w["watermark"] * engines(w, e)["total"] + (promised(w, e) if w["reserve"] > 0 else 0.0)
-    if engines(w, e)["running"] == 0:
+    floor = w["watermark"] * engine["total"] + (promised(w, e) if w["reserve"] > 0 else 0.0)
+    if engine["running"] == 0:
         floor = 0.0
     own = w["reserve"] * (slot["output"] - slot["made"]) / w["block"] if floor > 0 else 0.0
     if slot["kept"] > 0:
-        engines(w, e)["lack"] = blocks.wanted(w, s, along(w, s)) + floor + own - blocks.spare(w, e)
-        return -1 if engines(w, e)["lack"] > 0 else come_along(w, e, s)
+        engine["lack"] = blocks.wanted(w, s, along(w, s)) + floor + own - blocks.spare(w, e)
+        return -1 if engine["lack"] > 0 else come_along(w, e, s)
     nodes = slot["hits"] if slot["hits"] > 0 else blocks.matched(w, e, s)
     node_tokens = w["node_blocks"] * w["block"]
     left = slot["target"] - nodes * node_tokens
     tokens = min(left, budget)
     if w["long_chunk"] > 0:
         tokens = min(tokens, w["long_chunk"])
-    if w["chunked"] == 0 and tokens < left and engines(w, e)["tokens"] > 0:
+    if w["chunked"] == 0 and tokens < left and engine["tokens"] > 0:
         return -1
     if w["chunked"] == 0:
         tokens = left
@@ -128,23 +131,23 @@ def admit(w: Record, e: int, s: int, budget: int, now: float) -> int:
     need = (nodes * node_tokens + whole + w["block"] - 1) // w["block"] - nodes * w["node_blocks"]
     fresh = slot["hits"] == 0
     revived = blocks.revival(w, e, s, nodes) if fresh else 0
-    engines(w, e)["lack"] = need + revived + floor + own - blocks.spare(w, e)
-    if engines(w, e)["lack"] > 0:
+    engine["lack"] = need + revived + floor + own - blocks.spare(w, e)
+    if engine["lack"] > 0:
         return -1
     queue.pop(w, e, s)
     if fresh and nodes > 0:
         seconds = blocks.hold(w, e, s, nodes)
         if seconds > 0:
-            start = max(now, engines(w, e)["tier_free"])
-            engines(w, e)["tier_free"] = start + seconds
+            start = max(now, engine["tier_free"])
+            engine["tier_free"] = start + seconds
             queue.later(w, start + seconds, s, LOADED)
             return 0
     enter(w, e, s)
     slot["done"] = slot["hits"] * node_tokens
     slot["cached"] = slot["done"] if slot["preempted"] == 0 else slot["cached"]
-    engines(w, e)["cached_tokens"] += slot["done"]
-    engines(w, e)["lookup_tokens"] += slot["target"]
-    engines(w, e)["prefilling"] += 1
+    engine["cached_tokens"] += slot["done"]
+    engine["lookup_tokens"] += slot["target"]
+    engine["prefilling"] += 1
     tokens = min(tokens, slot["target"] - slot["done"])
     blocks.grow(w, e, s, slot["done"] + tokens)
     slot["chunk"] = tokens
@@ -169,30 +172,33 @@ def along(w: Record, s: int) -> int:
 @compiled
 def come_along(w: Record, e: int, s: int) -> int:
     """Admits a request whose cache was swapped out or sent: no token of it is computed again."""
+    engine = engines(w, e)
+    slot = slots(w, s)
     queue.pop(w, e, s)
     enter(w, e, s)
-    kept = slots(w, s)["kept"]
+    kept = slot["kept"]
     blocks.grow(w, e, s, along(w, s))
-    if slots(w, s)["preempted"] > 0 and w["swap"] != RECOMPUTE:
-        engines(w, e)["extra"] += kept * engines(w, e)["token_bytes"] / w["swap_rate"]
-    slots(w, s)["done"], slots(w, s)["kept"] = kept, 0
-    if kept < slots(w, s)["target"]:
-        engines(w, e)["prefilling"] += 1
+    if slot["preempted"] > 0 and w["swap"] != RECOMPUTE:
+        engine["extra"] += kept * engine["token_bytes"] / w["swap_rate"]
+    slot["done"], slot["kept"] = kept, 0
+    if kept < slot["target"]:
+        engine["prefilling"] += 1
     return 0
 
 
 @compiled
 def fill(w: Record, e: int, budget: int, now: float, may_admit: bool) -> int:
     """Takes prompts in up to the budget: first those begun, then those that wait; returns the tokens."""
+    engine = engines(w, e)
     used = 0
-    if engines(w, e)["prefilling"] > 0:
-        for i in range(engines(w, e)["running"]):
+    if engine["prefilling"] > 0:
+        for i in range(engine["running"]):
             s = runs(w, e, i)["slot"]
             slots(w, s)["chunk"] = 0
             if slots(w, s)["done"] < slots(w, s)["target"] and used < budget:
                 used += take_in(w, e, s, budget - used)
-                engines(w, e)["tokens"] = used
-    while may_admit and used < budget and engines(w, e)["running"] < w["sequences"]:
+                engine["tokens"] = used
+    while may_admit and used < budget and engine["running"] < w["sequences"]:
         s = queue.head(w, e)
         if s < 0 or not visible(w, e, s):
             break
@@ -205,7 +211,7 @@ def fill(w: Record, e: int, budget: int, now: float, may_admit: bool) -> int:
         if taken < 0:
             break
         used += taken
-        engines(w, e)["tokens"] = used
+        engine["tokens"] = used
     return used
 
 
@@ -311,17 +317,18 @@ def jump(w: Record, e: int, n: int, kv: int, most: int) -> int:
 
     Where other engines share the host, steps draw drafts or a request was preempted it is one.
     """
-    if w["drafts"] > 0 or engines(w, e)["upset"] == 1 or hosts(w, engines(w, e)["host"])["count"] > 1:
+    engine = engines(w, e)
+    if w["drafts"] > 0 or engine["upset"] == 1 or hosts(w, engine["host"])["count"] > 1:
         return 1
-    if w["ahead"] == 1 and engines(w, e)["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
+    if w["ahead"] == 1 and engine["waiting"] > 0 and not visible(w, e, queue.head(w, e)):
         return 1
     steps = max(min(most, int(table.room(w, kv / n))), 1)
-    lack = engines(w, e)["lack"]
+    lack = engine["lack"]
     if lack > 0 and w["reserve"] > 0:  # each token that comes is one less to keep room for
         steps = max(min(steps, int(lack * w["block"] / (w["reserve"] * n))), 1)
     while steps > 1 and n * (steps // w["block"] + 1) > blocks.spare(w, e):
         need = 0
-        for i in range(engines(w, e)["running"]):
+        for i in range(engine["running"]):
             s = runs(w, e, i)["slot"]
             if slots(w, s)["done"] >= slots(w, s)["target"]:
                 need += blocks.wanted(w, s, slots(w, s)["done"] + steps)

@@ -38,7 +38,8 @@ def give(w: Record, s: int) -> None:
 @compiled
 def append(w: Record, e: int, s: int) -> None:
     """Puts a request at the end of its class's queue."""
-    c, slots(w, s)["next"], slots(w, s)["queued"] = slots(w, s)["klass"], -1, w["now"]
+    slot = slots(w, s)
+    c, slot["next"], slot["queued"] = slot["klass"], -1, w["now"]
     if queues(w, e, c)["last"] >= 0:
         slots(w, queues(w, e, c)["last"])["next"] = s
     else:
@@ -141,11 +142,12 @@ def play(w: Record, h: int) -> None:
 @compiled
 def count(w: Record, e: int, by: int) -> None:
     """Adds to an engine's requests, and carries that up the winner tree of its pool."""
-    engines(w, e)["outstanding"] += by
+    engine = engines(w, e)
+    engine["outstanding"] += by
     if w["ranked"] == 0:
         return
-    p = engines(w, e)["pool"]
-    i = (w["ranked"] // 2 + engines(w, e)["place"]) // 2
+    p = engine["pool"]
+    i = (w["ranked"] // 2 + engine["place"]) // 2
     while i > 0:
         left, right = ranks(w, p, 2 * i)["member"], ranks(w, p, 2 * i + 1)["member"]
         ranks(w, p, i)["member"] = right if load(w, p, right) < load(w, p, left) else left

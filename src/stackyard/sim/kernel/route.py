@@ -39,11 +39,12 @@ def turn(w: Record, p: int, start: int) -> int:
 @compiled
 def least(w: Record, p: int) -> int:
     """The usable engine with the fewest requests; the first of equals. By the pool's tree where all are usable."""
+    pool = pools(w, p)
     if w["ranked"] > 0:
-        return members(w, pools(w, p)["first"] + ranks(w, p, 1)["member"])["engine"]
+        return members(w, pool["first"] + ranks(w, p, 1)["member"])["engine"]
     best = turn(w, p, 0)
-    for j in range(pools(w, p)["active"]):
-        e = members(w, pools(w, p)["first"] + j)["engine"]
+    for j in range(pool["active"]):
+        e = members(w, pool["first"] + j)["engine"]
         if usable(w, e) and engines(w, e)["outstanding"] < engines(w, best)["outstanding"]:
             best = e
     return best
@@ -52,11 +53,12 @@ def least(w: Record, p: int) -> int:
 @compiled
 def score(w: Record, e: int, s: int) -> float:
     """What a request costs there, in tokens: its prompt less the cached prefix, and by the router how full it is."""
+    engine = engines(w, e)
     each = w["node_blocks"] * w["block"]
     fresh = slots(w, s)["target"] - blocks.matched(w, e, s) * each
     if w["router"] == PREFIX:
         return float(fresh)
-    held = engines(w, e)["total"] - engines(w, e)["free"] - engines(w, e)["idle_nodes"]
+    held = engine["total"] - engine["free"] - engine["idle_nodes"]
     return w["affinity"] * fresh + held * w["block"]
 
 
@@ -64,6 +66,8 @@ def score(w: Record, e: int, s: int) -> float:
 def best(w: Record, p: int, s: int) -> int:
     """The engine of the lowest score; of equals the one with the fewest requests."""
     emptiest = least(w, p)
+    if w["router"] == PREFIX and (w["prefix"] == 0 or slots(w, s)["hash_n"] == 0):
+        return emptiest  # nobody can have any of its prompt
     chosen, low = emptiest, score(w, emptiest, s)
     for j in range(pools(w, p)["active"]):
         e = members(w, pools(w, p)["first"] + j)["engine"]
@@ -81,12 +85,13 @@ def best(w: Record, p: int, s: int) -> int:
 @compiled
 def route(w: Record, p: int, s: int) -> int:
     """The engine of a pool that a request goes to."""
-    router, active = w["router"], pools(w, p)["active"]
-    if pools(w, p)["members"] == 1:
-        return members(w, pools(w, p)["first"])["engine"]
+    pool = pools(w, p)
+    router, active = w["router"], pool["active"]
+    if pool["members"] == 1:
+        return members(w, pool["first"])["engine"]
     if router == ROUND_ROBIN:
-        pools(w, p)["turn"] += 1
-        return turn(w, p, pools(w, p)["turn"] - 1)
+        pool["turn"] += 1
+        return turn(w, p, pool["turn"] - 1)
     if router == POWER_OF_TWO:
         place = slots(w, s)["id"] * 2
         one = turn(w, p, int(draws(w, place % w["many_draws"])["value"] * active))

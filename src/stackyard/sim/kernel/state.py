@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackyard.sim.kernel.compile import element
+from stackyard.sim.kernel.compile import element, fetcher
 
 Record = Any  # one record, read and written in place
 Array = NDArray[Any]
@@ -25,6 +25,7 @@ NOWHERE, HBM = 0, 1  # tiers; 2 host memory, 3 SSD, 4 remote pool
 TIERS = 5
 CLASSES = 4  # priorities; 0 is served first
 LOADED, SENT, TURN = 0, 1, 2  # what a pending request waits for: its prefix, its cache to be sent, its turn
+LINE_BYTES = 64  # of memory that a processor fetches at once
 GAP_LOW, GAP_RATIO, GAPS = 1e-6, 1.01, 2400  # bins of gaps: from a microsecond on, each 1% wider than the last
 
 
@@ -104,12 +105,12 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "lines": LINE,
     "outs": REQUEST,
 }
-# sizes: many_X records of X; ranked: records of a pool's tree, 0 where members are looked at one by one; points: of an
-# axis row; tokens_n ...: points in use of each axis
+# sizes: many_X records of X; seats: of a row of runs; ranked: records of a pool's tree, 0 where members are looked at
+# one by one; points: of an axis row; tokens_n ...: points in use of each axis
 WORLD = _record(
     " ".join(f"at_{name} many_{name}" for name in ARRAYS)
     + " policy tokens sequences block node_blocks swap router prefix drafts shed closed chunked long_chunk least ahead"
-    " node_ids classes levels ranked points tokens_n sequences_n context_n chunk_n prior_n grid_n"
+    " node_ids classes levels ranked seats points tokens_n sequences_n context_n chunk_n prior_n grid_n"
     " live vacant pending broken left peak",
     "watermark reserve accept draft step sequence swap_rate link_rate link_latency tick high low start_up width"
     " affinity prompt_step now look_at paid",
@@ -125,7 +126,18 @@ flats, decodes, prefills, grids = map(_at, ("flats", "decodes", "prefills", "gri
 speeds, draws, leaves, heap, outages, gaps = map(_at, ("speeds", "draws", "leaves", "heap", "outages", "gaps"))
 moments, lines, outs, sessions = map(_at, ("moments", "lines", "outs", "sessions"))
 queues, nodes, tiers = _at("queues", "classes"), _at("nodes", "node_ids"), _at("tiers", "levels")
-runs, axes, ranks = _at("runs", "sequences"), _at("axes", "points"), _at("ranks", "ranked")
+fetch = fetcher()
+runs, axes, ranks = _at("runs", "seats"), _at("axes", "points"), _at("ranks", "ranked")
+
+
+def seats(sequences: int) -> int:
+    """Places of an engine's row of runs: an odd number of cache lines, or the rows of many engines push each other out.
+
+    >>> seats(1024) * 8 // LINE_BYTES
+    129
+    """
+    line = LINE_BYTES // RUN.itemsize
+    return (-(-sequences // line) | 1) * line
 
 
 def gap_values() -> NDArray[np.float64]:
