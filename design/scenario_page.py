@@ -31,6 +31,7 @@ from stackyard.plan.inputs import (
     SitePlan,
     Supply,
 )
+from stackyard.plan.powering import Block
 from stackyard.plan.powering import Source as PowerSource
 from stackyard.plan.supplying import BaseDies, Lead, Wafers
 from stackyard.source import Fact, Grade
@@ -123,6 +124,7 @@ PARTS: tuple[tuple[str, type[Door]], ...] = (
     ("accelerators", Chip),
     ("sites", SitePlan),
     ("phases of a site", SitePhase),
+    ("tariff of a site", Block),
     ("sources of a site", PowerSource),
     ("fleet of a site", Installed),
     ("halls of a site", Hall),

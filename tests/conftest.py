@@ -153,9 +153,12 @@ def with_power(
     elapsed = np.arange(n[T])
     left = np.clip(1 - (n[T] - elapsed) / draw.uniform(8, 240, (sources, 1)), 0, 1)
     unit = np.ones(whole)
+    dear, dearer = draw.uniform(0.1, 0.4, n[SITE]), draw.choice([0.0, 2e-8, 4e-7], (n[SITE], 1))
+    share = np.stack([1 - 1.5 * dear, dear, 0.5 * dear], axis=1)  # usual hours, dear ones, and shoulders at half of it
+    over = dearer * (np.array([0.0, 1.0, 0.5]) - (share @ [0.0, 1.0, 0.5])[:, None])
     values |= {
-        "dear_share": draw.uniform(0.1, 0.4, n[SITE]),
-        "dear_premium": draw.choice([0.0, 2e-8, 4e-7], (n[SITE], 1)) * np.ones(size),
+        "block_share": share,
+        "block_premium": over[..., None] * np.ones(n[T]),
         "source_site": place.reshape(sources, n[SITE]),
         "source_most": some * need / n[SITE],
         "source_price": draw.uniform(0, 4, (sources, 1)) * unit,

@@ -8,6 +8,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -178,11 +179,15 @@ def plan(
     *,
     time_limit: float | None = None,
     steps: bool = True,
+    explain_within: float = math.inf,
     progress: Progress | None = None,
     save_to: Path | str | None = None,
     language: str = "en",
 ) -> Result:
     """Plans a scenario: reads, builds, solves, audits, explains and reports, in English ('en'), 'de' or 'ko'.
+
+    Without `steps` no step of a limit is solved for; nothing is solved again for the explanation later than
+    `explain_within` seconds after it began.
 
     Raises InputErrors for bad input; SolveError when the solver stops without a plan (the Problem is then saved in
     `save_to`), or when the plan fails the audit.
@@ -212,7 +217,7 @@ def plan(
         failed = SolveError(f"The plan fails its audit and is not shown ({len(violations)} violations):\n{listed}")
         raise _saved(failed, built, save_to)
     tell("Explaining what binds")
-    explanation = explain(built.problem, solved.plan, solved.resolve, steps=steps, progress=tell)
+    explanation = explain(built.problem, solved.plan, solved.resolve, steps=steps, within=explain_within, progress=tell)
     explanation = replace(explanation, notes=(*explanation.notes, standing([used.fact for used in built.used])))
     tell("Writing the report")
     report = document(

@@ -390,6 +390,9 @@ def plan(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the plan.")] = Path("out"),
     time_limit: Annotated[float, typer.Option(min=0.0, help="Most seconds for the solver.")] = 600.0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the re-solved steps of the explanation.")] = False,
+    explain_within: Annotated[
+        float, typer.Option(min=0.0, help="Most seconds of solving again for the explanation; a large plan takes all.")
+    ] = 900.0,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
     as_json: Json = False,
     language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
@@ -406,7 +409,13 @@ def plan(
     require_folder(out)
     with show.progress() as progress:
         result = api.plan(
-            scenario, time_limit=time_limit, steps=not quick, progress=progress, save_to=out, language=language
+            scenario,
+            time_limit=time_limit,
+            steps=not quick,
+            explain_within=explain_within,
+            progress=progress,
+            save_to=out,
+            language=language,
         )
         written = result.write(out)
     if as_json:

@@ -47,6 +47,9 @@ def fan(
     samples: Annotated[
         int | None, typer.Option(min=8, help="Plans to make; those of the scenario if left out.")
     ] = None,
+    causes: Annotated[
+        int, typer.Option(min=0, help="Of so many samples, find what leaves their demand: up to 13 plans for each.")
+    ] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the answer does not depend on them.")] = 2,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +60,14 @@ def fan(
     require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with show.progress() as progress:
-        _, document = api.fan(scenario, samples=samples, workers=workers, store=out / "fan.jsonl", progress=progress)
+        _, document = api.fan(
+            scenario,
+            samples=samples,
+            causes=causes,
+            workers=workers,
+            store=out / "fan.jsonl",
+            progress=progress,
+        )
         written = document.write(out)
     _told(document, written, as_json)
 

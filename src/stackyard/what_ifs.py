@@ -77,7 +77,9 @@ def why_not(path: Path | str, what: str, site: str | None = None, progress: Prog
 
 def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) -> SolveError:
     """The error, and where no plan is possible the smallest set of limits that contradict each other, with lines."""
-    from stackyard.plan.overlay import place
+    from stackyard.errors import Fault
+    from stackyard.files import dotted
+    from stackyard.plan.overlay import in_its_file, place
     from stackyard.plan.whynot import conflict
 
     if "infeasible" not in str(error):
@@ -85,8 +87,10 @@ def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) 
     located, told = scenario.located, []
     for limit in conflict(problem):
         key, _, words = limit.partition(": ")
-        line = located.line(place(located.data, key)) if words and "." in key else 0
-        told.append(f"  {located.file}:{line}: {key}: {words}" if line else f"  {limit}")
+        path = place(located.data, key) if words and "." in key else ()
+        line = located.line(path) if path else 0
+        file = in_its_file(Fault(located.file, line, dotted(path), words), located).file
+        told.append(f"  {file}:{line}: {key}: {words}" if line else f"  {limit}")
     if not told:
         return SolveError(f"{error}\nNo hard limit contradicts another: it is the whole numbers that cannot be.")
     head = "These cannot all be kept; without any one of them there is a plan:"
@@ -131,11 +135,13 @@ def fan(
     path: Path | str,
     *,
     samples: int | None = None,
+    causes: int = 0,
     workers: int = 2,
     store: Path | str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Fan, Document]:
-    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from."""
+    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from; of the
+    first `causes` samples it is asked what leaves their demand."""
     from stackyard.plan.uncertainty.fan import fan as spread
     from stackyard.plan.uncertainty.outcome import FIGURES
     from stackyard.plan.uncertainty.sample import Sampler
@@ -145,7 +151,16 @@ def fan(
     tell = progress or (lambda text: None)
     scenario, problem, solved = _planned(path, progress)
     target = None if store is None else Path(store)
-    found = spread(scenario, load(), solved, samples=samples, workers=workers, store=target, progress=progress)
+    found = spread(
+        scenario,
+        load(),
+        solved,
+        samples=samples,
+        causes=causes,
+        workers=workers,
+        store=target,
+        progress=progress,
+    )
     sampler = Sampler.of(scenario, load())
     tell("What matters: a surrogate of the samples, and each input at its ends")
     indices = sensitivities(found, sampler, (FIGURES[0], FIGURES[2])) if len(found.planned) >= 32 else ()

@@ -21,6 +21,7 @@ from stackyard.plan.scenario import load
 from stackyard.plan.solve import Solved, solve_warm
 from stackyard.plan.ways import cost
 from stackyard.plan.whynot import conflict, feasible, why_not_option, why_not_place
+from stackyard.what_ifs import explained_conflict
 
 FIRST = yaml.safe_load((Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8"))
 Make = Callable[[dict[str, Any]], Problem]
@@ -260,3 +261,23 @@ def test_contradictions_are_refused_with_their_place(make: Make, more: dict[str,
     assert any(key in fault.key and told in fault.message and fault.hint for fault in refused.value.faults), str(
         refused.value
     )
+
+
+def test_a_conflict_tells_each_line_in_the_file_in_which_it_stands(tmp_path: Path) -> None:
+    """Of a base with changes: what the changes state in theirs, what the base states in its own."""
+    example = Path(__file__).parents[2] / "examples" / "openai-sk" / "scenario.yaml"
+    changes = {
+        "money.budget.2026": "0.1 GUSD",
+        "supplies.samsung-hbm4-titan.contract.signed": "yes",
+        "supplies.samsung-hbm4-titan.contract.take_or_pay": "100%",
+        "services.chat.tail": None,
+    }
+    file = tmp_path / "both.yaml"
+    file.write_text(yaml.safe_dump({"base": str(example), "changes": changes}, sort_keys=False), encoding="utf-8")
+    scenario = load(file, catalog.load())
+    problem = build(scenario, catalog.load()).problem
+    told = str(explained_conflict(SolveError("infeasible"), scenario, problem)).splitlines()[1:]
+    minimum = next(i for i, line in enumerate(example.read_text().splitlines(), 1) if "minimum: {value: 80%" in line)
+    assert told[0].startswith(f"  {file}:3: money.budget.2026:")
+    assert told[1].startswith(f"  {example}:{minimum}: supplies.samsung-hbm4-titan.contract.minimum:")
+    assert told[2].startswith(f"  {file}:4: supplies.samsung-hbm4-titan.contract.signed:")

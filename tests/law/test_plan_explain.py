@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from stackyard.plan.causes import NOTHING, SERVED, SHORT
+from stackyard.plan.causes import COST, EITHER, NOTHING, SERVED, SEVERAL, SHORT
 from stackyard.plan.check import audit
 from stackyard.plan.explain import NAMES, Explanation, explain
 from stackyard.plan.limits import RESOURCES, most, prices_in
+from stackyard.plan.patience import Patience
 from stackyard.plan.plan import in_year, reported
-from stackyard.plan.problem import Problem
+from stackyard.plan.problem import Problem, T, V
 from stackyard.plan.record import load, store
 from stackyard.plan.relief import STEP, relief
 from stackyard.plan.solve import Solved, solve, solve_warm
@@ -73,7 +74,7 @@ def test_a_limit_is_charged_to_a_service_only_for_what_that_service_gets_without
 ) -> None:
     """Lifting a limit may serve one service and not another: each has its own causes."""
     solved, left = solved_of(seed), explained(seed).data["left"]
-    single = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None)["single"]
+    single = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None, Patience())["single"]
     unserved = solved.plan.decisions["unserved"].sel(month=left["month"])
     for name in RESOURCES:
         charged, gained = left.sel(cause=name), single.sel(resource=name, month=left["month"]).clip(min=0.0)
@@ -86,7 +87,7 @@ def test_what_either_of_two_limits_leaves_each_of_them_serves_alone(
     seed: int, problem_of: Problems, solved_of: Plans, explained: Explained
 ) -> None:
     solved, said = solved_of(seed), explained(seed)
-    found = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None)
+    found = relief(problem_of(seed), solved.plan, solved.resolve, lambda text: None, Patience())
     single, pair = (found[name].sel(month=said.data["month"]) for name in ("single", "pair"))
     unserved = solved.plan.decisions["unserved"].sel(month=said.data["month"])
     either = said.data["left"].sel(cause="either")
@@ -256,3 +257,31 @@ def test_demand_beyond_all_numbers_is_still_planned_for(problem_of: Problems) ->
         assert audit(problem, solve(problem)) == []
     served = [float(solve(problem).decisions["served"].sum()) for problem in (huge, large)]
     assert served[0] == pytest.approx(served[1], rel=1e-6)
+
+
+def test_what_there_is_no_time_to_ask_is_told_by_its_prices(problem_of: Problems, solved_of: Plans) -> None:
+    """Without time every shortage is left for a limit that was not asked about, and worths are what prices predict."""
+    seed = next(seed for seed in SEEDS if (solved_of(seed).plan.decisions["unserved"] > 0).any())
+    problem, solved = problem_of(seed), solved_of(seed)
+    whole = explain(problem, solved.plan, solved.resolve)
+    hurried = explain(problem, solved.plan, solved.resolve, within=0.0)
+    causes = hurried.data["left"].sum([V, T])
+    asked = [str(key) for key in causes["cause"].values if key in RESOURCES or key in (COST, EITHER, SEVERAL)]
+    assert float(causes.sel(cause=asked).sum()) == 0
+    assert float(causes.sum()) == pytest.approx(float(whole.data["left"].sum()))
+    assert [(w.resource, w.year, w.predicted) for w in hurried.worths] == [
+        (w.resource, w.year, w.predicted) for w in whole.worths
+    ]
+    assert all(np.isnan(worth.saved) for worth in hurried.worths) and all(np.isnan(m.solved) for m in hurried.marginals)
+    assert "Solving again was ended after 0 s" in hurried.notes[-1] and hurried.notes[-1] not in whole.notes
+
+
+def test_a_large_program_s_long_moves_are_those_of_a_small_one(
+    problem_of: Problems, solved_of: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lifting a limit from scratch, without a basis, comes to what simplex comes to from the plan's."""
+    problem, solved = problem_of(5), solved_of(5)
+    lifted = {"orders_max": problem.data["orders_max"] * 100.0}
+    usual = solved.resolve(lifted, far=True)
+    monkeypatch.setattr("stackyard.plan.highs.LARGE", 0)
+    assert solved.resolve(lifted, far=True).objective == pytest.approx(usual.objective, rel=1e-6)

@@ -123,7 +123,7 @@ def test_zero_demand_costs_nothing(solved_of: Plans, problem_of: Problems) -> No
 
 
 def test_nothing_is_bought_when_unserved_tokens_are_free(problem_of: Problems) -> None:
-    free = {"unserved_price": 0.0, "tier_price": 0.0, "dear_premium": 0.0}  # nor may cheap hours pay for being used
+    free = {"unserved_price": 0.0, "tier_price": 0.0, "block_premium": 0.0}  # nor may cheap hours pay for being used
     plan = solve(times(unsigned(problem_of(1).data), **free))
     assert float(plan.decisions["bought"].sum()) == 0
     assert plan.objective == pytest.approx(0, abs=1.0)

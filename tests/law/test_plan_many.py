@@ -13,7 +13,9 @@ import yaml
 from stackyard import catalog
 from stackyard.errors import InputErrors
 from stackyard.plan.build import build
+from stackyard.plan.causes import SHORT
 from stackyard.plan.compare import compare
+from stackyard.plan.explain import explain
 from stackyard.plan.scenario import Scenario, load
 from stackyard.plan.solve import solve_warm
 from stackyard.plan.uncertainty.fan import fan
@@ -109,6 +111,26 @@ def test_a_fan_is_the_same_for_any_workers_and_after_a_kill(unsure: Write, tmp_p
     resumed = fan(scenario, known, solved, workers=1, store=tmp_path / "killed.jsonl", progress=told.append)
     assert resumed.outcomes == alone.outcomes
     assert "9 known already" in told[0]
+
+
+def test_what_a_sample_leaves_is_what_its_plan_s_causes_leave(unsure: Write, tmp_path: Path) -> None:
+    """Causes of the first samples add up to what their plans leave, and are those that `explain` finds there."""
+    scenario, known = load(unsure(DOUBT), catalog.load()), catalog.load()
+    solved = solve_warm(build(scenario, known).problem)
+    store = tmp_path / "fan.jsonl"
+    plain = fan(scenario, known, solved, samples=16, workers=1, store=store)
+    asked = fan(scenario, known, solved, samples=16, causes=4, workers=1, store=store)  # takes the other twelve over
+    assert [bool(each.left) for each in asked.outcomes] == [True] * 4 + [False] * 12
+    assert [each.figures for each in asked.outcomes] == [each.figures for each in plain.outcomes]
+    first, sampler = asked.outcomes[0], Sampler.of(scenario, known)
+    problem = sampler.problem(asked.shares[0])
+    plan = solved.again(problem, only_upper=True)
+    said = explain(problem, plan, solved.around(problem, only_upper=True), steps=False)
+    for y, binding in enumerate(said.years):
+        total = sum(parts[y] for parts in first.left.values())
+        assert total == pytest.approx(binding.left, abs=2 * SHORT)
+        if total > 0.01:
+            assert max(first.left, key=lambda key: first.left[key][y]) == next(iter(binding.causes))
 
 
 def test_samples_are_correlated_as_stated(unsure: Write) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from stackyard.plan.problem import SITE, A, C, G, K, N, O, P, Problem, R, S, T, V, W, Y
+from stackyard.plan.problem import SITE, A, B, C, G, K, N, O, P, Problem, R, S, T, V, W, Y
 from stackyard.plan.solve import Solved
 
 
@@ -113,16 +113,20 @@ def supplied(p: Rows, d: Any, n: Any, i: int, t: int, at_peak: Any, on_average: 
     pay(t, x("grid_peak", i, t), 1e6 * d["demand_charge"][i, t])
     price = d["electricity_price"][i, t] + d["carbon_price"][t] * d["grid_carbon"][i, t]
     pay(t, x("grid", i, t), 1e6 * d["seconds"][t] * price)
-    moved, over = [], [(1.0, x("grid", i, t)), (-1.0, x("grid_peak", i, t))]
+    over = [(1.0, x("grid", i, t)), (-1.0, x("grid_peak", i, t))]
+    dearer, blocks = d["block_premium"][i, :, t], n[B]
+    stores = [s for s in here if d["source_shift"][s, t] and dearer.max() > dearer.min()]
     for s in here:
         p.add(p.most, [(1.0, x("output", s, t)), (-d["source_yield"][s, t], x("capacity", s, t))], 0)
         room = [(-d["option_source"][o, s, t], x("chosen", o)) for o in n[O]]
         p.add(p.most, [(1.0, x("capacity", s, t)), *room], d["source_most"][s, t])
-        if d["source_shift"][s, t] and d["dear_premium"][i, t]:
-            p.add(p.most, [(1.0, x("shifted", s, t)), (-d["source_shift"][s, t], x("capacity", s, t))], 0)
-            pay(t, x("shifted", s, t), -1e6 * d["seconds"][t] * d["dear_premium"][i, t])
-            moved.append(x("shifted", s, t))
-            over.append((1 / (1 - d["dear_share"][i]), x("shifted", s, t)))
+        if s in stores:
+            given = [(1.0, x("discharged", s, b, t)) for b in blocks]
+            p.add(p.most, [*given, (-d["source_shift"][s, t], x("capacity", s, t))], 0)
+            p.add(p.equal, [*given, *((-1.0, x("charged", s, b, t)) for b in blocks)], 0)
+            for b in blocks:
+                pay(t, x("discharged", s, b, t), -1e6 * d["seconds"][t] * dearer[b])
+                pay(t, x("charged", s, b, t), 1e6 * d["seconds"][t] * dearer[b])
         over.append((d["source_wheeled"][s], x("output", s, t)))
         before = [(-1.0, x("capacity", s, t - 1))] if t else []
         p.add(p.equal, [(1.0, x("capacity", s, t)), *before, (-1.0, x("built", s, t))], 0)
@@ -130,9 +134,11 @@ def supplied(p: Rows, d: Any, n: Any, i: int, t: int, at_peak: Any, on_average: 
         pay(t, x("output", s, t), 1e6 * d["seconds"][t] * fuel)
         pay(t, x("capacity", s, t), 1e6 * d["source_upkeep"][s, t])
         pay(t, x("built", s, t), 1e6 * d["source_price"][s, t], d["source_residual"][s, t])
-    if here:
-        p.add(p.most, [*((1.0, column) for column in moved), (-d["dear_share"][i], x("grid", i, t))], 0)
-        p.add(p.most, over, 0)
+    for b in blocks if here else ():
+        share = d["block_share"][i, b]
+        p.add(p.most, [*((1.0, x("discharged", s, b, t)) for s in stores), (-share, x("grid", i, t))], 0)
+        net = [(sign / share, x(name, s, b, t)) for s in stores for name, sign in (("charged", 1), ("discharged", -1))]
+        p.add(p.most, [*over, *net], 0)
 
 
 def between(p: Rows, d: Any, n: Any) -> None:

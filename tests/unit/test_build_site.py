@@ -99,19 +99,42 @@ def test_storage_carries_a_peak_and_loses_energy(tmp_path: Path) -> None:
     assert float(plan.decisions["grid"].sum()) == pytest.approx(site, rel=1e-6)
 
 
+EVENING = "tariff: {evening: {hours: 6 hour, premium: 100 USD/MWh}}"
 BATTERY = "sources:\n  battery: {name: Battery, kind: storage, limit: 4 MW, available: 2026-03, price: 0.2 USD/W}"
 
 
 def test_storage_moves_energy_out_of_dear_hours_as_far_as_the_site_draws_there(tmp_path: Path) -> None:
     plain = planned(made(tmp_path, BATTERY))
-    built = made(tmp_path, f"{BATTERY}\ndear_hours: 6 hour\ndear_premium: 100 USD/MWh")
+    built = made(tmp_path, f"{BATTERY}\n{EVENING}")
     plan, d = planned(built), built.problem.data
-    moved, grid = plan.decisions["shifted"].sum("source"), plan.decisions["grid"].sum("site")
+    moved = plan.decisions["discharged"].sum(["source", "block"])
+    grid = plan.decisions["grid"].sum("site")
     assert float(moved.sum()) > 0
     assert bool((moved <= 0.25 * grid * (1 + 1e-6)).all())  # a quarter of the day is dear
     hours = float((d["source_shift"] * plan.decisions["capacity"]).sum())
     assert float(moved.sum()) <= hours * (1 + 1e-6)  # four hours a day of its power
     assert plan.objective < plain.objective  # the mean price is the same: what is dear can be left out
+
+
+def test_storage_moves_energy_between_any_number_of_blocks_of_a_tariff(tmp_path: Path) -> None:
+    """With four prices it takes in the cheapest and gives in the dearest; equal prices are one block."""
+    tariff = "tariff: {day: {hours: 9 hour, premium: 40 USD/MWh}, evening: {hours: 4 hour, premium: 140 USD/MWh}, "
+    four = tariff + "noon: {hours: 3 hour, premium: 60 USD/MWh}}"
+    built = made(tmp_path, f"{BATTERY}\n{four}")
+    plan, d = planned(built), built.problem.data
+    np.testing.assert_allclose((d["block_share"] * d["block_premium"]).sum("block"), 0.0, atol=1e-15)
+    by_block = {name: plan.decisions[name].sum(["source", "month"]).values for name in ("charged", "discharged")}
+    assert by_block["discharged"].argmax() == 2 and by_block["charged"].argmax() == 0
+    np.testing.assert_allclose(by_block["charged"].sum(), by_block["discharged"].sum(), rtol=1e-6)
+    grid = plan.decisions["grid"].sum("site")
+    drawn = grid + (plan.decisions["charged"] - plan.decisions["discharged"]).sum("source") / d["block_share"].sum(
+        "site"
+    )
+    peak = plan.decisions["grid_peak"].sum("site")
+    assert bool((drawn <= peak * (1 + 1e-6) + 1).all())  # in no block more than the month's peak
+    two = "tariff: {evening: {hours: 4 hour, premium: 100 USD/MWh}, late: {hours: 2 hour, premium: 100 USD/MWh}}"
+    split, whole = (planned(made(tmp_path, f"{BATTERY}\n{each}")) for each in (two, EVENING))
+    assert split.objective == pytest.approx(whole.objective, rel=1e-7)
 
 
 def test_storage_takes_nothing_off_a_flat_load(tmp_path: Path) -> None:
@@ -141,6 +164,34 @@ def test_power_ramps_and_slips(tmp_path: Path) -> None:
     np.testing.assert_allclose(late[3:], power[:-3])
     risky = made(tmp_path, "slip: {low: 0, likely: 3, high: 12, plan: p80}").problem.data["site_power"].values[0]
     assert np.all(risky <= late + 1e-6)
+
+
+@pytest.mark.parametrize("halls", ["", HALL])
+def test_phases_and_halls_to_choose_ramp_as_decided_ones_do(tmp_path: Path, halls: str) -> None:
+    """What is open of the first phases is the ramp of these phases, whichever of them are chosen."""
+    phases = [line for line in HEAD.splitlines() if "month:" in line and "power:" in line]
+    ramp = "ramp: 1.5 MW/month"
+
+    def of(count: int, choose: bool) -> Built:
+        given = [f"      - {{month: 2026-0{m}, power: {p} MW}}" for m, p in ((3, 4), (5, 8), (8, 12))][:count]
+        if choose:
+            given[1:] = [line.replace("}", ", choose: true}") for line in given[1:]]
+        changed = HEAD.replace("\n".join(phases), "\n".join(given))
+        assert changed != HEAD
+        file = tmp_path / "plan.yaml"
+        more = "".join(f"    {line}\n" for line in f"{ramp}\n{halls if choose else ''}".splitlines())
+        file.write_text(changed.rstrip("\n") + "\n" + more, encoding="utf-8")
+        return build(load(file, catalog.load()), catalog.load())
+
+    d = of(3, True).problem.data
+    own = d["option_power"].isel(site=0)
+    order = (["hall/frankfurt"] if halls else []) + ["phase/frankfurt/2026-05", "phase/frankfurt/2026-08"]
+    for count in (1, 2, 3):
+        chosen = order[: count if halls else count - 1]
+        opened = d["site_power"].isel(site=0) + own.sel(option=chosen).sum("option")
+        np.testing.assert_allclose(opened, of(count, False).problem.data["site_power"].isel(site=0), atol=1e-3)
+    assert float(own.min()) >= 0
+    planned(of(3, True))
 
 
 def test_blocks_of_work_add_up_to_the_fit_out(tmp_path: Path) -> None:
@@ -210,8 +261,10 @@ def test_a_weather_file_stands_for_the_climate(tmp_path: Path) -> None:
         ("sources:\n  x: {name: X, kind: solar}", "limit"),
         ("slip: {low: 9, likely: 3}", "not in order"),
         ("demand_charge: 7 USD/kW", "USD/kW/month"),
-        ("dear_hours: 24 hour", "between 0 and 24"),
-        (HALL + "ramp: 1 MW/month", "cannot have a ramp"),
+        ("tariff: {day: {hours: 16 hour, premium: 1 USD/MWh}, night: {hours: 9 hour, premium: 0 USD/MWh}}", "24 hours"),
+        ("tariff: {day: {hours: 0 hour, premium: 1 USD/MWh}}", "not above 0"),
+        ("tariff: {day: {hours: 12 hour, premium: 300 USD/MWh}}", r"the rest of the day cost -30 USD/MWh in 2026-01"),
+        ("ramp: 0 MW/month", "lets no power rise"),
         ("sources:\n  x: {name: X, kind: solar, limit: 1 MW, firm: 120%}", "is above 1"),
     ],
 )

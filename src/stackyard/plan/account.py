@@ -8,7 +8,7 @@ import xarray as xr
 from stackyard.plan import grid as power
 from stackyard.plan.choices import Named
 from stackyard.plan.plan import FLOWS
-from stackyard.plan.problem import SITE, A, C, O, P, Problem, R, S, V, W, array
+from stackyard.plan.problem import SITE, A, B, C, O, P, Problem, R, S, V, W, array
 from stackyard.quantity import DAY
 
 
@@ -50,7 +50,8 @@ def _power(d: Named, x: Named) -> dict[str, Named]:
     charged = (d["electricity_price"] * grid + d["demand_charge"] * x["grid_peak"]).sum(SITE)
     return {
         "cost_energy": charged
-        + ((d["source_energy_price"] * output) - power.premium(d) * x["shifted"] * seconds).sum(P),
+        + (d["source_energy_price"] * output).sum(P)
+        + (power.premium(d) * (x["charged"] - x["discharged"]) * seconds).sum([P, B]),
         "cost_sources": (d["source_price"] * x["built"] + d["source_upkeep"] * x["capacity"]).sum(P),
         "cost_carbon": d["carbon_price"] * market.sum(SITE),
         "it_power_peak": peak,

@@ -337,11 +337,14 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
         if len(own) == 1 and not any(phase.choose for phase in site.phases):
             anyway[key] = build_site.energised(site, here.months)
         else:
-            anyway |= build_choices.site_options(options, key, site, own, here.residual)
+            anyway |= build_choices.site_options(
+                options, key, site, own, build_site.rises(site, here.months), here.residual
+            )
     power = np.array([anyway[way.key] for way in ways])
     rows = [build_site.plant_rows(build_site.plants(site, here.catalog), clock) for site in sites]
     beside = build_site.Here(here.months, here.seconds, here.series, here.residual, here.krw)
     found = build_site.source_rows(beside, ways, options)
+    found |= build_site.tariff_rows(beside, sites)
     found |= {name: [row[name] for row in rows] for name in rows[0]}
     return found | {
         "site_power": power,
@@ -349,8 +352,6 @@ def _sites(here: _Context, systems: Mapping[str, System], options: Options) -> C
         "fitout_price": [sum(here.series(part) for part in build_site.fitout(site)) for site in sites],
         "fitout_residual": [here.residual(clock, site.fitout_life.si) for site in sites],
         "demand_charge": [here.series(site.demand_charge) * MONTH for site in sites],
-        "dear_share": [site.dear_hours.si / DAY for site in sites],
-        "dear_premium": [here.series(site.dear_premium) for site in sites],
         "allowed": [[_may_stand(system, site) for site in sites] for system in systems.values()],
         "electricity_price": [here.series(site.electricity) for site in sites],
         "grid_carbon": [np.full(len(clock), here.catalog.grid(site.grid).carbon) for site in sites],

@@ -136,18 +136,20 @@ def short_price(terms: Contract | None, price: Array) -> Array:
     return np.full_like(price, np.inf) if terms.must_take else terms.take_or_pay.si * price
 
 
-def site_options(options: Options, key: str, site: SitePlan, ways: list[Place], residual: Any) -> dict[str, Array]:
-    """The options of one site, and the power that each of its places has anyway.
+def site_options(
+    options: Options, key: str, site: SitePlan, ways: list[Place], rises: Array, residual: Any
+) -> dict[str, Array]:
+    """The options of one site, and the power that each of its places has anyway; `rises` are watts that each phase
+    adds, by month.
 
     A site with one hall and no phase to choose has none. With several halls, each brings the decided phases with it and
     at most one is chosen; a phase to choose is an option in each hall, and needs that hall and the phase before it.
     """
-    clock = np.array(options.months)
-    anyway = {way.key: np.zeros(len(clock)) for way in ways}
+    anyway = {way.key: np.zeros(len(options.months)) for way in ways}
     if len(ways) > 1:
         options.groups[key] = []
     for way in ways:
-        at, needed, reached = options.sites.index(way.key), "", 0.0
+        at, needed = options.sites.index(way.key), ""
         if len(ways) > 1:
             needed = f"hall/{way.key}"
             row = options.add(needed, f"Hall: {way.name}", "choose")
@@ -155,9 +157,7 @@ def site_options(options: Options, key: str, site: SitePlan, ways: list[Place], 
             first = max(site.phases[0].month, options.months.start)
             if way.hall is not None:
                 options.pay(row, first, way.hall.fee, float(residual(np.array(first), PHASE_LIFE)))
-        for phase in site.phases:
-            here = np.where(clock >= phase.month, site.share.si * phase.power.si - reached, 0.0)
-            reached = site.share.si * phase.power.si
+        for phase, here in zip(site.phases, rises, strict=True):
             if phase.choose:
                 id_ = f"phase/{way.key}/{show_month(phase.month)}"
                 row = options.add(id_, f"Phase of {show_month(phase.month)}: {way.name}", "choose")

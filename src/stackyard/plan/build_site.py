@@ -15,7 +15,7 @@ from stackyard.catalog.entries import Phase
 from stackyard.plan.amounts import Series, usd
 from stackyard.plan.build_choices import Options, Place
 from stackyard.plan.inputs import SitePlan
-from stackyard.plan.powering import Source
+from stackyard.plan.powering import Source, premiums
 from stackyard.quantity import MONTH
 from stackyard.site.building import density_limit, ramped
 from stackyard.site.epw import read_epw
@@ -38,12 +38,22 @@ def slipped(site: SitePlan) -> SitePlan:
     return site.model_copy(update={"phases": phases})
 
 
-def energised(site: SitePlan, months: range) -> Array:
-    """Watts by month that are the plan's: the phases, as fast as the grid lets them rise."""
+def rises(site: SitePlan, months: range) -> Array:
+    """Watts by (phase, month) that each phase adds for the plan to those before it, as fast as the grid lets it rise.
+
+    A phase is opened only after those before it, so what is open of the first k is their sum: the ramp of these k.
+    """
     phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
     step = np.inf if site.ramp is None else site.ramp.si * MONTH
     before = range(min(months.start, *(phase.month for phase in site.phases)), months.stop)  # a ramp that began earlier
-    return ramped(power_by_month(phases, before), step)[-len(months) :] * site.share.si
+    reached = [ramped(power_by_month(phases[:k], before), step)[-len(months) :] for k in range(len(phases) + 1)]
+    return np.diff(reached, axis=0) * site.share.si
+
+
+def energised(site: SitePlan, months: range) -> Array:
+    """Watts by month that are the plan's where nothing is to be chosen."""
+    found: Array = rises(site, months).sum(axis=0)
+    return found
 
 
 def plants(site: SitePlan, catalog: Catalog) -> Year:
@@ -86,6 +96,17 @@ class Here:
     series: Any
     residual: Any
     krw: float
+
+
+def tariff_rows(here: Here, sites: Sequence[SitePlan]) -> dict[str, Array]:
+    """The blocks of every tariff; those that a site does not have take no part of its day."""
+    found = [premiums(site.tariff, here.months, here.krw) for site in sites]
+    count = max(share.size for share, _ in found)
+    share = np.zeros((len(sites), count))
+    premium = np.zeros((len(sites), count, len(here.months)))
+    for i, (part, over) in enumerate(found):
+        share[i, : part.size], premium[i, : part.size] = part, over
+    return {"block_share": share, "block_premium": premium}
 
 
 def sources(places: Sequence[Place]) -> Iterator[tuple[str, Place, Source]]:

@@ -17,7 +17,7 @@ from stackyard.plan.commitments import Precision, Way
 from stackyard.plan.inputs import Service
 from stackyard.site import plant as plants
 from stackyard.site.power import system_power
-from stackyard.words import joined, pattern, phrase
+from stackyard.words import joined, listed, pattern, phrase
 
 Array = NDArray[np.float64]
 
@@ -140,17 +140,21 @@ def with_host(chip: Accelerator, system: System) -> float:
 def remarks(
     services: Mapping[str, Service], rated: Mapping[tuple[str, str], Best], names: Mapping[str, str]
 ) -> list[str]:
-    """Which accelerator cannot run which model, and why."""
+    """Which accelerator cannot run which models, and why: one sentence for those that it cannot run for one reason."""
     by_id = {way.id: way for way in ways(services)}
+    refused: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (chip, id_), point in rated.items():
+        if point.estimate is None:
+            alike = refused.setdefault((chip, tuple(dict.fromkeys(point.why))), [])
+            alike.append(_told(by_id[id_], services, names))
     return [
         phrase(
             "{accelerator} cannot serve {service}: {why}.",
             accelerator=names[chip],
-            service=_told(by_id[id_], services, names),
-            why=joined("; ", tuple(dict.fromkeys(point.why))),
+            service=listed(alike),
+            why=joined("; ", why),
         )
-        for (chip, id_), point in rated.items()
-        if point.estimate is None
+        for (chip, why), alike in refused.items()
     ]
 
 

@@ -26,7 +26,7 @@ NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does
 
 SERVED = "demand"
 LEAD, LAUNCH, HALL, RATE, QUALIFIED = "lead time", "launch", "hall", "rate", "qualification"
-MISSING, EITHER, SEVERAL, COST = "missing", "either", "together", "cost"
+MISSING, EITHER, SEVERAL, COST, UNASKED = "missing", "either", "together", "cost", "unasked"
 # What is said where no single resource is the cause.
 NOTHING: dict[str, str] = {
     SERVED: phrase("all demand is served"),
@@ -41,6 +41,7 @@ NOTHING: dict[str, str] = {
     COST: phrase(
         "serving it would cost more than the price put on leaving it, with any one limit lifted or all of them"
     ),
+    UNASKED: phrase("no limit that was lifted in the time given would serve it"),
 }
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -80,7 +81,8 @@ def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
         for r, name in enumerate(RESOURCES)
     }
     rest = np.maximum(together - (one + two - either), 0.0)
-    return found | {EITHER: either, SEVERAL: rest, COST: 1.0 - together}
+    told = bool(more["together"].notnull().all())
+    return found | {EITHER: either, SEVERAL: rest, COST if told else UNASKED: 1.0 - together}
 
 
 def leading(single: Months) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -124,7 +126,7 @@ def part_of(plan: Plan, more: xr.DataArray) -> Months:
 
 def needed(plan: Plan, more: xr.Dataset) -> xr.DataArray:
     """How much each of several limits holds, (resource, month; tokens per day): what lifting all the others leaves."""
-    all_of_them, others = part_of(plan, more["together"]), part_of(plan, more["without"])
+    all_of_them, others = part_of(plan, more["together"]), part_of(plan, more["without"].fillna(more["together"]))
     lost = np.where(all_of_them - others >= NOTICEABLE, all_of_them - others, 0.0)
     return more["without"].copy(data=lost * plan.decisions["unserved"].values).sum(V)
 

@@ -64,21 +64,24 @@ def _can(d: Values, x: Values) -> dict[str, Array]:
     offered, counted = (d["option_stacks"] > 0).any(axis=0), (d["option_minimum"] > 0).any(axis=0)
     runs = (d["campaign_open"] > 0) & ((x["active"] > 0) | (d["campaign_least"] <= 0)[:, None])
     hosts = ((d["cluster_most"] > 0) & (x["host"] > 0))[..., None] & runs
-    return dict.fromkeys(DECISIONS, np.asarray(True)) | {
-        "deep": d["tier_price"] > 0,
-        "take": offered,
-        "short": counted & np.isfinite(d["short_price"]),
-        "train": installed[:, :, None, :] & hosts,
-        "draw": (d["fits_stack"] > 0)[:, :, None] & bought & (d["undrawable"] == 0),
-        "bought": bought,
-        "waiting": ready,
-        "placed": placed,
-        "retired": installed,
-        "installed": installed,
-        "run": installed[:, :, None, :] & (d["rate"] > 0)[:, None, :, None],
-        "answered": np.asarray((d["rate"] > 0).any(axis=0))[:, None],
-        "shifted": (d["source_shift"] > 0) & (d["source_site"] @ d["dear_premium"] > 0),
-    }
+    return (
+        dict.fromkeys(DECISIONS, np.asarray(True))
+        | {
+            "deep": d["tier_price"] > 0,
+            "take": offered,
+            "short": counted & np.isfinite(d["short_price"]),
+            "train": installed[:, :, None, :] & hosts,
+            "draw": (d["fits_stack"] > 0)[:, :, None] & bought & (d["undrawable"] == 0),
+            "bought": bought,
+            "waiting": ready,
+            "placed": placed,
+            "retired": installed,
+            "installed": installed,
+            "run": installed[:, :, None, :] & (d["rate"] > 0)[:, None, :, None],
+            "answered": np.asarray((d["rate"] > 0).any(axis=0))[:, None],
+        }
+        | check_grid.can(d)
+    )
 
 
 def _costs(d: Values, budget: Array) -> dict[str, Array]:

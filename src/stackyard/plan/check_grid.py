@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stackyard.plan.check_rows import Array, Row, Values, after, balance, before, limit
-from stackyard.plan.problem import SITE, P, T
+from stackyard.plan.problem import SITE, B, P, T
 
 
 def it_power(d: Values, x: Values, load: Array) -> Array:
@@ -31,6 +31,21 @@ def at_sites(d: Values, each: Array, amount: Array) -> Array:
     return found
 
 
+def premium(d: Values) -> Array:
+    """USD/J that energy costs more than its mean at the site of each source, (source, block, month)."""
+    found: Array = np.einsum("pi,ibt->pbt", d["source_site"], d["block_premium"])
+    return found
+
+
+def can(d: Values) -> dict[str, Array]:
+    """Where storage can earn by charging and by discharging: blocks that are not the dearest, not the cheapest."""
+    there = (d["source_shift"] > 0)[:, None] & (d["source_site"] @ d["block_share"] > 0)[..., None]
+    over = premium(d)
+    highest = np.where(there, over, -np.inf).max(axis=1, keepdims=True)
+    lowest = np.where(there, over, np.inf).min(axis=1, keepdims=True)
+    return {"charged": there & (over < highest), "discharged": there & (over > lowest)}
+
+
 def rows(d: Values, x: Values) -> Iterator[Row]:
     """Every balance and limit of power."""
     peak, mean = (it_power(d, x, load) for load in (np.ones_like(peak_over_mean(d)), 1 / peak_over_mean(d)))
@@ -46,13 +61,17 @@ def rows(d: Values, x: Values) -> Iterator[Row]:
     yield balance("capacity", (P, T), before(x["capacity"]), x["built"], -x["capacity"])
     allowed = d["source_most"] + np.einsum("opt,o->pt", d["option_source"], x["chosen"])
     yield limit("source", (P, T), allowed, x["capacity"])
-    yield limit("shift", (P, T), d["source_shift"] * x["capacity"], x["shifted"])
-    there = np.asarray(d["source_site"].any(axis=0))[:, None]
-    moved = at_sites(d, np.ones(1), x["shifted"])
-    dear = d["dear_share"][:, None]
-    yield limit("replaced", (SITE, T), np.where(there, dear * x["grid"], np.inf), moved)
-    over = at_sites(d, d["source_wheeled"][:, None], x["output"])
-    yield limit("mean", (SITE, T), np.where(there, x["grid_peak"], np.inf), x["grid"], over, moved / (1 - dear))
+    given, taken = x["discharged"].sum(axis=1), x["charged"].sum(axis=1)
+    yield limit("shift", (P, T), d["source_shift"] * x["capacity"], given)
+    yield balance("cycle", (P, T), given, -taken)
+    share = d["block_share"][..., None]
+    there = np.asarray(d["source_site"].any(axis=0))[:, None, None] & (share > 0)
+    inward, outward = (np.einsum("pi,pbt->ibt", d["source_site"], x[name]) for name in ("charged", "discharged"))
+    drawn = np.where(there, share * x["grid"][:, None], np.inf)
+    yield limit("replaced", (SITE, B, T), drawn, outward)
+    over = share * (x["grid"] + at_sites(d, d["source_wheeled"][:, None], x["output"]))[:, None]
+    most = np.where(there, share * x["grid_peak"][:, None], np.inf)
+    yield limit("mean", (SITE, B, T), most, over, inward, -outward)
 
 
 def flows(d: Values, x: Values) -> dict[str, Array]:
@@ -67,7 +86,7 @@ def flows(d: Values, x: Values) -> dict[str, Array]:
         "cost_energy": (d["electricity_price"] * grid).sum(axis=0)
         + (d["demand_charge"] * x["grid_peak"]).sum(axis=0)
         + (d["source_energy_price"] * output).sum(axis=0)
-        - (d["dear_premium"] * at_sites(d, np.ones(1), x["shifted"]) * seconds).sum(axis=0),
+        + (premium(d) * (x["charged"] - x["discharged"]) * seconds).sum(axis=(0, 1)),
         "cost_sources": (d["source_price"] * x["built"] + d["source_upkeep"] * x["capacity"]).sum(axis=0),
         "cost_carbon": d["carbon_price"] * market.sum(axis=0),
         "it_power_peak": peak,
@@ -94,7 +113,8 @@ def costs(d: Values, money: Array, end: float) -> dict[str, Array]:
         "grid_peak": d["demand_charge"] * money,
         "grid": d["seconds"] * (d["electricity_price"] + carbon * d["grid_carbon"]) * money,
         "output": d["seconds"] * (d["source_energy_price"] + carbon * d["source_carbon"][:, None]) * money,
-        "shifted": -np.einsum("pi,it->pt", d["source_site"], d["dear_premium"]) * d["seconds"] * money,
+        "charged": premium(d) * d["seconds"] * money,
+        "discharged": -premium(d) * d["seconds"] * money,
         "capacity": d["source_upkeep"] * money,
         "built": d["source_price"] * (money - end * d["source_residual"]),
     }
@@ -109,9 +129,11 @@ def watt(d: Values, p: Values) -> tuple[Array, Array]:
 def exchanges(d: Values, p: Values) -> dict[str, tuple[Array, ...]]:
     """For each decision about power what one unit gives (first), and what it takes, at these prices."""
     fitout, sites = p["price_fitout"], d["source_site"]
-    names = ("price_peak", "price_energy", "price_replaced", "price_mean")
-    here = {name: np.einsum("pi,it->pt", sites, p[name]) for name in names}
-    charged = np.einsum("pi,it->pt", sites / (1 - d["dear_share"]), p["price_mean"])
+    share = d["block_share"][..., None]
+    mean = (share * p["price_mean"]).sum(axis=1)
+    of_sites = {"mean": mean} | {name: p[name] for name in ("price_peak", "price_energy")}
+    here = {name: np.einsum("pi,it->pt", sites, values) for name, values in of_sites.items()}
+    by_block = {name: np.einsum("pi,ibt->pbt", sites, p[name]) for name in ("price_mean", "price_replaced")}
     return {
         "fitted": (
             after(fitout) + p["price_fitted"],
@@ -119,10 +141,16 @@ def exchanges(d: Values, p: Values) -> dict[str, tuple[Array, ...]]:
             d["overhead_peak"] * p["price_peak"],
             d["overhead"] * p["price_energy"],
         ),
-        "grid_peak": (p["price_peak"] + p["price_mean"], p["price_power"]),
-        "grid": (p["price_energy"] + d["dear_share"][:, None] * p["price_replaced"], p["price_mean"]),
-        "output": (here["price_energy"], p["price_output"], d["source_wheeled"][:, None] * here["price_mean"]),
-        "shifted": (np.zeros(1), p["price_shift"], here["price_replaced"], charged),
+        "grid_peak": (p["price_peak"] + mean, p["price_power"]),
+        "grid": (p["price_energy"] + (share * p["price_replaced"]).sum(axis=1), mean),
+        "output": (here["price_energy"], p["price_output"], d["source_wheeled"][:, None] * here["mean"]),
+        "charged": (p["price_cycle"][:, None], by_block["price_mean"]),
+        "discharged": (
+            by_block["price_mean"],
+            p["price_cycle"][:, None],
+            p["price_shift"][:, None],
+            by_block["price_replaced"],
+        ),
         "capacity": (
             d["source_firm"] * here["price_peak"]
             + d["source_yield"] * p["price_output"]

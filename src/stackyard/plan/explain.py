@@ -29,12 +29,14 @@ from stackyard.plan.causes import (
     SERVED,
     SEVERAL,
     SHORT,
+    UNASKED,
     left,
     needed,
     tied,
 )
 from stackyard.plan.limits import RESOURCES, most, rent, rents
 from stackyard.plan.marginal import Marginal, Next, chains, marginals
+from stackyard.plan.patience import Patience
 from stackyard.plan.plan import Plan, in_year, reported
 from stackyard.plan.problem import SITE, A, O, Problem, T, V, Y
 from stackyard.plan.relief import STEP, Worth, by_year, relief, worth_of, worths
@@ -58,6 +60,7 @@ NAMES: dict[str, str] = {name: resource.name for name, resource in RESOURCES.ite
     EITHER: phrase("Either of two limits"),
     SEVERAL: phrase("Several limits at once"),
     COST: phrase("Cost of serving"),
+    UNASKED: phrase("A limit not asked about"),
 }
 
 
@@ -170,12 +173,17 @@ def explain(
     resolve: Resolve,
     *,
     steps: bool = True,
+    within: float = np.inf,
     progress: Callable[[str], None] | None = None,
 ) -> Explanation:
-    """The explanation of a plan; `resolve` is that of `solve_warm`. Without `steps` the year's steps are not solved."""
-    tell = progress or (lambda text: None)
-    more = relief(problem, plan, resolve, tell)
-    worth = worths(problem, plan, resolve if steps else None, tell)
+    """The explanation of a plan; `resolve` is that of `solve_warm`. Without `steps` the year's steps are not solved.
+
+    Nothing is solved again later than `within` seconds after the start: what promises most is asked first, the rest is
+    told by its prices, and a note says how much of it that is.
+    """
+    tell, patience = progress or (lambda text: None), Patience(within)
+    more = relief(problem, plan, resolve, tell, patience)
+    worth = worths(problem, plan, resolve if steps else None, tell, patience)
     rented = rents(problem, plan)
     whole = xr.Dataset(
         {
@@ -195,14 +203,11 @@ def explain(
         for year in near.data[Y].values.tolist()
     )
     found = Explanation(whole, years, worth, _shortages(near, seen, whole["left"]), _notes(problem, steps))
-    if not steps:
-        return found
-    limits = {binding.year: binding.limits for binding in years if binding.resource != SERVED}
-    return replace(
-        found,
-        marginals=marginals(problem, plan, resolve, tell),
-        chains=chains(problem, plan, limits, resolve, tell),
-    )
+    if steps:
+        limits = {binding.year: binding.limits for binding in years if binding.resource != SERVED}
+        next_ = chains(problem, plan, limits, resolve, tell, patience)
+        found = replace(found, chains=next_, marginals=marginals(problem, plan, resolve, tell, patience))
+    return replace(found, notes=(*found.notes, *patience.told))
 
 
 def _most(left: xr.DataArray) -> xr.DataArray:
@@ -253,6 +258,8 @@ def _binding(
     lacks = refused.name(problem, _unable(data, inside)) if RATE in shares else ""
     found = Binding(year, resource, shares, part, _together(data, inside), "keeps out" in told, "", tied, lacks)
     last = [_step_words(worth, key, year) for key in found.limits] if found.limit else [_dearer(data, inside)]
+    if UNASKED in found.main:
+        last.append(_by_price(data, inside))
     return replace(found, why=joined(" ", [_opening(found, unserved / seconds.sum()), told, *last]))
 
 
@@ -416,6 +423,19 @@ def _step_words(worth: tuple[Worth, ...], name: str, year: int) -> str:
         return joined("", [first, "."])
     more = phrase("and serve {tokens} more in {year}", tokens=_tokens(found.tokens), year=str(found.tokens_year))
     return joined("", [joined(" ", [first, more]), "."])
+
+
+def _by_price(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:
+    """The limits on which most of a year hangs by their prices alone."""
+    total = data["rent"].values[:, inside].sum(axis=1)
+    order = [int(i) for i in np.argsort(-total)[:3] if total[i] > 0.05 * total.sum()]
+    if not order:
+        return ""
+    names = [NAMES[str(data["resource"].values[i])] for i in order]
+    return phrase(
+        "By their prices most hangs on {limits}; that was not solved again.",
+        limits=together([within(name) for name in names]),
+    )
 
 
 def _dearer(data: xr.Dataset, inside: NDArray[np.bool_]) -> str:

@@ -182,17 +182,20 @@ def possible(data: Values) -> dict[str, NDArray[np.bool_]]:
     ready = (earlier(bought) & (month - due >= data["lead_months"])).any(EARLIER)
     placed = ready & (data["allowed"] > 0)
     installed = placed | (data["fleet"].isel({T: 0}) > 0)
-    found = choices.possible(data, bought, installed) | {
-        "draw": (data["fits_stack"] > 0) & bought & (data["undrawable"] == 0),
-        "bought": bought,
-        "waiting": ready,
-        "placed": placed,
-        "retired": installed,
-        "installed": installed,
-        "run": installed & (data["rate"] > 0),
-        "answered": (data["rate"] > 0).any(A),
-        "shifted": grid.can_shift(data),
-    }
+    found = (
+        choices.possible(data, bought, installed)
+        | {
+            "draw": (data["fits_stack"] > 0) & bought & (data["undrawable"] == 0),
+            "bought": bought,
+            "waiting": ready,
+            "placed": placed,
+            "retired": installed,
+            "installed": installed,
+            "run": installed & (data["rate"] > 0),
+            "answered": (data["rate"] > 0).any(A),
+        }
+        | dict(zip(("charged", "discharged"), grid.can_move(data), strict=True))
+    )
     sizes = {dim: size for values in data.values() for dim, size in values.sizes.items()}
     masks = {}
     for name, column in DECISIONS.items():

@@ -6,9 +6,9 @@ of its worst hour, for limits. `pue_design` is site power over IT power in the w
 fitted power is counted in it, so IT power is at most fitted / pue_design in every month.
 
 A source stands at one site, in one of its halls. What it can put out, what of it a peak can count on and what it loses
-go with its capacity. Storage makes a cycle a day: it carries a part of the peak, and moves energy out of the hours in
-which the tariff is dear. The mean that comes over the grid is never above its peak, and what is moved is charged again
-in the cheap hours below it.
+go with its capacity. Storage makes a cycle a day: it carries a part of the peak, and moves energy between the blocks of
+the tariff, each so many hours of the day with one price. What comes over the grid in a block is never above its peak on
+average, and storage gives no more in a block than the site draws there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import xarray as xr
 
 from stackyard.plan import choices
 from stackyard.plan.choices import Columns, Family, Named, Values, before
-from stackyard.plan.problem import SITE, O, P, V
+from stackyard.plan.problem import SITE, B, O, P, V
 from stackyard.plan.program import Terms
 
 
@@ -28,8 +28,8 @@ def peak_over_mean(data: Values) -> Named:
 
 
 def premium(data: Values) -> Named:
-    """USD/J that energy costs more in dear hours at the site of each source, (source, month)."""
-    return (data["source_site"] * data["dear_premium"]).sum(SITE)
+    """USD/J that energy costs more than its mean at the site of each source, (source, block, month)."""
+    return (data["source_site"] * data["block_premium"]).sum(SITE)
 
 
 def beside(data: Values) -> Named:
@@ -58,7 +58,8 @@ def costs(data: Values) -> dict[str, Named]:
         "grid_peak": data["demand_charge"],
         "grid": data["seconds"] * (data["electricity_price"] + carbon * data["grid_carbon"]),
         "output": data["seconds"] * (data["source_energy_price"] + carbon * data["source_carbon"]),
-        "shifted": -premium(data) * data["seconds"],
+        "charged": premium(data) * data["seconds"],
+        "discharged": -premium(data) * data["seconds"],
         "capacity": data["source_upkeep"],
         "built": data["source_price"],
     }
@@ -109,31 +110,45 @@ def _source(data: Values, x: Columns) -> Terms:
 
 
 def _shift(data: Values, x: Columns) -> Terms:
-    return [(1.0, x["shifted"]), (-data["source_shift"], x["capacity"])]
+    return [(1.0, x["discharged"]), (-data["source_shift"], x["capacity"])]
+
+
+def _cycle(data: Values, x: Columns) -> Terms:
+    return [(1.0, x["discharged"]), (-1.0, x["charged"])]
 
 
 def _replaced(data: Values, x: Columns) -> Terms:
-    return [(data["source_site"], x["shifted"]), (-data["dear_share"], x["grid"])]
+    return [(data["source_site"], x["discharged"]), (-data["block_share"], x["grid"])]
 
 
 def _mean(data: Values, x: Columns) -> Terms:
-    charged = data["source_site"] / (1.0 - data["dear_share"])
+    share, here = data["block_share"], data["source_site"]
     return [
-        (1.0, x["grid"]),
-        (data["source_site"] * data["source_wheeled"], x["output"]),
-        (charged, x["shifted"]),
-        (-1.0, x["grid_peak"]),
+        (share, x["grid"]),
+        (share * here * data["source_wheeled"], x["output"]),
+        (here, x["charged"]),
+        (-here, x["discharged"]),
+        (-share, x["grid_peak"]),
     ]
 
 
-def can_shift(data: Values) -> Named:
-    """Where storage can earn by moving energy, (source, month)."""
-    return (data["source_shift"] > 0) & (premium(data) > 0)
+def can_move(data: Values) -> tuple[Named, Named]:
+    """Where storage can earn by charging and by discharging, (source, block, month): blocks of the tariff that are not
+    the dearest, and those that are not the cheapest."""
+    there = (data["source_shift"] > 0) & ((data["source_site"] * data["block_share"]).sum(SITE) > 0)
+    over = premium(data)
+    highest, lowest = over.where(there, -np.inf).max(B), over.where(there, np.inf).min(B)
+    return there & (over < highest), there & (over > lowest)
 
 
 def _where(there: Named, like: Named) -> Named:
     """A right-hand side of 0 where there is such a row, none elsewhere."""
     return xr.zeros_like(like, dtype=float).where(there, np.inf)
+
+
+def _blocks(data: Values) -> Named:
+    """Blocks of the tariffs of sites that may have power beside the grid, (site, block)."""
+    return beside(data) & (data["block_share"] > 0)
 
 
 def most_power(data: xr.Dataset) -> xr.DataArray:
@@ -151,7 +166,8 @@ FAMILIES: dict[str, Family] = {
     "output": Family(_output, "<=", None, "price_output"),
     "capacity": Family(_capacity, "=", None, "price_capacity"),
     "source": Family(_source, "<=", lambda d: d["source_most"], "price_source"),
-    "shift": Family(_shift, "<=", lambda d: _where(can_shift(d), d["source_most"]), "price_shift"),
-    "replaced": Family(_replaced, "<=", lambda d: _where(beside(d), d["site_power"]), "price_replaced"),
-    "mean": Family(_mean, "<=", lambda d: _where(beside(d), d["site_power"]), "price_mean"),
+    "shift": Family(_shift, "<=", lambda d: _where(can_move(d)[1].any(B), d["source_most"]), "price_shift"),
+    "cycle": Family(_cycle, "=", None, "price_cycle"),
+    "replaced": Family(_replaced, "<=", lambda d: _where(_blocks(d), d["block_premium"]), "price_replaced"),
+    "mean": Family(_mean, "<=", lambda d: _where(_blocks(d), d["block_premium"]), "price_mean"),
 }

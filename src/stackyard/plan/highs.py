@@ -16,7 +16,7 @@ import numpy as np
 from stackyard.errors import SolveError, Stopped
 from stackyard.plan.program import Array, Program
 
-LARGE = 150_000  # columns
+LARGE = 150_000  # columns: simplex over long ways took seconds at 18,000, over 6 minutes at 256,000
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,17 @@ def put(highs: Any, **options: Any) -> None:
 
 
 def method(program: Program) -> dict[str, Any]:
-    """The options by which a program of this size is solved first, as measured in design/solvers.md.
+    """The options by which a program is solved first, at every size that was measured (design/solvers.md).
 
-    Interior point, with crossover to a vertex whose basis the re-solves start from. Above LARGE columns crossover has
-    not been seen to end: there it is run only if the interior point is not optimal without it.
+    Interior point, with crossover to a vertex whose basis the re-solves start from.
     """
-    return {"solver": "ipx", "run_crossover": "on" if program.cost.size <= LARGE else "choose"}
+    return {"solver": "ipx", "run_crossover": "on"}
+
+
+def method_far(program: Program) -> dict[str, Any] | None:
+    """The options by which a program far from one that was solved is solved: above LARGE columns from scratch, without
+    crossover; None for simplex from the basis of that one."""
+    return {"solver": "ipx", "run_crossover": "off"} if program.cost.size > LARGE else None
 
 
 def hand_over(highs: Any, program: Program) -> None:

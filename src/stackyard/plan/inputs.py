@@ -23,7 +23,7 @@ from stackyard.months import show_month, span
 from stackyard.plan.amounts import Door, MonthField, Series, Unit, preset, refuse
 from stackyard.plan.commitments import Campaign, Contract, Cooling, Hall, Precision, Rejection, Tail, Tier, Way
 from stackyard.plan.doubt import Doubt
-from stackyard.plan.powering import Source
+from stackyard.plan.powering import Block, Source
 from stackyard.plan.supplying import Months, Wafers
 from stackyard.site.epw import read_epw
 from stackyard.source import Fact
@@ -93,6 +93,11 @@ class Horizon(Door):
     @property
     def months(self) -> range:
         return span(self.start, self.end)
+
+    @property
+    def told(self) -> str:
+        """'the plan runs from 2026-01 to 2030-12'."""
+        return f"the plan runs from {show_month(self.start)} to {show_month(self.end)}"
 
 
 class Money(Door):
@@ -299,10 +304,8 @@ class SitePlan(Door):
     """Price of electricity from the grid, the mean of a month."""
     demand_charge: Annotated[Series, Unit("USD/kW/month")] = preset("0 USD/kW/month")
     """The tariff's charge for the month's highest power."""
-    dear_hours: Annotated[Fact, Unit("hour")] = preset("6 hour")
-    """Hours of a day in which electricity is dear."""
-    dear_premium: Annotated[Series, Unit("USD/kWh")] = preset("0 USD/kWh")
-    """What electricity costs more in those hours than in the others; `electricity` is the mean of all."""
+    tariff: Mapping[str, Block] = {}
+    """Blocks of the day in which electricity is dearer than in the rest; `electricity` is the mean of all hours."""
     sources: Mapping[str, Source] = {}
     """Power beside the grid that the plan may build or contract."""
     fitout: Annotated[Series, Unit("USD/W")] | None = None

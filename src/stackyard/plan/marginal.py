@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.plan.limits import RESOURCES, rent
+from stackyard.plan.patience import AMOUNTS, DEMAND, Patience
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.relief import by_year
@@ -36,6 +37,7 @@ class Marginal:
     """USD of the year for a million tokens more of a service: by its price, and by solving again with MORE of it.
 
     `served` is the share of that step which was served; where it is below 1, the rest cost its price of being left.
+    `solved` and `served` are nan where it was not solved again.
     """
 
     service: str
@@ -62,38 +64,33 @@ class Next:
     chain: str
 
 
-def marginals(problem: Problem, plan: Plan, resolve: Resolve, tell: Callable[[str], None]) -> tuple[Marginal, ...]:
-    """Every service and year of the horizon in which something is asked for."""
-    d, found = problem.data, []
+def marginals(
+    problem: Problem, plan: Plan, resolve: Resolve, tell: Callable[[str], None], patience: Patience
+) -> tuple[Marginal, ...]:
+    """Every service and year of the horizon in which something is asked for, the dearest to leave solved first."""
+    d = problem.data
     member, names = in_year(d), json.loads(str(d.attrs.get("labels", "{}")))
+    price = plan.prices["price_demand"] * d["discount"] * d["seconds"] / DAY
+    steps = []
     for service in map(str, d[V].values):
         for year in [int(year) for year in d[Y].values if int(year) <= int(problem.end[:4])]:
             inside = (member.sel({Y: year}, drop=True) > 0) & (d[T] <= problem.end)
             step = (d["demand"] * MORE).where((d[V] == service) & inside, 0.0)
-            tokens = float((step * d["seconds"] / DAY).sum())
-            if tokens <= 0:
-                continue
-            tell(
-                phrase(
-                    "What a million tokens more costs: {service}, {year}",
-                    service=names.get(service, service),
-                    year=year,
-                )
-            )
-            present = float((step * d["seconds"] / DAY * d["discount"]).sum()) / MEGA
-            price = plan.prices["price_demand"] * d["discount"] * d["seconds"] / DAY
+            if float(step.sum()) > 0:
+                steps.append((service, year, step, float((price * step).sum())))
+    found = {}
+    for service, year, step, cost in sorted(steps, key=lambda each: -each[-1]):
+        tokens = float((step * d["seconds"] / DAY).sum())
+        present = float((step * d["seconds"] / DAY * d["discount"]).sum()) / MEGA
+        solved, served = np.nan, np.nan
+        if patience.left(DEMAND, 1.0):
+            what = {"service": names.get(service, service), "year": year}
+            tell(phrase("What a million tokens more costs: {service}, {year}", **what))
             other = resolve({"demand": d["demand"] + step, "tier_start": _tiers(d, step)})
             more = float(((other.decisions["served"] - plan.decisions["served"]) * d["seconds"] / DAY).sum())
-            found.append(
-                Marginal(
-                    service,
-                    year,
-                    float((price * step).sum()) / present,
-                    (other.objective - plan.objective) / present,
-                    float(np.clip(more / tokens, 0.0, 1.0)),
-                )
-            )
-    return tuple(found)
+            solved, served = (other.objective - plan.objective) / present, float(np.clip(more / tokens, 0.0, 1.0))
+        found[service, year] = Marginal(service, year, cost / present, solved, served)
+    return tuple(found[service, year] for service, year, *_ in steps)
 
 
 def _tiers(d: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
@@ -104,9 +101,15 @@ def _tiers(d: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
 
 
 def chains(
-    problem: Problem, plan: Plan, limits: dict[int, tuple[str, ...]], resolve: Resolve, tell: Callable[[str], None]
+    problem: Problem,
+    plan: Plan,
+    limits: dict[int, tuple[str, ...]],
+    resolve: Resolve,
+    tell: Callable[[str], None],
+    patience: Patience,
 ) -> tuple[Next, ...]:
-    """For each year and the limits that leave most in it: their dearest place, and what its next amount is worth."""
+    """For each year and the limits that leave most in it: their dearest place, and what its next amount is worth; none
+    where patience does not suffice."""
     d, found = problem.data, []
     names: dict[str, str] = json.loads(str(d.attrs.get("labels", "{}")))
     years = [int(year) for year in d[Y].values if int(year) <= int(problem.end[:4])]
@@ -131,6 +134,8 @@ def chains(
             step[at, months] = size
             id_ = str(d[resource.axis].values[at])
             place, due = names.get(id_, id_), _span(d, months)
+        if not patience.left(AMOUNTS, 0.9):
+            continue
         tell(phrase("What the next {amount} are worth: {place}, {year}", amount=words, place=place, year=year))
         there = d[resource.amount]
         other = resolve({resource.amount: there + step.transpose(*there.dims)})

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from stackyard.notebook import Labelled, card
-from stackyard.plan.problem import SITE, A, C, Column, G, K, N, O, P, Problem, R, S, T, V, W, Y
+from stackyard.plan.problem import SITE, A, B, C, Column, G, K, N, O, P, Problem, R, S, T, V, W, Y
 from stackyard.quantity import show
 
 DECISIONS: dict[str, Column] = {
@@ -29,7 +29,8 @@ DECISIONS: dict[str, Column] = {
     "built": Column((P, T), "W", "capacity of power sources built in the month"),
     "capacity": Column((P, T), "W", "capacity of power sources so far"),
     "output": Column((P, T), "W", "mean power put out by sources"),
-    "shifted": Column((P, T), "W", "mean power that storage moves from dear to cheap hours"),
+    "charged": Column((P, B, T), "W", "mean power that storage takes in a block of the tariff"),
+    "discharged": Column((P, B, T), "W", "mean power that storage gives in a block of the tariff"),
     "answered": Column((W, T), "token/day", "mean tokens served this way"),
     "served": Column((V, T), "token/day", "mean tokens served"),
     "unserved": Column((V, T), "token/day", "mean tokens asked for and not served"),
@@ -66,8 +67,9 @@ PRICES: dict[str, Column] = {
     "price_source": Column((P, T), "USD/W", "worth of being allowed one more watt of a source in this month"),
     "price_fitout": Column((SITE, T), "USD/W", "worth of one more watt fitted out from this month"),
     "price_shift": Column((P, T), "USD/W", "worth of one more watt that storage could move all month"),
-    "price_replaced": Column((SITE, T), "USD/W", "worth of one more watt drawn in dear hours"),
-    "price_mean": Column((SITE, T), "USD/W", "worth of one more watt that the grid could bring all month"),
+    "price_cycle": Column((P, T), "USD/W", "worth of one more watt charged all month"),
+    "price_replaced": Column((SITE, B, T), "USD/W", "worth of one more watt drawn in a block of the tariff"),
+    "price_mean": Column((SITE, B, T), "USD/W", "worth of one more watt that the grid could bring in a block"),
     "price_answered": Column((W, T), "USD/token", "worth of one more token served this way from elsewhere"),
     "price_mix": Column((W, T), "USD/token", "worth of one more token that may be served this way"),
     "price_service": Column((V, T), "USD/token", "worth of one more token served from elsewhere"),

@@ -1,12 +1,28 @@
-"""Power beside the grid in a scenario file: turbines, fuel cells, solar, storage and purchase contracts of a site."""
+"""Tariffs and power beside the grid in a scenario file: turbines, fuel cells, solar, storage and purchase contracts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stackyard.plan.amounts import Door, MonthField, Series, Unit
+from stackyard.quantity import DAY
 from stackyard.site.sources import Kind
 from stackyard.source import Fact
+
+Array = NDArray[np.float64]
+
+
+class Block(Door):
+    """Hours of the day in which electricity has a price of its own."""
+
+    hours: Annotated[Fact, Unit("hour")]
+    """How many hours of a day."""
+    premium: Annotated[Series, Unit("USD/kWh")]
+    """What electricity costs more in them than in the rest of the day, which are its cheapest hours."""
 
 
 class Source(Door):
@@ -34,3 +50,12 @@ class Source(Door):
     """Yearly upkeep as a share of the price."""
     life: Annotated[Fact, Unit("year")] | None = None
     """Over which it loses its worth."""
+
+
+def premiums(tariff: Mapping[str, Block], months: range, krw: float) -> tuple[Array, Array]:
+    """Share of the day of each block, what is left of the day first, and by (block, month) the USD/J that energy costs
+    more in it than in the mean of the day."""
+    named = np.array([block.hours.si / DAY for block in tariff.values()])
+    share = np.array([max(1 - named.sum(), 0.0), *named])
+    over = np.array([np.zeros(len(months)), *(block.premium.by_month(months, krw) for block in tariff.values())])
+    return share, over - share @ over

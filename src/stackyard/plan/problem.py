@@ -28,6 +28,7 @@ class Column(NamedTuple):
 A, S, K, SITE, V, T, Y = "accelerator", "supply", "packaging", "site", "service", "month", "year"
 R, O, N, G, C = "tier", "option", "needed option", "group", "campaign"  # noqa: E741 - as short as the others
 P = "source"  # of power beside the grid, at one site
+B = "block"  # hours of the day with one price
 W = "way"  # a model and precision that stands for one service
 
 SCHEMA: dict[str, Column] = {
@@ -89,8 +90,8 @@ SCHEMA: dict[str, Column] = {
     "power_idle": Column((A,), "W/package", "IT power of one installed accelerator that serves nothing"),
     "electricity_price": Column((SITE, T), "USD/J", "price of site energy"),
     "demand_charge": Column((SITE, T), "USD/W", "price of the month's highest power from the grid"),
-    "dear_share": Column((SITE,), "", "share of the day in which the tariff is dear"),
-    "dear_premium": Column((SITE, T), "USD/J", "what energy costs more in those hours than in the others"),
+    "block_share": Column((SITE, B), "", "share of the day that a block of the tariff takes; 0 = there is none"),
+    "block_premium": Column((SITE, B, T), "USD/J", "what energy costs more in a block than in the mean of the day"),
     "grid_carbon": Column((SITE, T), "kg/J", "CO2e of energy from the grid"),
     "water": Column((SITE, T), "m^3/J", "water used per joule of IT energy"),
     # contracts on supplies
@@ -125,7 +126,7 @@ SCHEMA: dict[str, Column] = {
     "source_yield": Column((P, T), "", "mean output at most, over capacity"),
     "source_firm": Column((P, T), "", "share of capacity that the day's peak can count on"),
     "source_loss": Column((P, T), "", "mean power drawn for each watt of capacity: what storage loses"),
-    "source_shift": Column((P, T), "", "mean power that it can move from dear to cheap hours, over capacity"),
+    "source_shift": Column((P, T), "", "mean power that it can move between hours of the day, over capacity"),
     "source_energy_price": Column((P, T), "USD/J", "fuel, or the contract's price, for a joule of output"),
     "source_carbon": Column((P,), "kg/J", "CO2e emitted for a joule of output"),
     "source_wheeled": Column((P,), "", "1 where its energy comes over the grid: a purchase contract"),
@@ -136,7 +137,7 @@ SCHEMA: dict[str, Column] = {
     "budget": Column((Y,), "USD", "most that may be spent in the year; inf = no limit"),
 }
 
-AXES: tuple[str, ...] = (V, W, R, S, K, A, SITE, P, O, N, G, C, T, Y)
+AXES: tuple[str, ...] = (V, W, R, S, K, A, SITE, B, P, O, N, G, C, T, Y)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import xarray as xr
 from stackyard.plan.causes import leading, part_of
 from stackyard.plan.formulate import beyond, without_beyond
 from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, there, yearly
+from stackyard.plan.patience import LIFTS, STEPS, Patience
 from stackyard.plan.plan import Plan, in_year
 from stackyard.plan.problem import Problem, T, V, Y
 from stackyard.plan.solve import Resolve
@@ -55,36 +56,47 @@ class Worth:
         return self.tokens / self.step
 
 
-def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress) -> xr.Dataset:
+def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress, patience: Patience) -> xr.Dataset:
     """What is served without limits, service by service and month by month: `single` (resource, service, month), tokens
     per day more without this one; `together` (service, month) without any; `without` (resource, service, month) without
     any but this one; `pair` (resource, other, service, month) without these two, where each of them serves noticeably
     more of the same by itself, and nan elsewhere.
 
-    A limit without a price in any month is not lifted: more of it saves nothing.
+    A limit without a price in any month is not lifted: more of it saves nothing. The limits on which most hangs by
+    their rent are lifted first; what patience did not suffice for is nan: together, where not every limit was lifted.
     """
     tell(phrase("What is served without each limit"))
     enough = {name: _lifted(problem.data, name) for name in RESOURCES}
-    priced = [name for name in RESOURCES if bool((rent(problem, plan, name, enough[name]) > 0).any())]
+    hangs = {
+        name: float((rent(problem, plan, name, enough[name]) * problem.data["discount"]).sum()) for name in RESOURCES
+    }
+    priced = sorted((name for name in RESOURCES if hangs[name] > 0), key=lambda name: -hangs[name])
     nothing = 0.0 * plan.decisions["served"]
 
     def more(names: list[str]) -> xr.DataArray:
         lifted = Problem(problem.data.assign({RESOURCES[name].amount: enough[name] for name in names}))
-        other = resolve({RESOURCES[name].amount: lifted.data[RESOURCES[name].amount] for name in names})
+        other = resolve({RESOURCES[name].amount: lifted.data[RESOURCES[name].amount] for name in names}, far=True)
         gained: xr.DataArray = other.decisions["served"] - plan.decisions["served"]
         if len(names) < len(RESOURCES):
             return gained
         limited = (rents(lifted, other).sum("resource") > 0) | (beyond(lifted.data).sum(V) > 0)
         return gained + other.decisions["unserved"].where(limited.cumsum(T) > 0, 0.0)  # even so much limits
 
+    def asked(names: list[str], share: float) -> xr.DataArray:
+        return more(names) if patience.left(LIFTS, share) else nothing * np.nan
+
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
-    single = [more([name]) if name in priced else nothing for name in RESOURCES]
-    together = more(list(RESOURCES)) if priced else nothing
+    alone = {name: asked([name], 0.5) for name in priced}
+    single = [alone.get(name, nothing) for name in RESOURCES]
+    complete = not any(bool(values.isnull().any()) for values in single)
+    together = nothing if not priced else asked(list(RESOURCES), 0.6 if complete else 0.0)
+    pair = _pairs(plan, xr.concat(single, dim=index), lambda names: asked(names, 0.65))
     without = [
-        more([other for other in RESOURCES if other != name]) if name in priced else together for name in RESOURCES
+        asked([other for other in RESOURCES if other != name], 0.65) if name in priced else together
+        for name in RESOURCES
     ]
     found = {"single": xr.concat(single, dim=index), "together": together, "without": xr.concat(without, dim=index)}
-    found["pair"] = _pairs(plan, found["single"], more)
+    found["pair"] = pair
     return xr.Dataset({name: values.assign_attrs(units="token/day") for name, values in found.items()})
 
 
@@ -127,35 +139,35 @@ def _needed(d: xr.Dataset) -> dict[str, float]:
     }
 
 
-def worths(problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress) -> tuple[Worth, ...]:
-    """Every limit with a price in a year of the horizon; without `resolve` only what its price predicts."""
+def worths(
+    problem: Problem, plan: Plan, resolve: Resolve | None, tell: Progress, patience: Patience
+) -> tuple[Worth, ...]:
+    """Every limit with a price in a year of the horizon, those that promise most asked first; without `resolve`, and
+    where patience does not suffice, only what its price predicts."""
     d = problem.data
     years = [int(year) for year in d[Y].values if year <= int(problem.end[:4])]
-    found = []
+    steps = []
     for name, resource in RESOURCES.items():
         base = _stepped(d, plan, name)
         rented = rent(problem, plan, name, base)
         for i, year in enumerate(years):
             step = _step(d, resource, base, rented, i)
             predicted = _predicted(d, plan, resource, step)
-            if predicted <= 0:
-                continue
-            saved, tokens, when = np.nan, np.nan, year
-            if resolve is not None:
-                tell(
-                    phrase(
-                        "What {step} more is worth: {name}, {year}",
-                        step=share(f"{STEP:.0%}"),
-                        name=resource.name,
-                        year=year,
-                    )
-                )
-                other = resolve({resource.amount: d[resource.amount] + step})
-                saved = plan.objective - other.objective
-                tokens, when = _most(problem, plan, other, years, year)
-            size = float(step.sum(resource.axis).max() if resource.unit == "W" else step.sum())
-            found.append(Worth(name, year, size, resource.unit, predicted, saved, tokens, when))
-    return tuple(found)
+            if predicted > 0:
+                steps.append((name, year, step, predicted))
+    found = {}
+    for name, year, step, predicted in sorted(steps, key=lambda each: -each[-1]):
+        resource = RESOURCES[name]
+        saved, tokens, when = np.nan, np.nan, year
+        if resolve is not None and patience.left(STEPS, 0.8):
+            what = {"step": share(f"{STEP:.0%}"), "name": resource.name, "year": year}
+            tell(phrase("What {step} more is worth: {name}, {year}", **what))
+            other = resolve({resource.amount: d[resource.amount] + step})
+            saved = plan.objective - other.objective
+            tokens, when = _most(problem, plan, other, years, year)
+        size = float(step.sum(resource.axis).max() if resource.unit == "W" else step.sum())
+        found[name, year] = Worth(name, year, size, resource.unit, predicted, saved, tokens, when)
+    return tuple(found[name, year] for name, year, *_ in steps)
 
 
 def _stepped(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:

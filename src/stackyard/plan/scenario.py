@@ -22,7 +22,7 @@ from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import MISSING, NOT_A_GROUP, UNKNOWN_KEY, Located, Path_, dotted, faults_of, read_yaml
 from stackyard.hbm.geometry import gross_dies
 from stackyard.months import show_month
-from stackyard.plan import commitment_checks
+from stackyard.plan import commitment_checks, site_checks
 from stackyard.plan.amounts import Door
 from stackyard.plan.commitments import Campaign, Contract, Hall, Tail, Tier, Way
 from stackyard.plan.doubt import Branch, Correlated, Doubt, Input
@@ -39,7 +39,7 @@ from stackyard.plan.inputs import (
     Supply,
 )
 from stackyard.plan.overlay import in_its_file, is_overlay, named, overlaid
-from stackyard.plan.powering import Source
+from stackyard.plan.powering import Block, Source
 from stackyard.plan.supplying import PARTS, SHARES, BaseDies, Lead, Wafers
 from stackyard.plan.uncertainty import unknown
 from stackyard.quantity import DAY
@@ -215,6 +215,7 @@ _SECTIONS: Mapping[str, type[Door]] = {
     "stack_to_shipment": Lead,
     "phases": SitePhase,
     "fleet": Installed,
+    "tariff": Block,
     "sources": Source,
     "contract": Contract,
     "tiers": Tier,
@@ -233,7 +234,6 @@ _SECTIONS: Mapping[str, type[Door]] = {
 LEAST_TOKENS, MOST_TOKENS = 1.0, 1e20  # a day
 MOST_CV = 20.0  # of traffic: measured streams stay below 10
 MOST_PRICE = 1.0  # USD of a token that is not served
-LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 _NAMED = (
     "services",
     "supplies",
@@ -274,8 +274,7 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
     for key, supply in inputs.supplies.items():
         _check_supply(key, supply, catalog, add)
     for key, site in inputs.sites.items():
-        _check_site(key, site, inputs, add)
-        _check_power(key, site, add)
+        site_checks.check(key, site, inputs, add)
     for key, service in inputs.services.items():
         _check_service(key, service, inputs, add)
     commitment_checks.check(inputs, catalog, add)
@@ -287,10 +286,6 @@ def _cross_checks(inputs: Inputs, located: Located, catalog: Catalog) -> Iterato
                 hint = "add money.krw_per_usd, for example {fact: costs.exchange-rates.2026-07}"
                 add(path, "is in won, and there is no exchange rate", hint)
     yield from faults
-
-
-def _horizon_text(inputs: Inputs) -> str:
-    return f"the plan runs from {show_month(inputs.horizon.start)} to {show_month(inputs.horizon.end)}"
 
 
 def _check_names(inputs: Inputs, add: Any) -> None:
@@ -308,7 +303,7 @@ def _check_money(money: Money, inputs: Inputs, add: Any) -> None:
         add(("money", "discount_rate"), f"is {money.discount_rate.si:.0%} a year", "for example 8%")
     for year in money.budget:
         if not inputs.horizon.start // 12 <= year <= inputs.horizon.end // 12:
-            add(("money", "budget", year), "is outside the horizon", _horizon_text(inputs))
+            add(("money", "budget", year), "is outside the horizon", inputs.horizon.told)
 
 
 def _check_tail(place: Path_, tail: Tail, add: Any) -> None:
@@ -390,7 +385,7 @@ def _has_room(wafers: Wafers, area: float) -> bool:
 
 def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any) -> None:
     if chip.available > inputs.horizon.end:
-        add(("accelerators", key, "available"), "is after the horizon", _horizon_text(inputs))
+        add(("accelerators", key, "available"), "is after the horizon", inputs.horizon.told)
     for field in ("packages_per_wafer", "life"):
         if getattr(chip, field).si <= 0:
             add(("accelerators", key, field), "must be above 0", "for example 5 year, or 9 package/wafer")
@@ -411,44 +406,6 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any
         stated = getattr(chip, field)
         if stated is not None and (stated.si < least or (field == "system_size" and stated.si % 1)):
             add(("accelerators", key, field), "is not a size that a system can have", f"for example {like}")
-
-
-def _check_site(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
-    months = [phase.month for phase in site.phases]
-    powers = [phase.power.si for phase in site.phases]
-    if months != sorted(set(months)):
-        add(("sites", key, "phases"), "are not in the order of their months", "one phase a month, earliest first")
-    if powers != sorted(powers):
-        add(("sites", key, "phases"), "power falls from one phase to the next", "power is cumulative at the site")
-    if 0 < max(powers) < LEAST_SITE:
-        add(("sites", key, "phases"), f"never have more than {max(powers):.1g} W", "MW is mega, mW is milli")
-    if not site.share.si <= 1:
-        add(("sites", key, "share"), "is above 1", "the share of the site that is the plan's, for example 50%")
-    if site.fitout_life.si <= 0:
-        add(("sites", key, "fitout_life"), "must be above 0", "for example 20 year")
-    for i, month in enumerate(months):
-        if month > inputs.horizon.end:
-            add(
-                ("sites", key, "phases", i, "month"), f"{show_month(month)} is after the horizon", _horizon_text(inputs)
-            )
-    for i, fleet in enumerate(site.fleet):
-        if fleet.since > inputs.horizon.start:
-            add(("sites", key, "fleet", i, "since"), "is after the start", "a fleet stands there before the horizon")
-
-
-def _check_power(key: str, site: SitePlan, add: Any) -> None:
-    if site.rack_limit is not None and site.rack_limit.si <= 0:
-        add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
-    chosen = bool(site.halls) or any(phase.choose for phase in site.phases)
-    if not 0 < site.dear_hours.si < DAY:
-        add(("sites", key, "dear_hours"), "is not between 0 and 24 hours", "for example 6 hour")
-    if chosen and site.ramp is not None:
-        add(("sites", key, "ramp"), "a site with phases or halls to choose from cannot have a ramp", "state the phases")
-    for name, source in site.sources.items():
-        if source.firm is not None and source.firm.si > 1:
-            add(("sites", key, "sources", name, "firm"), "is above 1", "a share of capacity, for example 90%")
-        if source.life is not None and source.life.si <= 0:
-            add(("sites", key, "sources", name, "life"), "must be above 0", "for example 25 year")
 
 
 def _keyed(path: Path_, key: Any) -> Path_:

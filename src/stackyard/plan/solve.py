@@ -9,29 +9,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, heed, method, put, reached, run, solver
+from stackyard.plan.highs import Reached, hand_over, heed, method, method_far, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
 from stackyard.words import number, phrase
 
 Progress = Callable[[str], None]
-Resolve = Callable[[Mapping[str, xr.DataArray]], Plan]
+
+
+class Resolve(Protocol):
+    """The plan with other coefficients; `far` says that they are far from those of the plan at hand."""
+
+    def __call__(self, changes: Mapping[str, xr.DataArray], far: bool = False) -> Plan: ...
+
 
 GAP = 1e-3  # of the cost: how much cheaper another plan with other choices may be
 
 
 @dataclass(frozen=True)
 class Warm:
-    """HiGHS after it solved a program: from a basis simplex goes on; a large program has none that is valid, and its
-    re-solves are interior point from scratch."""
+    """HiGHS after it solved a program: from a basis simplex goes on; where crossover left none that is valid, re-solves
+    are interior point from scratch."""
 
     highs: Any
     program: Program
@@ -61,12 +67,22 @@ class Solved:
         """What was chosen, in the solver's units, by decision; empty where nothing whole was to be chosen."""
         return chosen(self.plan, self.formulation)
 
-    def resolve(self, changes: Mapping[str, xr.DataArray]) -> Plan:
-        base = self.formulation.problem.data
-        changed = {n: base[n].copy(data=value.transpose(*base[n].dims).values) for n, value in changes.items()}
-        return self.again(Problem(base.assign(changed)))
+    def resolve(self, changes: Mapping[str, xr.DataArray], far: bool = False) -> Plan:
+        """The plan with other coefficients. With `far` a large program is solved from scratch, and its prices are those
+        of an interior point, not of a vertex."""
+        return self.around(self.formulation.problem)(changes, far)
 
-    def again(self, problem: Problem, only_upper: bool = False) -> Plan:
+    def around(self, problem: Problem, only_upper: bool = False) -> Resolve:
+        """As `resolve`, of another problem on the same axes."""
+
+        def resolve(changes: Mapping[str, xr.DataArray], far: bool = False) -> Plan:
+            base = problem.data
+            changed = {n: base[n].copy(data=value.transpose(*base[n].dims).values) for n, value in changes.items()}
+            return self.again(Problem(base.assign(changed)), only_upper, far)
+
+        return resolve
+
+    def again(self, problem: Problem, only_upper: bool = False, far: bool = False) -> Plan:
         """The plan of another problem on the same axes with the same choices; SolveError where there is none.
 
         With `only_upper` campaigns may run on less than their least cluster where there is not enough for it.
@@ -74,12 +90,18 @@ class Solved:
         heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
-        warm = self._warm()
-        hand_over(warm.highs, program)
-        if warm.basis.valid and program.same_shape(warm.program):
-            warm.highs.setBasis(warm.basis)
-        warm.highs.run()
-        found = reached(warm.highs)
+        afresh = method_far(program) if far else None
+        if afresh is not None:
+            highs = solver(program, **afresh)
+            run(highs)
+        else:
+            warm = self._warm()
+            highs = warm.highs
+            hand_over(highs, program)
+            if warm.basis.valid and program.same_shape(warm.program):
+                highs.setBasis(warm.basis)
+            highs.run()
+        found = reached(highs)
         return planned(replace(formulation, problem=problem), found, time.perf_counter() - start)
 
     def _narrowed(self, problem: Problem, only_upper: bool = False) -> tuple[Formulation, Program]:

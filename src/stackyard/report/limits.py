@@ -9,7 +9,7 @@ import numpy as np
 from stackyard.plan.causes import EITHER, NOTHING, SERVED, SEVERAL
 from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation
 from stackyard.plan.limits import RESOURCES
-from stackyard.plan.marginal import MORE
+from stackyard.plan.marginal import MORE, Marginal
 from stackyard.plan.relief import STEP, Worth, worth_of
 from stackyard.quantity import MEGA
 from stackyard.report.cells import MARK
@@ -44,7 +44,7 @@ def answer(years: Sequence[Binding]) -> str:
         return phrase("Over {part} of demand is served in every year", part=least)
     told = []
     for i, (name, at) in enumerate(when.items()):
-        many = " together" in name or (" and " in name and not name.endswith(","))
+        many = name == NAMES[SEVERAL] or " together" in name or (" and " in name and not name.endswith(","))
         said = {"cause": within(name) if i else name, "years": spans([year.year for year in at]), "part": _left(at)}
         if i:
             told.append(phrase("{cause} in {years} ({part})", **said))
@@ -141,7 +141,7 @@ def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
     saved = worth.saved if np.isfinite(worth.saved) else worth.predicted
     gain = each.format(money=say(saved / worth.step * size, "USD"))
     if not np.isfinite(worth.tokens):
-        return gain, None, None
+        return phrase("at most {gain}", gain=gain), None, None
     if worth.tokens <= NOTICEABLE * view.array("demand").max():
         return gain, phrase("none"), None
     more = worth.tokens / worth.step * size
@@ -205,7 +205,7 @@ def _marginals(view: View, explanation: Explanation) -> Table:
     for id_ in view.ids("service"):
         for what in ("solved", "price", "served"):
             known = [cost.get((id_, year)) for year in years]
-            scaled = [getattr(each, what) * (100 if what == "served" else 1) if each else None for each in known]
+            scaled = [_known(each, what) for each in known]
             rows.append((joined(": ", [view.name(id_), names[what]]), *scaled))
     columns = (Column(phrase("One million tokens more")), *(Column(str(year), "", 3) for year in years))
     note = phrase(
@@ -214,6 +214,12 @@ def _marginals(view: View, explanation: Explanation) -> Table:
         step=per_cent(f"{MORE:.0%}"),
     )
     return Table(phrase("Marginal cost of a million tokens"), columns, tuple(rows), note, view.grade, folded=True)
+
+
+def _known(found: Marginal | None, what: str) -> float | None:
+    """A figure of a marginal cost, shares in per cent; None where it was not solved for."""
+    value = getattr(found, what) * (100 if what == "served" else 1) if found else np.nan
+    return value if np.isfinite(value) else None
 
 
 def _lead(view: View, explanation: Explanation) -> str:

@@ -204,7 +204,7 @@ def _by_site(view: View, used: Array, energised: Array) -> Table:
 
 def _beside(view: View) -> list[Block]:
     """Each source of power beside the grid in December: capacity, and its mean output over the year."""
-    capacity, output, moved = view.array("capacity"), view.array("output"), view.array("shifted")
+    capacity, output, moved = view.array("capacity"), view.array("output"), view.array("discharged").sum(axis=1)
     built = [p for p in range(len(view.ids(P))) if capacity[p].any()]
     if not built:
         return []

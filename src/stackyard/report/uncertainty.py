@@ -33,6 +33,7 @@ from stackyard.words import listed
 
 Rows = tuple[tuple[Cell, ...], ...]
 AT = (5.0, 25.0, 50.0, 75.0, 95.0)
+LEFT = 0.01  # of a year's demand
 
 
 def fan_report(
@@ -54,6 +55,7 @@ def fan_report(
         _band("watts", "Site power in use at the day's peak", "W", months, [each.watts for each in planned], ()),
         _costs(planned, years),
         _binds(planned, years),
+        *_causes(planned, years),
         _inputs(found),
         Note(_notes(found)),
     )
@@ -127,8 +129,8 @@ def _binds(planned: list[Outcome], years: list[str]) -> Table:
         rows.append((year, "; ".join(told)))
     note = (
         "The limit with the greatest rent (its price times what there is of it) in the year; share of the samples. The "
-        "causes in the report of a plan are found by planning again without each limit, up to 13 plans for one: here "
-        "that would be done for every sample."
+        "causes in the report of a plan are found by planning again without each limit, up to 13 plans for one: "
+        "`--causes 16` does so for the first 16 samples."
     )
     return Table(
         "What binds: the dearest limit, in how many of the samples",
@@ -136,6 +138,29 @@ def _binds(planned: list[Outcome], years: list[str]) -> Table:
         tuple(rows),
         note,
     )
+
+
+def _causes(planned: list[Outcome], years: list[str]) -> list[Block]:
+    """What each cause leaves unserved, percentiles over the samples that were asked."""
+    asked = [each for each in planned if each.left]
+    if not asked:
+        return []
+    rows: list[tuple[Cell, ...]] = []
+    for y, year in enumerate(years):
+        parts = {key: [each.left.get(key, [0.0] * len(years))[y] for each in asked] for key in NAMES}
+        for key in sorted(parts, key=lambda key: -np.mean(parts[key])):
+            if max(parts[key]) >= LEFT:
+                main = np.mean([parts[key][i] == max(each[i] for each in parts.values()) for i in range(len(asked))])
+                low, middle, high = np.percentile(parts[key], (10, 50, 90)).tolist()
+                rows.append((year, NAMES[key], *(100 * part for part in (low, middle, high)), 100 * float(main)))
+    heads = ("10%", "50%", "90%", "greatest in")
+    note = (
+        f"Found by planning each of the first {len(asked)} samples again without each limit, as in a plan's report. "
+        "The first points of a Sobol sequence are themselves spread over all inputs; with so few of them percentiles "
+        "are coarse. A cause that leaves less than 1% of a year's demand in all of them is not told."
+    )
+    columns = (Column("Year"), Column("Cause"), *(Column(head, "%", 1) for head in heads))
+    return [Table("What leaves demand unserved: share of the year's, percentiles", columns, tuple(rows), note)]
 
 
 def _inputs(found: Fan) -> Table:

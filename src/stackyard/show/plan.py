@@ -15,6 +15,8 @@ from stackyard.results import within as left_in
 from stackyard.show.screen import console
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from stackyard.api import Result
     from stackyard.plan.build import Built
     from stackyard.plan.explain import Explanation
@@ -35,34 +37,45 @@ def problem(built: Built, path: Path) -> None:
     sizes = [
         f"{count} {COUNTED.get(str(name), (name, f'{name}s'))[count != 1]}"
         for name, count in data.sizes.items()
-        if name not in ("month", "year")
+        if name not in ("month", "year") and not (name == "block" and count == 1)
     ]
     span = f"{int((months <= end).sum())} months, {months[0]} to {end}, planned on to {months[-1]}"
     named = Text(data.attrs["name"], style="bold")
     screen.print(named.append(f": {span}; {', '.join(sizes)}; problem {built.problem.digest}", style="not bold"))
     title = "\nUsable tokens per second of one accelerator (watts with its share of the system)"
     screen.print(title, style="italic")
-    table = Table(box=None, pad_edge=False)
-    table.add_column("accelerator", style="cyan")
-    names = json.loads(data.attrs["labels"])
-    for way in map(str, data["way"].values):
-        service = str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())])
-        alone = float(data["way_service"].sel(service=service).sum()) == 1
-        table.add_column(Text(service if alone else f"{service}: {names[way]}"), justify="right")
-    for chip in data["accelerator"].values:
-        cells = []
-        for way in data["way"].values:
-            rate = float(data["rate"].sel(accelerator=chip, way=way))
-            busy = float(data["power_busy"].sel(accelerator=chip, way=way))
-            cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
-        table.add_row(Text(str(chip)), *cells)
-    screen.print(table)
+    screen.print(_rates(data))
     screen.print()
     for remark in built.remarks:
         screen.print(f"• {remark}", markup=False)
     screen.print(standing([used.fact for used in built.used]))
     screen.print("The scenario reads without a fault. Solve it:", style="green")
     screen.print(f"  stackyard plan {path} -o out", style="green", markup=False, soft_wrap=True)
+
+
+def _rates(data: xr.Dataset) -> Table:
+    """Rate and watts of every pair of accelerator and way; the more numerous of the two are the rows."""
+    names = json.loads(data.attrs["labels"])
+    told = {}
+    for way in map(str, data["way"].values):
+        service = str(data["service"].values[int(data["way_service"].sel(way=way).values.argmax())])
+        alone = float(data["way_service"].sel(service=service).sum()) == 1
+        told[way] = service if alone else f"{service}: {names[way]}"
+    chips = {str(chip): str(chip) for chip in data["accelerator"].values}
+    across, down = ("way", "accelerator") if len(told) <= len(chips) else ("accelerator", "way")
+    called = {"way": told, "accelerator": chips}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("service" if down == "way" else down, style="cyan")
+    for name in called[across].values():
+        table.add_column(Text(name), justify="right")
+    for row, name in called[down].items():
+        cells = []
+        for column in called[across]:
+            at = {down: row, across: column}
+            rate, busy = float(data["rate"].sel(at)), float(data["power_busy"].sel(at))
+            cells.append(f"{rate:,.0f} ({show(busy, 'W')})" if rate else "–")
+        table.add_row(Text(name), *cells)
+    return table
 
 
 def result(answer: Result, written: Sequence[Path]) -> None:

@@ -34,7 +34,7 @@ class Power:
     available: float  # mean output at most, over capacity
     firm: float  # share of capacity that the day's peak can count on
     loss: float  # mean watts drawn from the site for each watt of capacity: what storage loses
-    shift: float  # mean watts that a watt of capacity moves from dear to cheap hours
+    shift: float  # mean watts that a watt of capacity moves between hours of the day
     energy_price: float  # USD/J of output: fuel, or the contract's price
     carbon: float  # kg/J of output, emitted at the site
     upkeep: float  # of the price, per second

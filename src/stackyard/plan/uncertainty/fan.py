@@ -60,11 +60,16 @@ def fan(
     solved: Solved,
     *,
     samples: int | None = None,
+    causes: int = 0,
     workers: int = 2,
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> Fan:
-    """The fan of a scenario around its plan; outcomes are added to the file `store` as they come, and read from it."""
+    """The fan of a scenario around its plan; outcomes are added to the file `store` as they come, and read from it.
+
+    The first `causes` samples are asked for what leaves their demand, up to 13 plans for each: the first points of a
+    Sobol sequence are spread over all inputs themselves.
+    """
     tell = progress or (lambda text: None)
     doubt = scenario.inputs.uncertainty
     assert doubt is not None
@@ -74,9 +79,9 @@ def fan(
     head = {"scenario": scenario.digest, "catalogue": catalog.digest, "seed": doubt.seed, "inputs": sampler.names}
     head |= {"plan": solved.plan.problem_digest, "choices": digest_of(solved.choices)}
     known = {each.index: each for each in map(Outcome.read, resumed(store, head))}
-    todo = [i for i in range(count) if i not in known]
+    todo = [i for i in range(count) if i not in known or (i < causes and not (known[i].left or known[i].failed))]
     tell(f"{count} samples of {len(sampler.names)} inputs; {len(known)} known already")
-    for found in _outcomes(sampler, solved, shares, todo, workers):
+    for found in _outcomes(sampler, solved, shares, todo, causes, workers):
         known.update({each.index: each for each in found})
         keep(store, [each.plain() for each in found])
         tell(f"{len(known)} of {count} samples planned")
@@ -85,18 +90,19 @@ def fan(
 
 
 def _outcomes(
-    sampler: Sampler, solved: Solved, shares: Array, todo: list[int], workers: int
+    sampler: Sampler, solved: Solved, shares: Array, todo: list[int], causes: int, workers: int
 ) -> Iterator[list[Outcome]]:
-    chunks = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)]
+    asked, rest = ([i for i in todo if (i < causes) == which] for which in (True, False))
+    chunks = [[i] for i in asked] + [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
     if workers <= 1 or len(chunks) <= 1 or sampler.catalog.digest != load().digest:
         base = solved_with(solved.formulation.problem, solved.choices)
         for chunk in chunks:
-            yield [attempt(i, sampler, base, shares[i]) for i in chunk]
+            yield [attempt(i, sampler, base, shares[i], i < causes) for i in chunk]
         return
     setting = (sampler.scenario, sampler.catalog.digest, solved.formulation.problem, solved.choices)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=setting) as pool:
-        yield from pool.map(_work, [[(i, shares[i]) for i in chunk] for chunk in chunks])
+        yield from pool.map(_work, [[(i, shares[i], i < causes) for i in chunk] for chunk in chunks])
 
 
 _STATE: dict[str, Any] = {}  # of a worker process: its sampler and its solved plan
@@ -118,5 +124,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(chunk: list[tuple[int, Array]]) -> list[Outcome]:
-    return [attempt(i, _STATE["sampler"], _STATE["solved"], shares) for i, shares in chunk]
+def _work(chunk: list[tuple[int, Array, bool]]) -> list[Outcome]:
+    return [attempt(i, _STATE["sampler"], _STATE["solved"], shares, causes) for i, shares, causes in chunk]

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from stackyard.errors import InputErrors, SolveError
+from stackyard.plan.causes import left
 from stackyard.plan.headlines import headlines
 from stackyard.plan.limits import RESOURCES, rents
+from stackyard.plan.patience import Patience
 from stackyard.plan.plan import NOT_SPENT, Plan, in_year, reported
 from stackyard.plan.problem import SITE, Problem, T, V, Y
 from stackyard.plan.program import Array
-from stackyard.plan.solve import Solved, solve_warm
+from stackyard.plan.relief import relief
+from stackyard.plan.solve import Resolve, Solved, solve_warm
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One sample's plan in numbers, or why there is none; by month and by year of the horizon.
 
-    `binds` is the limit whose rent is the greatest in each year ('' where none has one).
+    `binds` is the limit whose rent is the greatest in each year ('' where none has one). `left` is the share of each
+    year's demand that is left for a cause, found by solving again without each limit; empty where that was not asked.
     """
 
     index: int
@@ -32,6 +36,7 @@ class Outcome:
     binds: tuple[str, ...] = ()
     figures: Mapping[str, float] | None = None
     failed: str = ""
+    left: Mapping[str, list[float]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
@@ -71,13 +76,26 @@ def solved_with(problem: Problem, choices: Mapping[str, Array] | None) -> Solved
     return solve_warm(problem, choices=choices)
 
 
-def attempt(index: int, sampler: Any, solved: Solved, shares: Array) -> Outcome:
-    """The outcome of one sample with the choices of the plan, from its basis."""
+def attempt(index: int, sampler: Any, solved: Solved, shares: Array, causes: bool = False) -> Outcome:
+    """The outcome of one sample with the choices of the plan, from its basis; with `causes` those of what is left."""
     try:
         problem = sampler.problem(shares)
-        return outcome(index, problem, solved.again(problem, only_upper=True))
+        plan = solved.again(problem, only_upper=True)
+        found = outcome(index, problem, plan)
+        return replace(found, left=_left(problem, plan, solved.around(problem, only_upper=True))) if causes else found
     except (SolveError, InputErrors) as error:
         return Outcome(index, failed=str(error).splitlines()[-1].strip())
+
+
+def _left(problem: Problem, plan: Plan, resolve: Resolve) -> dict[str, list[float]]:
+    """Share of each year's demand that is left for each cause."""
+    d = reported(problem, plan)[0].data
+    more = relief(problem, plan, resolve, lambda text: None, Patience())
+    tokens = left(problem, plan, more).sum(V).sel({T: d[T]}) * d["seconds"]
+    member = in_year(d)
+    asked = (d["demand"].sum(V) * d["seconds"] * member).sum(T)
+    parts = ((tokens * member).sum(T) / asked.where(asked > 0, 1.0)).transpose("cause", Y)
+    return {str(key): row.tolist() for key, row in zip(parts["cause"].values, parts.values, strict=True) if row.any()}
 
 
 def shares_of(outcomes: list[Outcome], year: int) -> dict[str, float]:
