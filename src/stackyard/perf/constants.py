@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from stackyard.catalog.entries import Accelerator
+from stackyard.catalog.table import fact_of, sources_of
 from stackyard.errors import nearest
-from stackyard.source import Fact, Grade, Source
+from stackyard.source import Fact, Grade
 
 FOLDER = Path(__file__).parent / "data"
 CHIPS, SOFTWARE = "chips", "software"  # the means over every generation and every framework, in inference.yaml
@@ -53,22 +54,9 @@ def facts() -> Mapping[str, Fact]:
     from stackyard.files import read_yaml
 
     located = read_yaml(FOLDER / "efficiency.yaml", "perf/data/efficiency.yaml")
-    sources = {
-        key: Source(key, row["title"], row.get("url", ""), str(row.get("date", "")), row.get("kind", ""))
-        for key, row in located.data["sources"].items()
-    }
+    sources = sources_of(located)
     found = {
-        name: Fact(
-            path=f"perf.{name}",
-            value=row["value"],
-            unit=row["unit"],
-            grade=Grade.named(row["grade"]),
-            sources=tuple(sources[key] for key in row["sources"]),
-            low=row.get("low"),
-            high=row.get("high"),
-            note=row.get("note", ""),
-            place=f"{located.file}:{located.line(('constants', name))}",
-        )
+        name: fact_of(f"perf.{name}", row, sources, located, "constants", name)
         for name, row in located.data["constants"].items()
     }
     return MappingProxyType(found)
