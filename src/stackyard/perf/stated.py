@@ -26,7 +26,11 @@ def _read(name: str) -> tuple[Located, dict[str, Source]]:
 
 @lru_cache(maxsize=1)
 def acceptances() -> Mapping[str, Fact]:
-    """Acceptance of the families whose own next-token layer was measured, by family."""
+    """Acceptance of the families whose own next-token layer was measured, by family.
+
+    >>> acceptances()["deepseek_mla_moe"].grade.label
+    'reported'
+    """
     located, sources = _read("drafts.yaml")
     found = {
         family: fact_of(f"perf.acceptance.{family}", row, sources, located, "acceptance", family)
@@ -47,7 +51,11 @@ def acceptance(model: Model) -> Fact | None:
 
 @lru_cache(maxsize=1)
 def stores() -> Mapping[tuple[str, str], tuple[Fact, Fact]]:
-    """(kind, accelerator) -> (capacity, bandwidth) of one accelerator's share of the memory behind it."""
+    """(kind, accelerator) -> (capacity, bandwidth) of one accelerator's share of the memory behind it.
+
+    >>> stores()["host", "h100-sxm"][0].si
+    250000000000.0
+    """
     located, sources = _read("stores.yaml")
     found = {}
     for kind, chips in located.data["stores"].items():

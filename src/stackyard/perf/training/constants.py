@@ -15,7 +15,11 @@ FITTED = Path(__file__).parents[1] / "data" / "training_fit.yaml"  # written by 
 
 
 def read(path: Path) -> Mapping[str, Fact]:
-    """The constants of one file as Facts, by name."""
+    """The constants of one file as Facts, by name.
+
+    >>> read(READ)["failure.detection"].unit
+    's'
+    """
     from stackyard.files import read_yaml
 
     located = read_yaml(path, f"perf/data/{path.name}")
