@@ -1,7 +1,5 @@
 """The command line: parse, call the api, show. `stackyard --help` lists the verbs."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from pathlib import Path

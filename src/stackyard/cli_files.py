@@ -1,7 +1,5 @@
 """The commands about scenario files: init writes a first one, schema prints what editors complete them by."""
 
-from __future__ import annotations
-
 import sys
 from datetime import date
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The verbs of the alliance: `stackyard ledger`, `stackyard account`, `stackyard web`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ Where = Annotated[str, typer.Argument(metavar="LEDGER", help="A ledger file, or 
 
 
 @contextmanager
-def _opened(where: str, create: bool = False) -> Iterator[Ledger]:
+def _opened(where: str, create: bool = False) -> "Iterator[Ledger]":
     from stackyard.alliance.ledger import Ledger, Unavailable
 
     try:
@@ -122,7 +120,7 @@ def show(where: Where, as_json: Json = False) -> None:
     console.print(table)
 
 
-def _plain(state: State) -> dict[str, Any]:
+def _plain(state: "State") -> dict[str, Any]:
     """Counts, partners and commitments as plain names and values."""
     kept = ("id", "name", "partner", "status", "unit")
     return {

@@ -1,7 +1,5 @@
 """The commands over several plans: compare, why-not, fan and robust. `cli` offers them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The command line's verbs of the serving simulator: simulate, capacity, and validate --serving."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

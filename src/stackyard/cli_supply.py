@@ -1,7 +1,5 @@
 """The command line's verbs of memory supply and of sites. `cli` offers them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The command `validate`. `cli` offers it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
