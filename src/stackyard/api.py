@@ -61,7 +61,7 @@ ABSENT = (
     ),
     phrase("Tail latency where a service states no tail: rates are means at full load, less a stated usable share."),
     phrase(
-        "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity."
+        "Moving accelerators between sites, and what differs between the days of a month: each month is a mean day."
     ),
 )
 AUDITED = phrase("Every balance, limit, cost and price was added up again by plain summation: no violation.")
