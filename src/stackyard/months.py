@@ -42,15 +42,6 @@ def year_of(month: Month) -> int:
     return month // 12
 
 
-def month_of_year(month: Month) -> int:
-    """0 for January to 11 for December: the index into twelve monthly values.
-
-    >>> month_of_year(parse_month("2027-03"))
-    2
-    """
-    return month % 12
-
-
 def span(first: Month, last: Month) -> range:
     """All months from first to last, both included.
 
