@@ -295,3 +295,19 @@ def test_the_main_thread_is_not_needed(tmp_path: Path) -> None:
     thread.start()
     thread.join(300)
     assert found[0].done == 5
+
+
+SCRIPT = """
+import stackyard
+
+axes = {"batch": [1, 8, 64]}
+fixed = {"model": "llama-3.1-8b", "chip": "h100", "tensor": 1}
+found = stackyard.sweep({"verb": "estimate", "inputs": fixed, "axes": axes}, on="processes:2")
+print(found.table.num_rows, found.lost, len(found.failures))
+"""
+
+
+def test_a_script_needs_no_guard_to_use_processes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    ran = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("3 0 0\n", "")

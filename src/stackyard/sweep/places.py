@@ -18,6 +18,7 @@ from pickle import PicklingError
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from stackyard.children import nameless
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Outcome, work
 
@@ -115,7 +116,8 @@ class Processes:
         """A chunk for each worker that has none, while there are any."""
         while self._idle and (chunk := deal()) is not None:
             worker = self._idle.pop() or self._worker()
-            future = worker.submit(work, chunk)
+            with nameless():  # the first chunk of a worker starts it
+                future = worker.submit(work, chunk)
             self._flying[future] = worker, chunk
             future.add_done_callback(self._done.put)
 
