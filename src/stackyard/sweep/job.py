@@ -132,7 +132,7 @@ def stamp() -> str:
         except PackageNotFoundError:
             continue
     root = Path(__file__).parents[1]
-    shown = ("cli", "show", "web", "options", "report")  # these only show what others compute
+    shown = ("cli", "show", "web", "report")  # these only show what others compute
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.suffix in (".py", ".yaml", ".csv") and not name.startswith(shown):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stackyard.options import print_json
+from stackyard.cli.options import print_json
 
 SOME_FAILED = 1
 

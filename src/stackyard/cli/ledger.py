@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackyard.cli.options import Json, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
 
 if TYPE_CHECKING:
     from stackyard.alliance.ledger import Ledger

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stackyard import cli_serving
-from stackyard.options import Json, print_json
+from stackyard.cli.options import Json, print_json
 
 
 def validate(
@@ -31,7 +30,7 @@ def validate(
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
     if serving:
-        cli_serving.validate_serving(table, into or target if predict else None, as_json)
+        serving.validate_serving(table, into or target if predict else None, as_json)
         return
     if table is not None and api.is_training(table):
         read = api.validate_training(table, predict=target)

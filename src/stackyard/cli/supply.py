@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stackyard.options import Height, Json, print_json
+from stackyard.cli.options import Height, Json, print_json
 
 
 def supply(

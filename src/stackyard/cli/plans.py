@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stackyard.options import Json, print_json
+from stackyard.cli.options import Json, print_json
 
 DOES_NOT_FIT = 1
 

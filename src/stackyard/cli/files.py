@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stackyard.cli.options import Json, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
 
 ASKED = "left out, it is asked for"
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stackyard.cli.options import Json, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
 
 DOES_NOT_FIT = 1
 
