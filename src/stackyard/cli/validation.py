@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from stackyard.cli.options import Json, print_json
+from stackyard.cli.serving import validate_serving
 
 
 def validate(
@@ -30,7 +31,7 @@ def validate(
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
     if serving:
-        serving.validate_serving(table, into or target if predict else None, as_json)
+        validate_serving(table, into or target if predict else None, as_json)
         return
     if table is not None and api.is_training(table):
         read = api.validate_training(table, predict=target)
