@@ -129,19 +129,25 @@ def _median(source: Any, on: str, runs: int = 3) -> tuple[float, float]:
 
 def _cpu() -> float:
     """CPU seconds of this program and of all that live below it."""
-    parents, used = {}, {}
+    living = _processes()
+    mine, more = {os.getpid()}, {os.getpid()}
+    while more:
+        more = {pid for pid, (parent, _) in living.items() if parent in more} - mine
+        mine |= more
+    return sum(living[pid][1] for pid in mine if pid in living) / os.sysconf("SC_CLK_TCK")
+
+
+def _processes() -> dict[int, tuple[int, int]]:
+    """Parent and ticks of CPU of every process that lives while it is looked at."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 told = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
+            except OSError:  # it ended
                 continue
-            parents[int(entry.name)], used[int(entry.name)] = int(told[1]), int(told[11]) + int(told[12])
-    mine, more = {os.getpid()}, {os.getpid()}
-    while more:
-        more = {child for child, parent in parents.items() if parent in more} - mine
-        mine |= more
-    return sum(used[pid] for pid in mine if pid in used) / os.sysconf("SC_CLK_TCK")
+            found[int(entry.name)] = int(told[1]), int(told[11]) + int(told[12])
+    return found
 
 
 # --- many workers ---
@@ -240,10 +246,7 @@ def _killing(pids: Callable[[], list[int]]) -> Callable[[Progress], None]:
 
 def _grandchildren(pid: int) -> list[int]:
     """The workers: children of the server that forks them, which is a child of this program."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    parents = {child: parent for child, (parent, _) in _processes().items()}
     return [child for child, parent in parents.items() if parents.get(parent) == pid]
 
 

@@ -135,7 +135,11 @@ def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path
 def workload(
     model: str, *, prompt: float = 1000, output: float = 1000, ttft: str | None = None, tpot: str | None = None
 ) -> Workload:
-    """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out."""
+    """A service: a model, the lengths of a request and the latency objective, 2 s and 50 ms where it is left out.
+
+    >>> workload("llama-3.1-70b", ttft="1 s").ttft
+    1.0
+    """
     from stackyard.perf.frontier import Workload
 
     first, each = objective(ttft, tpot, OBJECTIVE)

@@ -63,14 +63,18 @@ ABSENT = (
     ),
     phrase("Tail latency where a service states no tail: rates are means at full load, less a stated usable share."),
     phrase(
-        "Moving accelerators between sites, and storage that buys cheap hours: a month has one price of electricity."
+        "Moving accelerators between sites, and what differs between the days of a month: each month is a mean day."
     ),
 )
 AUDITED = phrase("Every balance, limit, cost and price was added up again by plain summation: no violation.")
 
 
 def catalog() -> Catalog:
-    """The built-in catalogue of sourced facts."""
+    """The built-in catalogue of sourced facts.
+
+    >>> catalog().accelerator("h200").memory / 1e9  # GB
+    141.0
+    """
     return load()
 
 
@@ -78,6 +82,9 @@ def facts(words: str = "", grade: str | None = None) -> list[Fact]:
     """Facts that match all words (an id, an alias, or words of path, note, unit and source), of one grade if named.
 
     Raises InputErrors for a grade that does not exist.
+
+    >>> [fact.path for fact in facts("h200 memory")][0]
+    'accelerators.h200-sxm.memory'
     """
     if grade is not None and grade.upper() not in Grade.__members__:
         raise refused("--grade", f"no grade '{grade}'", nearest(grade, [each.label for each in Grade]))
@@ -98,7 +105,11 @@ def nearest_fact(words: str) -> str:
 
 
 def fact_row(fact: Fact) -> dict[str, Any]:
-    """A fact as plain names and values for JSON."""
+    """A fact as plain names and values for JSON.
+
+    >>> fact_row(facts("h200 memory")[0])["unit"]
+    'GB'
+    """
     return {
         "path": fact.path,
         "value": fact.value,
@@ -113,7 +124,11 @@ def fact_row(fact: Fact) -> dict[str, Any]:
 
 
 def audit() -> list[Finding]:
-    """Every finding of the catalogue's audit, errors first."""
+    """Every finding of the catalogue's audit, errors first.
+
+    >>> [finding for finding in audit() if finding.severity == "error"]
+    []
+    """
     from stackyard.catalog.audit import audit as audited
     from stackyard.hbm.audit import audit as memory_audited
     from stackyard.perf.architecture import active_parameters, parameters
@@ -123,35 +138,57 @@ def audit() -> list[Finding]:
 
 
 def supply(product: str, wafers: str, maker: str = "", **asked: Any) -> Reach:
-    """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`."""
+    """What wafers of an HBM product come to in stacks, accelerators, power and tokens: see `reach.reach`.
+
+    >>> found = supply("hbm4-12h", "10000", "sk-hynix")
+    >>> [step.name for step in found.steps][:3]
+    ['wafers started', 'gross core dies', 'dies after wafer test']
+    """
     from stackyard.reach import reach
 
     return reach(catalog(), product, wafers, maker, **asked)
 
 
 def supply_checks() -> list[Check]:
-    """The memory chain beside the top-down figures of the record."""
+    """The memory chain beside the top-down figures of the record.
+
+    >>> len(supply_checks()) > 3
+    True
+    """
     from stackyard.hbm.calibration import checks
 
     return list(checks(catalog()))
 
 
 def site(name: str | None = None, *, epw: Path | str | None = None, **asked: str) -> Asked:
-    """A site, a climate or a weather file through a year under a kind of cooling: see `site.asked.asked`."""
+    """A site, a climate or a weather file through a year under a kind of cooling: see `site.asked.asked`.
+
+    >>> year = site("ulsan", cooling="hybrid", load="75%").summary()["year"]
+    >>> 1.0 < year["pue"] < 1.5
+    True
+    """
     from stackyard.site.asked import asked as answered
 
     return answered(catalog(), name, None if epw is None else Path(epw), **asked)
 
 
 def scenario(path: Path | str) -> Scenario:
-    """A scenario file or folder, read and checked; raises InputErrors with every fault."""
+    """A scenario file or folder, read and checked; raises InputErrors with every fault.
+
+    >>> scenario("first-plan").name
+    'A first plan'
+    """
     from stackyard.plan.scenario import load as read
 
     return read(Path(path), catalog())
 
 
 def problem(path: Path | str, progress: Progress | None = None) -> Built:
-    """The Problem of a scenario: every coefficient the planner uses, and where it came from."""
+    """The Problem of a scenario: every coefficient the planner uses, and where it came from.
+
+    >>> problem("first-plan").problem.data.sizes["site"]
+    1
+    """
     return _built(scenario(path), progress)
 
 
@@ -191,6 +228,10 @@ def plan(
 
     Raises InputErrors for bad input; SolveError when the solver stops without a plan (the Problem is then saved in
     `save_to`), or when the plan fails the audit.
+
+    >>> result = plan("first-plan", steps=False)
+    >>> result.explanation.years[0].sentence[:9]
+    '2026: HBM'
     """
     from stackyard.plan.check import audit as audited
     from stackyard.plan.explain import explain
@@ -238,21 +279,39 @@ def plan(
 
 
 def sweep(source: Path | str | Mapping[str, Any], **how: Any) -> Swept:
-    """Many jobs of one verb over axes and samples of its inputs, anywhere; one table: see `sweep.run.sweep`."""
+    """Many jobs of one verb over axes and samples of its inputs, anywhere; one table: see `sweep.run.sweep`.
+
+    >>> fixed = {"model": "llama-3.1-8b", "chip": "h100", "tensor": 1}
+    >>> found = sweep({"verb": "estimate", "inputs": fixed, "axes": {"batch": [1, 8]}}, on="here")
+    >>> found.table.num_rows
+    2
+    """
     from stackyard.sweep.run import sweep as swept
 
     return swept(source, **how)
 
 
 def sweep_asked(source: Path | str | Mapping[str, Any]) -> SweepAsked:
-    """A sweep file read and counted, nothing run; raises InputErrors with every fault."""
+    """A sweep file read and counted, nothing run; raises InputErrors with every fault.
+
+    >>> len(sweep_asked("first-sweep"))
+    88
+    """
     from stackyard.sweep.file import read
 
     return read(source)
 
 
 def explained(folder: Path | str) -> tuple[Problem, Plan, Explanation]:
-    """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is."""
+    """What `Result.write` saved in a folder: the problem, its plan and the explanation; InputErrors where none is.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = plan("first-plan", steps=False).write(folder)
+    ...     _, _, said = explained(folder)
+    >>> said.years[0].year
+    2026
+    """
     from stackyard.plan.record import load as read
 
     path = Path(folder) / "plan.nc" if Path(folder).is_dir() else Path(folder)

@@ -28,8 +28,12 @@ def prepare() -> None:
 
 
 def service(models: Sequence[str], system: str, **settings: Any) -> Service:
-    """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors."""
-    from stackyard.catalog import load
+    """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors.
+
+    >>> of = service(["llama-3.1-70b"], "hgx-h200", tensor=4)
+    >>> of.chip.id, of.tensor
+    ('h200-sxm', 4)
+    """
     from stackyard.perf.asked import system as system_named
     from stackyard.perf.asked import variant
     from stackyard.sim.ask import Service
@@ -46,14 +50,23 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
 
 
 def load_of(*asked: Any, **named: Any) -> Load:
-    """The requests of a trace or synthetic ones; see sim.load.load."""
+    """The requests of a trace or synthetic ones; see sim.load.load.
+
+    >>> asked = load_of(None, "2", 100, 1000.0, 200.0, 1.0, "poisson", 1.0, 0, False)
+    >>> asked.fixed
+    False
+    """
     from stackyard.sim.load import load as made
 
     return made(*asked, **named)
 
 
 def promise(ttft: str | None = None, tpot: str | None = None, percentile: float = 99.0) -> Objective:
-    """What a service promises to a percentile of its requests; nothing where nothing is stated."""
+    """What a service promises to a percentile of its requests; nothing where nothing is stated.
+
+    >>> promise("1 s", "50 ms").percentile
+    99.0
+    """
     from stackyard.serving import objective
     from stackyard.sim.metrics import Objective
 
@@ -62,7 +75,11 @@ def promise(ttft: str | None = None, tpot: str | None = None, percentile: float 
 
 
 def prices(part: Accelerator) -> Prices:
-    """The package's price, the economic life and the price of electricity that the catalogue has for planning."""
+    """The package's price, the economic life and the price of electricity that the catalogue has for planning.
+
+    >>> prices(service(["llama-3.1-70b"], "hgx-h200", tensor=4).chip).electricity > 0
+    True
+    """
     from stackyard.catalog import load
     from stackyard.perf.cost import Prices
 
@@ -72,7 +89,14 @@ def prices(part: Accelerator) -> Prices:
 
 
 def simulate(of: Service, asked: Load, promised: Objective, **how: Any) -> Simulation:
-    """Serves a load, in `replications` independent runs from `seed` on, with `workers` threads."""
+    """Serves a load, in `replications` independent runs from `seed` on, with `workers` threads.
+
+    >>> of = service(["llama-3.1-8b"], "h100", tensor=1)
+    >>> asked = load_of(None, "2", 50, 500.0, 50.0, 1.0, "poisson", 1.0, 0, False)
+    >>> found = simulate(of, asked, promise("1 s", "50 ms"), seed=1, replications=1, workers=1)
+    >>> found.stable, simulation_row(found)["served"]
+    (True, 50)
+    """
     from stackyard.sim.ask import simulate as simulated
 
     return simulated(of, asked.made, promised, prices(of.chip), **how)

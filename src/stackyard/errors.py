@@ -42,7 +42,11 @@ class InputErrors(Exception):
 
 
 def refused(option: str, message: str, hint: str) -> InputErrors:
-    """The refusal of one option of a verb."""
+    """The refusal of one option of a verb.
+
+    >>> str(refused("--tp", "3 does not divide 64 heads", "for example --tp 4")).splitlines()[0]
+    '1 problem in the input:'
+    """
     return InputErrors([Fault("command line", 0, option, message, hint)])
 
 

@@ -37,7 +37,11 @@ class Located:
 
 
 def dotted(path: Path_) -> str:
-    """'sites[2].phases[0].power' for ('sites', 2, 'phases', 0, 'power')."""
+    """'sites[2].phases[0].power' for ('sites', 2, 'phases', 0, 'power').
+
+    >>> dotted(("sites", 2, "phases", 0, "power"))
+    'sites[2].phases[0].power'
+    """
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -87,7 +91,16 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_yaml(path: Path, name: str = "") -> Located:
-    """Reads a YAML file; raises InputErrors for a missing file, a syntax error or duplicate keys."""
+    """Reads a YAML file; raises InputErrors for a missing file, a syntax error or duplicate keys.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "small.yaml"
+    ...     _ = path.write_text("power: 41 MW\\nmonth: 2027-03\\n")
+    ...     located = read_yaml(path)
+    >>> located.data["power"], located.line(("month",))
+    ('41 MW', 2)
+    """
     file = name or str(path)
     faults = Faults()
     lines: dict[Path_, int] = {}
@@ -202,6 +215,14 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "", ragged: Faul
 
     With `ragged`, rows of another length than the header are added there and the others are returned, so that a reader
     can tell them together with what is wrong in the cells.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "small.csv"
+    ...     _ = path.write_text("month,stacks\\n2027-01,1000\\n2027-02,1200\\n")
+    ...     found = read_csv(path, ("month", "stacks"))
+    >>> found.rows[0]
+    (2, {'month': '2027-01', 'stacks': '1000'})
     """
     file = name or str(path)
     faults = Faults()
@@ -245,7 +266,14 @@ def read_csv(path: Path, required: tuple[str, ...], name: str = "", ragged: Faul
 
 
 def require_folder(folder: Path) -> None:
-    """Refuses a folder that cannot be made or written to, before any work is done for it; leaves nothing behind."""
+    """Refuses a folder that cannot be made or written to, before any work is done for it; leaves nothing behind.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     require_folder(Path(folder) / "out")
+    ...     (Path(folder) / "out").exists()
+    False
+    """
     try:
         with _made(folder, keep=False):
             tempfile.TemporaryFile(dir=folder).close()
@@ -279,7 +307,16 @@ def _made(folder: Path, keep: bool = True) -> Iterator[None]:
 
 @contextmanager
 def atomically(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; renamed to `target` when the block ends well, removed otherwise."""
+    """A path beside `target` to write to; renamed to `target` when the block ends well, removed otherwise.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     target = Path(folder) / "plan.json"
+    ...     with atomically(target) as beside:
+    ...         _ = beside.write_text("{}")
+    ...     target.read_text()
+    '{}'
+    """
     with _made(target.parent):
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
         os.close(handle)
@@ -293,7 +330,14 @@ def atomically(target: Path) -> Iterator[Path]:
 
 
 def write_all(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
-    """Writes several files beside each other and renames them only when all of them are complete."""
+    """Writes several files beside each other and renames them only when all of them are complete.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     written = write_all(Path(folder), {"a.txt": lambda path: path.write_text("all of it")})
+    ...     [path.name for path in written]
+    ['a.txt']
+    """
     with _made(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         for name, write in writers.items():
             write(Path(partial) / name)

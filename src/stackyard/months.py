@@ -25,30 +25,45 @@ def parse_month(text: str) -> Month:
 
 
 def show_month(month: Month) -> str:
-    """'2026-09' of a month."""
+    """'2026-09' of a month.
+
+    >>> show_month(parse_month("2026-12") + 1)
+    '2027-01'
+    """
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 def year_of(month: Month) -> int:
-    """Calendar year of a month."""
+    """Calendar year of a month.
+
+    >>> year_of(parse_month("2027-03"))
+    2027
+    """
     return month // 12
 
 
-def month_of_year(month: Month) -> int:
-    """0 for January to 11 for December: the index into twelve monthly values."""
-    return month % 12
-
-
 def span(first: Month, last: Month) -> range:
-    """All months from first to last, both included."""
+    """All months from first to last, both included.
+
+    >>> [show_month(month) for month in span(parse_month("2026-11"), parse_month("2027-01"))]
+    ['2026-11', '2026-12', '2027-01']
+    """
     return range(first, last + 1)
 
 
 def days_in(month: Month) -> int:
-    """Calendar days of a month, leap years included."""
+    """Calendar days of a month, leap years included.
+
+    >>> days_in(parse_month("2028-02")), days_in(parse_month("2027-02"))
+    (29, 28)
+    """
     return calendar.monthrange(month // 12, month % 12 + 1)[1]
 
 
 def seconds_in(month: Month) -> Second:
-    """Length of a month in seconds."""
+    """Length of a month in seconds.
+
+    >>> seconds_in(parse_month("2026-09"))
+    2592000.0
+    """
     return days_in(month) * DAY

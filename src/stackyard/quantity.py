@@ -41,7 +41,7 @@ Token: TypeAlias = Numeric
 Fraction: TypeAlias = Numeric
 
 KILO, MEGA, GIGA, TERA, PETA = 1e3, 1e6, 1e9, 1e12, 1e15
-KIBI, MEBI, GIBI, TEBI = 2.0**10, 2.0**20, 2.0**30, 2.0**40
+GIBI = 2.0**30
 BIT = 1 / 8  # bytes
 # seconds
 MINUTE = 60.0
@@ -50,7 +50,6 @@ DAY = 86400.0
 YEAR = 365.25 * DAY
 MONTH = YEAR / 12
 KWH = 3.6e6  # J
-MM2 = 1e-6  # m2
 
 # Words of the field that pint does not know. Each counted thing is a dimension of its own, so that a number of wafers
 # cannot be read as a number of stacks; `FLOP` and `token` likewise. Prefixes apply to all of them (ktoken, MW, PFLOPS).

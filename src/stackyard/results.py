@@ -102,7 +102,13 @@ class Result(Drawn, Labelled):
 
 
 def problem_row(built: Built) -> dict[str, Any]:
-    """What a scenario comes to before it is solved, as plain names and values for JSON."""
+    """What a scenario comes to before it is solved, as plain names and values for JSON.
+
+    >>> from stackyard import api
+    >>> row = problem_row(api.problem("first-plan"))
+    >>> row["months"], row["sizes"]["site"]
+    (['2026-01', '2027-12'], 1)
+    """
     from stackyard.report.confidence import standing
 
     data = built.problem.data

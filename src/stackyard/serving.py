@@ -164,13 +164,21 @@ def disaggregate(
 
 
 def objective(ttft: str | None, tpot: str | None, usual: tuple[float, float]) -> tuple[float, float]:
-    """Seconds to the first token and per output token, from words where they are given."""
+    """Seconds to the first token and per output token, from words where they are given.
+
+    >>> objective("1 s", None, OBJECTIVE)
+    (1.0, 0.05)
+    """
     first = usual[0] if ttft is None else positive("--ttft", ttft)
     return first, usual[1] if tpot is None else positive("--tpot", tpot)
 
 
 def positive(option: str, text: str, like: str = "s", example: str = "500 ms") -> float:
-    """An amount above 0 in SI, of the dimension of `like`; InputErrors otherwise."""
+    """An amount above 0 in SI, of the dimension of `like`; InputErrors otherwise.
+
+    >>> positive("--ttft", "500 ms")
+    0.5
+    """
     example = f"for example {option} '{example}'"
     try:
         value = parse(text, like)

@@ -23,6 +23,17 @@ def read_sheet(path: Path, sheet: str, required: tuple[str, ...], name: str = ""
 
     Months may be dates or text, amounts numbers or what a formula last came to. Raises InputErrors for a workbook that
     cannot be read or is too large, a sheet or a column that is not there, and cells that hold an error.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from openpyxl import Workbook
+    >>> book = Workbook()
+    >>> book.active.append(["month", "stacks"])
+    >>> book.active.append(["2027-01", 1000])
+    >>> with TemporaryDirectory() as folder:
+    ...     book.save(Path(folder) / "supply.xlsx")
+    ...     found = read_sheet(Path(folder) / "supply.xlsx", "", ("month", "stacks"))
+    >>> found.rows[0][1]["stacks"]
+    '1000'
     """
     file, faults = name or str(path), Faults()
     found, rows = _rows(path, sheet, file)

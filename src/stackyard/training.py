@@ -39,6 +39,10 @@ def train(
     sequence_parallel, shard_width, sample, adapters, released. Models and accelerators may also be those that only
     measured rows of training use (gpt3-175b, llama-2-70b; tpu-v4, tpu-v5e, gaudi2, v100, trainium1). Raises InputErrors
     for unknown ids or words.
+
+    >>> found = train("llama-3.1-70b", "h100", accelerators=512, tensor=8, pipeline=4, batch=1024)
+    >>> found.fits, 0.3 < found.summary()["mfu_causal"] < 0.6
+    (True, True)
     """
     from stackyard.perf.calibration.training_rows import chip_named, known_models
     from stackyard.perf.training.estimate import train as trained
@@ -72,7 +76,11 @@ def train(
 
 
 def training_choices(interval: str | None = None, storage: str | None = None) -> dict[str, float]:
-    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors."""
+    """Choices of goodput from texts such as '30 min' and '200 GB/s'; those left out are not in it. InputErrors.
+
+    >>> training_choices("30 min", "200 GB/s")
+    {'interval': 1800.0, 'bandwidth': 200000000000.0}
+    """
     found = {}
     if interval is not None:
         found["interval"] = positive("--checkpoint-every", interval, "s", "30 min")
@@ -82,7 +90,12 @@ def training_choices(interval: str | None = None, storage: str | None = None) ->
 
 
 def nearest_training(training: Training) -> Training | None:
-    """The run that fits with the fewest changes to one that does not; None where none of those tried does."""
+    """The run that fits with the fewest changes to one that does not; None where none of those tried does.
+
+    >>> refused = train("llama-3.1-70b", "h100", accelerators=64, tensor=2)
+    >>> refused.fits, nearest_training(refused).fits
+    (False, True)
+    """
     from stackyard.perf.training.estimate import nearest_fit
 
     return nearest_fit(training.model, training.chip, training.recipe)

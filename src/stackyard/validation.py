@@ -55,7 +55,11 @@ def validate_training(path: Path | str | None = None, *, predict: Path | str | N
 
 
 def is_training(path: Path | str) -> bool:
-    """Whether a table of measurements is of training runs."""
+    """Whether a table of measurements is of training runs.
+
+    >>> is_training("nowhere.csv")
+    False
+    """
     from stackyard.perf.calibration.training_table import is_training as of_training
 
     return Path(path).is_file() and of_training(Path(path))
@@ -69,7 +73,11 @@ def aims(found: Comparison, training: Validated | None = None) -> list[Aim]:
 
 
 def peers() -> tuple[PeerLine, ...]:
-    """Others' programs and ours on the same measured rows, as bench/peers last ran them."""
+    """Others' programs and ours on the same measured rows, as bench/peers last ran them.
+
+    >>> sorted({line.peer for line in peers()})
+    ['aiconfigurator', 'llm-analysis']
+    """
     from stackyard.perf.calibration.aims import peers as told
 
     return told()

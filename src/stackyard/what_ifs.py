@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 
 def compare(first: Path | str, second: Path | str, progress: Progress | None = None) -> tuple[Comparison, Document]:
-    """What the change from one scenario's plan to another's comes from; InputErrors for what cannot be compared."""
+    """What the change from one scenario's plan to another's comes from; InputErrors for what cannot be compared.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     more = Path(folder) / "more.yaml"
+    ...     _ = more.write_text("{base: first-plan, name: More, changes: {services.assistant.demand.growth: 5}}")
+    ...     found, document = compare("first-plan", more)
+    >>> document.values["plans"], len(found.changes)
+    (['A first plan', 'More'], 1)
+    """
     from stackyard.plan.compare import compare as compared
     from stackyard.plan.scenario import load as read
     from stackyard.report.compare import document
@@ -98,7 +107,14 @@ def explained_conflict(error: SolveError, scenario: Scenario, problem: Problem) 
 
 
 def write_mps(path: Path | str, target: Path | str) -> Path:
-    """Writes the program of a scenario as MPS for other solvers."""
+    """Writes the program of a scenario as MPS for other solvers.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     target = write_mps("first-plan", Path(folder) / "plan.mps")
+    ...     target.read_text().splitlines()[0]
+    'NAME        '
+    """
     from stackyard.plan.build import build
     from stackyard.plan.formulate import formulate
     from stackyard.plan.highs import write_mps as written

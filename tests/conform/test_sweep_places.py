@@ -18,7 +18,7 @@ import pytest
 import stackyard
 from stackyard import api
 from stackyard.errors import InputErrors, SolveError
-from stackyard.sweep.job import Chunk, Setting, Shared, work
+from stackyard.sweep.job import Chunk, Setting, Shared, elsewhere
 from stackyard.sweep.run import DEADLY, Progress
 from stackyard.sweep.table import Swept
 from stackyard.sweep.verbs import Verb
@@ -268,7 +268,7 @@ def test_two_sweeps_do_not_write_in_one_folder(tmp_path: Path) -> None:
 def test_a_worker_with_another_program_is_refused() -> None:
     other = Setting("try", sweep_verbs.begin, Shared(), stamp="0123456789ab")
     with pytest.raises(InputErrors, match="a worker runs another Stackyard"):
-        work(Chunk(other, other.digest, ((0, {"x": 1}),)))
+        elsewhere(Chunk(other, other.digest, ((0, {"x": 1}),)))
 
 
 def test_no_scheduler_and_no_place_are_refused(unused: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,3 +295,19 @@ def test_the_main_thread_is_not_needed(tmp_path: Path) -> None:
     thread.start()
     thread.join(300)
     assert found[0].done == 5
+
+
+SCRIPT = """
+import stackyard
+
+axes = {"batch": [1, 8, 64]}
+fixed = {"model": "llama-3.1-8b", "chip": "h100", "tensor": 1}
+found = stackyard.sweep({"verb": "estimate", "inputs": fixed, "axes": axes}, on="processes:2")
+print(found.table.num_rows, found.lost, len(found.failures))
+"""
+
+
+def test_a_script_needs_no_guard_to_use_processes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    ran = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("3 0 0\n", "")

@@ -19,11 +19,25 @@ def table(path: Path) -> Mapping[str, Fact]:
     is refused with a KeyError or TypeError: these files are our own.
     """
     located = read_yaml(path, path.name)
-    sources = {key: Source(id=key, **fields) for key, fields in located.data["sources"].items()}
+    sources = sources_of(located)
     found: dict[str, Fact] = {}
     for root in (key for key in located.data if key != "sources"):
         _walk(located, (root,), located.data[root], sources, found)
     return MappingProxyType(found)
+
+
+def sources_of(located: Located) -> dict[str, Source]:
+    """The table of sources of a file, by their name in it."""
+    return {key: Source(id=key, **fields) for key, fields in located.data["sources"].items()}
+
+
+def fact_of(name: str, row: Mapping[str, Any], sources: Mapping[str, Source], located: Located, *at: str) -> Fact:
+    """A row as a Fact of this name, `at` a place in its file; it cites one `source` or a list of `sources`."""
+    fields = dict(row)
+    cited = fields.pop("sources", fields.pop("source", []))
+    fields["sources"] = tuple(sources[id_] for id_ in ([cited] if isinstance(cited, str) else cited))
+    fields["grade"] = Grade.named(fields["grade"])
+    return Fact(path=name, place=f"{located.file}:{located.line(at)}", **fields)
 
 
 def _walk(
@@ -33,11 +47,7 @@ def _walk(
     if "fact" in node:
         found[name] = load().fact(node["fact"])
     elif "value" in node:
-        row = dict(node)
-        cited = row.pop("source", [])
-        row["sources"] = tuple(sources[id_] for id_ in ([cited] if isinstance(cited, str) else cited))
-        row["grade"] = Grade.named(row["grade"])
-        found[name] = Fact(path=name, place=f"{located.file}:{located.line(path)}", **row)
+        found[name] = fact_of(name, node, sources, located, *path)
     else:
         for key, child in node.items():
             _walk(located, (*path, str(key)), child, sources, found)

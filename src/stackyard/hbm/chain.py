@@ -211,6 +211,12 @@ def _capacity(generation: HbmGeneration, height: int) -> Fact:
 
 
 def draw(fact: Fact, random: np.random.Generator) -> Numeric:
-    """SAMPLES of a fact: triangular over its range, or its value where it has none."""
+    """SAMPLES of a fact: triangular over its range, or its value where it has none.
+
+    >>> fact = Fact("dies", 10.0, "", Grade.ASSUMED, low=8.0, high=12.0)
+    >>> found = draw(fact, np.random.default_rng(1))
+    >>> bool(found.min() >= 8.0), bool(found.max() <= 12.0), len(found) == SAMPLES
+    (True, True, True)
+    """
     low, value, high = fact.si_low, fact.si, fact.si_high
     return random.triangular(low, value, high, SAMPLES) if high > low else value

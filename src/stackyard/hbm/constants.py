@@ -24,12 +24,20 @@ def facts() -> Mapping[str, Fact]:
 
 
 def of_maker(part: str, maker: str) -> Fact:
-    """A constant of a maker ('chain.defects', 'chain.base.defects'), or the industry's where it has none of its own."""
+    """A constant of a maker ('chain.defects', 'chain.base.defects'), or the industry's where it has none of its own.
+
+    >>> of_maker("chain.defects", "nobody") == of_maker("chain.defects", INDUSTRY)
+    True
+    """
     known = facts()
     return known.get(f"{part}.{maker}", known[f"{part}.{INDUSTRY}"])
 
 
 def trade_ratio(product: str) -> Fact:
-    """Bits of DDR5 given up for a bit of an HBM generation; that of a generation without a figure is assumed."""
+    """Bits of DDR5 given up for a bit of an HBM generation; that of a generation without a figure is assumed.
+
+    >>> trade_ratio("hbm3e").value
+    3.0
+    """
     known = facts()
     return known.get(f"chain.trade.{product}", known["chain.trade.other"])

@@ -145,6 +145,10 @@ def unmodelled(model: Model) -> list[str]:
     """Why this model's family cannot be estimated yet; empty where it can.
 
     A new family needs one word in `FAMILIES` if its blocks exist.
+
+    >>> from stackyard import catalog
+    >>> unmodelled(catalog.load().model("deepseek-v3"))
+    []
     """
     if model.family in FAMILIES:
         return []
@@ -152,7 +156,12 @@ def unmodelled(model: Model) -> list[str]:
 
 
 def is_latent(model: Model) -> bool:
-    """True where attention is multi-head latent attention (MLA)."""
+    """True where attention is multi-head latent attention (MLA).
+
+    >>> from stackyard import catalog
+    >>> [is_latent(catalog.load().model(name)) for name in ("deepseek-v3", "llama-3.1-70b")]
+    [True, False]
+    """
     return model.attention.latent > 0
 
 
@@ -173,12 +182,22 @@ def remembered(work: Callable[[Model], Found]) -> Callable[[Model], Found]:
 
 
 def expert_layers(model: Model) -> int:
-    """Layers with a mixture of experts."""
+    """Layers with a mixture of experts.
+
+    >>> from stackyard import catalog
+    >>> expert_layers(catalog.load().model("deepseek-v3"))
+    58
+    """
     return model.layers - model.experts.dense_layers if model.experts else 0
 
 
 def expert_hidden(model: Model) -> float:
-    """Width that routed experts work in: the model's, or a narrower one that tokens are projected to."""
+    """Width that routed experts work in: the model's, or a narrower one that tokens are projected to.
+
+    >>> from stackyard import catalog
+    >>> expert_hidden(catalog.load().model("deepseek-v3"))
+    7168.0
+    """
     return float(model.extra.get("expert_hidden", model.hidden))
 
 
@@ -186,18 +205,32 @@ def scales_found(model: Model, compute: str) -> bool:
     """True where the scales of activations are found as they come, in a kernel before each matmul.
 
     So it is with four-bit arithmetic, and with checkpoints in FP8 whose scales are of blocks, not of whole matrices.
+
+    >>> from stackyard import catalog
+    >>> [scales_found(catalog.load().model(name), "fp8") for name in ("deepseek-v3", "llama-3.1-70b")]
+    [True, False]
     """
     return compute == "fp4" or (compute == "fp8" and model.extra.get("fp8_scales") == "blocks")
 
 
 def reductions(model: Model) -> float:
-    """Sums over the tensor group in each layer: one where attention and feed-forward run side by side, else two."""
+    """Sums over the tensor group in each layer: one where attention and feed-forward run side by side, else two.
+
+    >>> from stackyard import catalog
+    >>> reductions(catalog.load().model("llama-3.1-70b"))
+    2.0
+    """
     return 1.0 if model.extra.get("parallel_blocks") else 2.0
 
 
 @remembered
 def linear(model: Model) -> Linear | None:
-    """The layers of linear attention; None where there are none."""
+    """The layers of linear attention; None where there are none.
+
+    >>> from stackyard import catalog
+    >>> [linear(catalog.load().model(name)) is None for name in ("llama-3.1-70b", "kimi-k3")]
+    [True, False]
+    """
     shape = model.extra.get("linear_attention")
     if not shape:
         return None
@@ -216,7 +249,12 @@ def linear(model: Model) -> Linear | None:
 
 @remembered
 def spans(model: Model) -> list[Span]:
-    """The model's layers of softmax attention, grouped by their kind."""
+    """The model's layers of softmax attention, grouped by their kind.
+
+    >>> from stackyard import catalog
+    >>> [span.layers for span in spans(catalog.load().model("llama-3.1-70b"))]
+    [80.0]
+    """
     a, extra = model.attention, model.extra
     layers = float(extra.get("full_attention_layers", model.layers))
     if is_latent(model):
@@ -255,13 +293,23 @@ def _compressed_spans(model: Model, like: Span) -> list[Span]:
 
 
 def sparse(model: Model) -> dict[str, Any]:
-    """Shape of the sparse attention's indexer (DeepSeek-V3.2); {} where attention is dense."""
+    """Shape of the sparse attention's indexer (DeepSeek-V3.2); {} where attention is dense.
+
+    >>> from stackyard import catalog
+    >>> sorted(sparse(catalog.load().model("deepseek-v3.2")))
+    ['indexer_head_dim', 'indexer_heads', 'top_k_tokens']
+    """
     return dict(model.extra.get("sparse_attention") or {})
 
 
 @remembered
 def indexers(model: Model) -> list[Indexer]:
-    """The indexers of sparse attention; none where attention is dense."""
+    """The indexers of sparse attention; none where attention is dense.
+
+    >>> from stackyard import catalog
+    >>> len(indexers(catalog.load().model("deepseek-v3.2"))), indexers(catalog.load().model("deepseek-v3"))
+    (1, [])
+    """
     index = sparse(model) or model.extra
     if "indexer_heads" not in index:
         return []
@@ -271,7 +319,12 @@ def indexers(model: Model) -> list[Indexer]:
 
 @remembered
 def matrices(model: Model) -> list[Matrix]:
-    """Every weight matrix of the layers, routed experts and embeddings excepted."""
+    """Every weight matrix of the layers, routed experts and embeddings excepted.
+
+    >>> from stackyard import catalog
+    >>> [matrix.name for matrix in matrices(catalog.load().model("llama-3.1-70b"))]
+    ['qkv', 'attention_out', 'gate_up', 'down']
+    """
     h = float(model.hidden)
     found = _attention_matrices(model) + _linear_matrices(model)
     dense = model.layers - (0 if model.extra.get("dense_beside_experts") else expert_layers(model))
@@ -363,7 +416,12 @@ def _linear_matrices(model: Model) -> list[Matrix]:
 
 
 def expert_parameters(model: Model) -> float:
-    """Parameters of one routed expert of one layer: gate, up and down."""
+    """Parameters of one routed expert of one layer: gate, up and down.
+
+    >>> from stackyard import catalog
+    >>> expert_parameters(catalog.load().model("deepseek-v3")) == 3 * 7168 * 2048
+    True
+    """
     if not model.experts:
         return 0.0
     hidden = expert_hidden(model)
@@ -372,13 +430,24 @@ def expert_parameters(model: Model) -> float:
 
 
 def embedding_parameters(model: Model) -> float:
-    """Parameters of one embedding table: vocabulary x hidden."""
+    """Parameters of one embedding table: vocabulary x hidden.
+
+    >>> from stackyard import catalog
+    >>> embedding_parameters(catalog.load().model("llama-3.1-70b")) == 128256 * 8192
+    True
+    """
     return float(model.vocabulary) * model.hidden
 
 
 @remembered
 def small_parameters(model: Model) -> float:
-    """Norms, biases, positions, attention sinks, convolutions and routers: for exactness, negligible in time."""
+    """Norms, biases, positions, attention sinks, convolutions and routers: for exactness, negligible in time.
+
+    >>> from stackyard import catalog
+    >>> model = catalog.load().model("llama-3.1-70b")
+    >>> small_parameters(model) / parameters(model) < 1e-4
+    True
+    """
     a, extra, h = model.attention, model.extra, model.hidden
     norm = 2 * h if extra.get("norm_bias") else h
     each = float(extra.get("norms_per_layer", 2) * norm)
@@ -439,7 +508,12 @@ def active_parameters(model: Model) -> float:
 
 
 def cache_width(model: Model) -> float:
-    """Elements that one token leaves in one layer's cache: 2 kv_heads head_dim, or latent + rope for MLA."""
+    """Elements that one token leaves in one layer's cache: 2 kv_heads head_dim, or latent + rope for MLA.
+
+    >>> from stackyard import catalog
+    >>> cache_width(catalog.load().model("deepseek-v3")), cache_width(catalog.load().model("llama-3.1-70b"))
+    (576.0, 2048.0)
+    """
     a = model.attention
     return float(a.latent + a.rope_dim) if is_latent(model) else 2.0 * a.kv_heads * a.head_dim
 
@@ -448,6 +522,10 @@ def cache_elements_per_token(model: Model) -> float:
     """Keys and values that one more token adds, over all layers whose cache grows with the context.
 
     Chunked layers count as growing: their cache is full only at the end of a chunk. nan where it is not known.
+
+    >>> from stackyard import catalog
+    >>> cache_elements_per_token(catalog.load().model("llama-3.1-70b")) == 80 * 2 * 8 * 128
+    True
     """
     if unmodelled(model):
         return math.nan
@@ -456,7 +534,12 @@ def cache_elements_per_token(model: Model) -> float:
 
 
 def cache_bytes_per_token(model: Model, bytes_per_element: Byte) -> Byte:
-    """Bytes that one more token adds to the cache: elements x bytes per element."""
+    """Bytes that one more token adds to the cache: elements x bytes per element.
+
+    >>> from stackyard import catalog
+    >>> cache_bytes_per_token(catalog.load().model("llama-3.1-70b"), 2.0)
+    327680.0
+    """
     return cache_elements_per_token(model) * bytes_per_element
 
 

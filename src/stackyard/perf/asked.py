@@ -21,7 +21,11 @@ from stackyard.quantity import UnitError, parse
 
 
 def both(known: Catalog, model: str, chip: str) -> None:
-    """InputErrors for the name of a model and that of an accelerator or system, together, where there is none."""
+    """InputErrors for the name of a model and that of an accelerator or system, together, where there is none.
+
+    >>> from stackyard import catalog
+    >>> both(catalog.load(), "llama-3.1-70b", "h200")
+    """
     faults = Faults()
     for look, name in ((known.model, model), (partial(accelerator, known), chip)):
         try:
@@ -94,7 +98,12 @@ def accelerator(known: Catalog, name: str) -> Accelerator:
 
 
 def system(known: Catalog, name: str) -> System | None:
-    """The system of this name or alias, None where it names none."""
+    """The system of this name or alias, None where it names none.
+
+    >>> from stackyard import catalog
+    >>> system(catalog.load(), "gb300-nvl72").accelerators, system(catalog.load(), "h200") is None
+    (72, True)
+    """
     id_ = name.strip().lower().replace(" ", "-")
     return known.systems.get(known.aliases["systems"].get(id_, id_))
 
@@ -213,7 +222,11 @@ def pool(option: str, text: str) -> Pool:
 
 
 def watts(option: str, text: str | None) -> float:
-    """A power above 0 in W; infinite where none is asked."""
+    """A power above 0 in W; infinite where none is asked.
+
+    >>> watts("--power-cap", "0.7 kW"), watts("--power-cap", None)
+    (700.0, inf)
+    """
     if text is None:
         return math.inf
     try:

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from stackyard.catalog.entries import Accelerator
+from stackyard.catalog.table import fact_of, sources_of
 from stackyard.errors import nearest
-from stackyard.source import Fact, Grade, Source
+from stackyard.source import Fact, Grade
 
 FOLDER = Path(__file__).parent / "data"
 CHIPS, SOFTWARE = "chips", "software"  # the means over every generation and every framework, in inference.yaml
@@ -53,22 +54,9 @@ def facts() -> Mapping[str, Fact]:
     from stackyard.files import read_yaml
 
     located = read_yaml(FOLDER / "efficiency.yaml", "perf/data/efficiency.yaml")
-    sources = {
-        key: Source(key, row["title"], row.get("url", ""), str(row.get("date", "")), row.get("kind", ""))
-        for key, row in located.data["sources"].items()
-    }
+    sources = sources_of(located)
     found = {
-        name: Fact(
-            path=f"perf.{name}",
-            value=row["value"],
-            unit=row["unit"],
-            grade=Grade.named(row["grade"]),
-            sources=tuple(sources[key] for key in row["sources"]),
-            low=row.get("low"),
-            high=row.get("high"),
-            note=row.get("note", ""),
-            place=f"{located.file}:{located.line(('constants', name))}",
-        )
+        name: fact_of(f"perf.{name}", row, sources, located, "constants", name)
         for name, row in located.data["constants"].items()
     }
     return MappingProxyType(found)
@@ -86,7 +74,11 @@ def plain() -> Mapping[str, float]:
 
 @lru_cache(maxsize=1)
 def fitted() -> Mapping[str, Any]:
-    """The whole of inference.yaml: generations, relatives, engines, intervals, and how they were fitted."""
+    """The whole of inference.yaml: generations, relatives, engines, intervals, and how they were fitted.
+
+    >>> sorted(fitted())[:3]
+    ['engines', 'generations', 'intervals']
+    """
     from stackyard.files import read_yaml
 
     data: dict[str, Any] = read_yaml(FOLDER / "inference.yaml", "perf/data/inference.yaml").data
@@ -95,7 +87,11 @@ def fitted() -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def engines() -> Mapping[str, Engine]:
-    """Every engine, oldest first within its framework; last `software`, the mean that an unmeasured one takes."""
+    """Every engine, oldest first within its framework; last `software`, the mean that an unmeasured one takes.
+
+    >>> engines()["vllm-2026"].framework, list(engines())[-1]
+    ('vLLM', 'software')
+    """
     found = {
         key: Engine(key, row["framework"], row["vendor"], row["released"], tuple(row["version"]), _over(row))
         for key, row in fitted()["engines"].items()
@@ -105,7 +101,11 @@ def engines() -> Mapping[str, Engine]:
 
 
 def means(owner: str) -> Mapping[str, float]:
-    """What the owners under one name have in common: CHIPS, SOFTWARE, or a framework; {} before the first fit."""
+    """What the owners under one name have in common: CHIPS, SOFTWARE, or a framework; {} before the first fit.
+
+    >>> means("nobody")
+    {}
+    """
     found: Mapping[str, float] = fitted().get("means", {}).get(owner, {}).get("values", {})
     return found
 
@@ -127,7 +127,11 @@ def stated(generation_id: str, engine_id: str) -> Mapping[str, float]:
 
 @lru_cache(maxsize=1)
 def generations() -> Mapping[str, Generation]:
-    """Every measured chip generation; `chips` last, the mean that a chip without relatives takes."""
+    """Every measured chip generation; `chips` last, the mean that a chip without relatives takes.
+
+    >>> "hopper" in generations(), list(generations())[-1]
+    (True, 'chips')
+    """
     rows = fitted()["generations"].items()
     found = {key: Generation(key, tuple(row["chips"]), _over(row)) for key, row in rows}
     return MappingProxyType({**found, CHIPS: Generation(CHIPS, (), means(CHIPS))})
@@ -149,7 +153,12 @@ def generation(chip: Accelerator) -> Generation:
 
 
 def in_generation(chip: Accelerator) -> bool:
-    """True where other chips of its own generation are among the measured ones, not only relatives of it."""
+    """True where other chips of its own generation are among the measured ones, not only relatives of it.
+
+    >>> from stackyard import catalog
+    >>> in_generation(catalog.load().accelerator("h200")), in_generation(catalog.load().accelerator("rubin"))
+    (True, False)
+    """
     return any(_base(chip) in found.chips for found in generations().values())
 
 
@@ -158,7 +167,12 @@ def _base(chip: Accelerator) -> str:
 
 
 def measured(chip: Accelerator) -> bool:
-    """True where this very chip is among the measured ones that the constants were fitted to."""
+    """True where this very chip is among the measured ones that the constants were fitted to.
+
+    >>> from stackyard import catalog
+    >>> measured(catalog.load().accelerator("h200")), measured(catalog.load().accelerator("rubin"))
+    (True, False)
+    """
     return chip.id in fitted().get("measured", ())
 
 
@@ -205,13 +219,22 @@ def _versioned(framework: str) -> bool:
 
 
 def newest_engine(chip: Accelerator) -> Engine:
-    """The engine that an estimate assumes when none is named: the vendor's own or best-measured one, newest release."""
+    """The engine that an estimate assumes when none is named: the vendor's own or best-measured one, newest release.
+
+    >>> from stackyard import catalog
+    >>> newest_engine(catalog.load().accelerator("mi300x")).framework
+    'SGLang'
+    """
     usual = {"NVIDIA": "trtllm-2025-09", "AMD": "sglang-rocm-2026", "Intel": "vllm-gaudi-2026"}
     return engines()[usual.get(chip.vendor, "trtllm-2025-09")]
 
 
 def engine_named(name: str) -> Engine:
-    """The engine of this id; ValueError with the nearest known one otherwise."""
+    """The engine of this id; ValueError with the nearest known one otherwise.
+
+    >>> engine_named("vllm-2026").framework
+    'vLLM'
+    """
     if name not in engines():
         hint = f"'{SOFTWARE}' is the mean of all, for one that nobody measured"
         raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}; {hint}")
@@ -235,7 +258,12 @@ def values(chip: Accelerator, engine: str = "") -> Mapping[str, float]:
 
 
 def used(chip: Accelerator, engine: str, names: set[str]) -> tuple[Fact, ...]:
-    """The named constants as Facts for a chip and an engine; fitted ones say so."""
+    """The named constants as Facts for a chip and an engine; fitted ones say so.
+
+    >>> from stackyard import catalog
+    >>> [fact.path for fact in used(catalog.load().accelerator("h200"), "", {"power.idle", "overhead.matmul"})]
+    ['perf.overhead.matmul', 'perf.power.idle']
+    """
     every, chosen = facts(), values(chip, engine)
     fit = generation(chip).values.keys() | (engine_named(engine) if engine else newest_engine(chip)).values.keys()
     found = []
@@ -249,5 +277,9 @@ def used(chip: Accelerator, engine: str, names: set[str]) -> tuple[Fact, ...]:
 
 
 def unit_scale(fact: Fact) -> float:
-    """SI value of one of the fact's unit."""
+    """SI value of one of the fact's unit.
+
+    >>> unit_scale(facts()["overhead.matmul"])
+    1e-06
+    """
     return replace(fact, value=1.0).si

@@ -15,12 +15,23 @@ from stackyard.quantity import BytePerSecond, Fraction, JoulePerByte, Numeric, S
 
 
 def idle_watts(chip: Accelerator, values: Mapping[str, float]) -> Watt:
-    """The chip's idle power, or the usual share of its rated power where it has no figure."""
+    """The chip's idle power, or the usual share of its rated power where it has no figure.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> chip = catalog.load().accelerator("h200")
+    >>> 0 < idle_watts(chip, constants.values(chip)) < chip.tdp / 2
+    True
+    """
     return chip.tdp * values["power.idle"] if math.isnan(chip.idle) else chip.idle
 
 
 def traffic_energy(hbm: HbmGeneration | None, values: Mapping[str, float]) -> JoulePerByte:
-    """Joules per byte from an HBM cell to the matrix units: the memory's own share and the path on the chip."""
+    """Joules per byte from an HBM cell to the matrix units: the memory's own share and the path on the chip.
+
+    >>> round(traffic_energy(None, {"energy.hbm": 3.2e-11, "energy.path": 1.6e-11}) * 1e12, 6)  # pJ a byte
+    48.0
+    """
     own = values["energy.hbm"] if hbm is None or math.isnan(hbm.energy) else hbm.energy
     return own + values["energy.path"]
 
@@ -39,6 +50,13 @@ def working_watts(
     `busy_compute` is arithmetic done over what the chip's best kernels sustain, so that a chip that only multiplies
     draws its rated power (published matmul benchmarks are power-limited); `sent` is bytes leaving by links each second.
     While kernels run, the share `awake` of the time, clocks and units draw `power.awake` (a) whatever the kernels do.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> chip = catalog.load().accelerator("h200")
+    >>> values = constants.values(chip)
+    >>> round(working_watts(chip, 1.0, 0.0, values) + idle_watts(chip, values)) == chip.tdp  # it only multiplies
+    True
     """
     share = values["power.awake"]
     busy = (chip.tdp - idle_watts(chip, values)) * (share * awake + (1.0 - share) * busy_compute)

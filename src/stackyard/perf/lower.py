@@ -47,6 +47,13 @@ def prefill(
     """`prompts` prompts of `prompt` tokens each, up to their first token; parts of a prompt where it is below one.
 
     Each prompt also attends to `prefix` tokens before it, whose keys and values are in the cache.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> model = catalog.load().model("llama-3.1-70b")
+    >>> ops = prefill(model, Layout(tensor=8), PRESETS["fp8"], 1.0, 1000.0)
+    >>> round(sum(float(op.flop * op.count) for op in ops) * 8 / (2 * 70e9 * 1000), 1)  # over 2 N D of all eight
+    1.0
     """
     found = _blocks(model, layout, precision, prompts * prompt, prompts, prompts * prefix)
     return found + _attention(model, layout, precision, prompts, prompt, None, prefix)

@@ -85,6 +85,12 @@ def activation_bytes(model: Model, layout: Layout, tokens: Token) -> Byte:
 
     tokens (4 hidden + widest) x 2 bytes, where widest = (3 width) / tensor of the feed-forward block or of the active
     experts. Valid for engines that reuse one workspace for all layers.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> model = catalog.load().model("llama-3.1-70b")
+    >>> round(float(activation_bytes(model, Layout(tensor=8), 8192)) / 1e9, 2)  # GB
+    0.71
     """
     width = float(model.feed_forward)
     if model.experts:
@@ -108,6 +114,14 @@ def memory(
 
     The cache may take a share of what weights, activations and runtime leave free; what it needs beyond goes to the
     `store`, as far as that goes. `more` are weights, and cache of a sequence, of a model that guesses tokens.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.precision import PRESETS
+    >>> model, chip = catalog.load().model("llama-3.1-70b"), catalog.load().accelerator("h200")
+    >>> held = memory(model, chip, Layout(tensor=4), PRESETS["fp8"], 64.0, 2000.0, 8192.0, constants.values(chip))
+    >>> round(float(held.weights) / 1e9), round(float(held.cache) / 1e9, 1)  # GB of each accelerator
+    (18, 5.2)
     """
     weights = weight_bytes(model, layout, precision) + more[0]
     each = sequence_bytes(model, layout, precision, context, values["cache.windowed"] > 0.0) + more[1]

@@ -149,7 +149,13 @@ def _own_rate(workload: Workload, chip: Accelerator, precision: str | Precision)
 
 
 def merged(places: Iterable[Place]) -> list[tuple[Place, ...]]:
-    """Places that stand on one spot (within 6% in both), together; the accelerator's own first."""
+    """Places that stand on one spot (within 6% in both), together; the accelerator's own first.
+
+    >>> known = {"A": (80e9, 3.0e12), "B": (82e9, 3.1e12), "C": (288e9, 8e12)}
+    >>> spots = [Place(name, "accelerator", *memory, rate=1.0) for name, memory in known.items()]
+    >>> [[place.name for place in together] for together in merged(spots)]
+    [['A', 'B'], ['C']]
+    """
     groups: list[list[Place]] = []
     for place in places:
         for group in groups:

@@ -84,7 +84,13 @@ def _distance(every: Layout, asked: Layout) -> NDArray[np.float64]:
 
 
 def changes(asked: Estimate, found: Estimate) -> str:
-    """What to ask for instead, as options of the command line."""
+    """What to ask for instead, as options of the command line.
+
+    >>> from stackyard import api
+    >>> refused = api.estimate("llama-3.1-70b", "h100", tensor=1, batch=8)
+    >>> changes(refused, nearest_fit(refused))
+    '--tp 2 --batch 8'
+    """
     widths = {"--tp": "tensor", "--pp": "pipeline", "--dp": "data", "--ep": "expert"}
     said = [f"{option} {getattr(found.layout, name):g}" for option, name in widths.items() if _told(found, name)]
     said.append(f"--batch {found.batch:g}")

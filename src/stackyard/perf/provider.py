@@ -111,6 +111,14 @@ def reach(op: Op, values: Mapping[str, float]) -> Reach | None:
     """What this kind of operation reaches by the constants; None for a precision that they do not have.
 
     Shares multiply, and no product of them passes what the pins carry or the units do: at most 1.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.op import matmul
+    >>> chip = catalog.load().accelerator("h200")
+    >>> found = reach(matmul("down", 64, 8192, 8192, weight=1, precision="fp8"), constants.values(chip))
+    >>> bool(0.0 < found.memory <= 1.0), bool(0.0 < found.compute <= 1.0)
+    (True, True)
     """
     engine, launch = values["engine.kernels"], values[f"overhead.{op.kind}"] * values["overhead.scale"]
     if op.kind not in ("matmul", "experts"):

@@ -18,7 +18,13 @@ Mask = bool | NDArray[np.bool_]
 
 
 def sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Token) -> dict[str, Mask]:
-    """Sizes that cannot be: reason -> where it holds."""
+    """Sizes that cannot be: reason -> where it holds.
+
+    >>> from stackyard import catalog
+    >>> asked = sizes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), 0.0, 1000.0, 100.0)
+    >>> [why for why, holds in asked.items() if holds]
+    ['the batch is empty']
+    """
     widths = layout.tensor, layout.pipeline, layout.data, layout.expert
     uneven = [(width % 1.0 != 0) | (width < 1) for width in widths]
     found: dict[str, Any] = {
@@ -35,7 +41,12 @@ def sizes(model: Model, layout: Layout, batch: Count, prompt: Token, output: Tok
 
 
 def unrecorded(chip: Accelerator, layout: Layout) -> dict[str, Mask]:
-    """Figures that the layout needs and the chip has not on record."""
+    """Figures that the layout needs and the chip has not on record.
+
+    >>> from stackyard import catalog
+    >>> unrecorded(catalog.load().accelerator("h200"), Layout(tensor=8))
+    {}
+    """
     found: dict[str, Any] = {
         missing.format(chip=chip.name): True for name, missing in _MISSING.items() if math.isnan(getattr(chip, name))
     }
@@ -92,5 +103,9 @@ LATE_EACH = phrase("time to each output token is {least} at best, over {limit}")
 
 
 def seconds(time: float) -> str:
-    """A latency in words."""
+    """A latency in words.
+
+    >>> seconds(0.0234), seconds(2.5)
+    ('23.4 ms', '2.5 s')
+    """
     return amount(show(time, "s"), time, "s")

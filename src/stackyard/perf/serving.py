@@ -115,7 +115,13 @@ def next_token_layer(model: Model) -> Model:
 
 
 def guesser(model: Model, serving: Serving) -> Model:
-    """Who guesses: the drafter, or the model's own next-token layer."""
+    """Who guesses: the drafter, or the model's own next-token layer.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> guesser(known.model("llama-3.1-70b"), Serving(draft=3, drafter=known.model("llama-3.1-8b"))).id
+    'llama-3.1-8b'
+    """
     return serving.drafter or next_token_layer(model)
 
 
@@ -166,7 +172,15 @@ def guesser_bytes(
     model: Model, layout: Layout, precision: Precision, serving: Serving, context: Token
 ) -> tuple[Byte, Byte]:
     """(weights, cache of one sequence) that guessing adds to each accelerator of a stage; the next-token layer's tables
-    are the main model's."""
+    are the main model's.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> model = catalog.load().model("deepseek-v3")
+    >>> weights, cache = guesser_bytes(model, Layout(tensor=8), PRESETS["fp8"], Serving(draft=1), 2000.0)
+    >>> round(float(weights) / 1e9, 2)  # GB
+    1.47
+    """
     if not serving.draft:
         return 0.0, 0.0
     small, alone = guesser(model, serving), _alone(layout)
@@ -179,7 +193,12 @@ def guesser_bytes(
 
 
 def unserved(model: Model, layout: Layout, serving: Serving) -> dict[str, Mask]:
-    """Why requests cannot be served so: reason -> where it holds."""
+    """Why requests cannot be served so: reason -> where it holds.
+
+    >>> from stackyard import catalog
+    >>> list(unserved(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), Serving(draft=1)))
+    ['Llama-3.1-70B has no next-token layer to guess with: name a draft model']
+    """
     if not serving.draft:
         return {}
     if serving.drafter is None:

@@ -171,7 +171,11 @@ def _held(query: Query, cut: schedule.Shape, layout: Layout, batch: Count, promp
 
 
 def widths(layout: Layout) -> tuple[Count, ...]:
-    """Tensor, pipeline, data and expert width."""
+    """Tensor, pipeline, data and expert width.
+
+    >>> widths(Layout(tensor=8, expert=8))
+    (8, 1, 1, 8)
+    """
     return layout.tensor, layout.pipeline, layout.data, layout.expert
 
 

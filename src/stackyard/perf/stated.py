@@ -5,48 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stackyard.catalog.entries import Accelerator, Model
+from stackyard.catalog.table import fact_of, sources_of
 from stackyard.perf.constants import FOLDER
 from stackyard.perf.overflow import Store
-from stackyard.source import Fact, Grade, Source
+from stackyard.source import Fact, Source
+
+if TYPE_CHECKING:
+    from stackyard.files import Located
 
 
-def _read(name: str) -> tuple[Any, dict[str, Source]]:
+def _read(name: str) -> tuple[Located, dict[str, Source]]:
     from stackyard.files import read_yaml
 
     located = read_yaml(FOLDER / name, f"perf/data/{name}")
-    rows = located.data["sources"].items()
-    found = {
-        key: Source(key, row["title"], row.get("url", ""), str(row.get("date", "")), row.get("kind", ""))
-        for key, row in rows
-    }
-    return located, found
-
-
-def _fact(path: str, row: Mapping[str, Any], sources: Mapping[str, Source], place: str) -> Fact:
-    return Fact(
-        path=path,
-        value=row["value"],
-        unit=row["unit"],
-        grade=Grade.named(row["grade"]),
-        sources=tuple(sources[key] for key in row["sources"]),
-        low=row.get("low"),
-        high=row.get("high"),
-        note=row.get("note", ""),
-        place=place,
-    )
+    return located, sources_of(located)
 
 
 @lru_cache(maxsize=1)
 def acceptances() -> Mapping[str, Fact]:
-    """Acceptance of the families whose own next-token layer was measured, by family."""
+    """Acceptance of the families whose own next-token layer was measured, by family.
+
+    >>> acceptances()["deepseek_mla_moe"].grade.label
+    'reported'
+    """
     located, sources = _read("drafts.yaml")
     found = {
-        family: _fact(
-            f"perf.acceptance.{family}", row, sources, f"{located.file}:{located.line(('acceptance', family))}"
-        )
+        family: fact_of(f"perf.acceptance.{family}", row, sources, located, "acceptance", family)
         for family, row in located.data["acceptance"].items()
     }
     return MappingProxyType(found)
@@ -64,17 +51,20 @@ def acceptance(model: Model) -> Fact | None:
 
 @lru_cache(maxsize=1)
 def stores() -> Mapping[tuple[str, str], tuple[Fact, Fact]]:
-    """(kind, accelerator) -> (capacity, bandwidth) of one accelerator's share of the memory behind it."""
+    """(kind, accelerator) -> (capacity, bandwidth) of one accelerator's share of the memory behind it.
+
+    >>> stores()["host", "h100-sxm"][0].si
+    250000000000.0
+    """
     located, sources = _read("stores.yaml")
     found = {}
     for kind, chips in located.data["stores"].items():
         for chip, row in chips.items():
-            place = f"{located.file}:{located.line(('stores', kind, chip))}"
-            pair = [
-                _fact(f"perf.stores.{kind}.{chip}.{name}", row[name], sources, place)
+            capacity, bandwidth = (
+                fact_of(f"perf.stores.{kind}.{chip}.{name}", row[name], sources, located, "stores", kind, chip, name)
                 for name in ("capacity", "bandwidth")
-            ]
-            found[kind, chip] = (pair[0], pair[1])
+            )
+            found[kind, chip] = capacity, bandwidth
     return MappingProxyType(found)
 
 

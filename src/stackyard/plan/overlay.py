@@ -126,13 +126,14 @@ def changed(data: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str, str]]
             owner: Any = at(found, path[:-1])
             owner[path[-1]] = value
         except (KeyError, IndexError, TypeError):
-            last = next(i for i in range(len(path) - 1, -1, -1) if _there(data, path[:i]))
+            last = next(i for i in range(len(path) - 1, -1, -1) if stands(data, path[:i]))
             known: Any = at(data, path[:last])
             missing[key] = nearest(str(path[last]), map(str, known)) if isinstance(known, dict) else ""
     return found, missing
 
 
-def _there(data: Any, path: Path_) -> bool:
+def stands(data: Any, path: Path_) -> bool:
+    """True where something stands at this path."""
     try:
         at(data, path)
     except KeyError:

@@ -137,8 +137,6 @@ SCHEMA: dict[str, Column] = {
     "budget": Column((Y,), "USD", "most that may be spent in the year; inf = no limit"),
 }
 
-AXES: tuple[str, ...] = (V, W, R, S, K, A, SITE, B, P, O, N, G, C, T, Y)
-
 
 @dataclass(frozen=True)
 class Problem(Labelled):

@@ -47,14 +47,6 @@ class Worth:
     tokens: float
     tokens_year: int
 
-    @property
-    def saved_per_unit(self) -> float:
-        return self.saved / self.step
-
-    @property
-    def tokens_per_unit(self) -> float:
-        return self.tokens / self.step
-
 
 def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress, patience: Patience) -> xr.Dataset:
     """What is served without limits, service by service and month by month: `single` (resource, service, month), tokens

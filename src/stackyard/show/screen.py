@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +14,7 @@ from rich.text import Text
 
 from stackyard.source import Fact, Grade
 
-if TYPE_CHECKING:
-    pass
 GRADE_STYLE = {Grade.MEASURED: "green", Grade.PUBLISHED: "green", Grade.REPORTED: "yellow"}
-
-
 ASSUMED_STYLE = "magenta"
 
 
@@ -86,4 +82,15 @@ def rows(title: str, values: Mapping[str, str]) -> Table:
     table.add_column(overflow="fold")
     for name, text in values.items():
         table.add_row(name, text)
+    return table
+
+
+def cited(facts: Iterable[Fact]) -> Table:
+    """Facts with what they were read in, or why they are assumed."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("fact", "value", "grade", "source or reason"):
+        table.add_column(head, overflow="fold")
+    for fact in facts:
+        told = "; ".join(str(source) for source in fact.sources) or fact.note
+        table.add_row(fact.path, number(fact), grade(fact.grade), told)
     return table

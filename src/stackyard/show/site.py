@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from stackyard.show.screen import console, grade, number
+from stackyard.show.screen import cited, console, grade
 
 if TYPE_CHECKING:
     from stackyard.site.asked import Asked
@@ -40,13 +40,7 @@ def site(found: Asked, sources: bool = False) -> None:
     )
     screen.print(f"Basis: {len(found.facts)} facts, weakest grade ", grade(found.grade), ".", sep="")
     if sources:
-        facts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for head in ("fact", "value", "grade", "source or reason"):
-            facts.add_column(head, overflow="fold")
-        for fact in found.facts:
-            cited = "; ".join(str(source) for source in fact.sources) or fact.note
-            facts.add_row(fact.path, number(fact), grade(fact.grade), cited)
-        screen.print(facts)
+        screen.print(cited(found.facts))
     else:
         screen.print("Every constant with its source: add --sources.", style="dim")
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stackyard.quantity import show
-from stackyard.show.screen import console, grade, number
+from stackyard.show.screen import cited, console, grade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def supply(found: Reach, sources: bool = False) -> None:
         sep="",
     )
     if sources:
-        _facts(found)
+        screen.print(cited(found.facts))
     else:
         screen.print("Every fact with its source: add --sources.", style="dim")
 
@@ -65,17 +65,6 @@ def _interval(step: Step) -> str:
 
 
 _UNITS = {"die": "dies", "stack": "stacks", "wafer": "wafers", "package": "packages", "rack": "racks"}
-
-
-def _facts(found: Reach) -> None:
-    screen = console()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("fact", "value", "grade", "source or reason"):
-        table.add_column(name, overflow="fold")
-    for fact in found.facts:
-        cited = "; ".join(str(source) for source in fact.sources) or fact.note
-        table.add_row(fact.path, number(fact), grade(fact.grade), cited)
-    screen.print(table)
 
 
 def checks(found: Iterable[Check]) -> None:

@@ -30,7 +30,6 @@ from stackyard.perf.provider import Provider, Roofline
 from stackyard.quantity import Numeric
 
 Vector = NDArray[np.float64]
-RATIOS = (1.03, 1.06, 1.09, 1.06, 1.12)  # from point to point of the axes
 _HEAD = ("head", "head_gather", "sample")
 
 

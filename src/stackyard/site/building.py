@@ -48,5 +48,9 @@ def ramped(power: NDArray[np.float64], step: Watt) -> NDArray[np.float64]:
 
 
 def shares() -> Mapping[str, Fact]:
-    """The share of each block of work, as facts."""
+    """The share of each block of work, as facts.
+
+    >>> round(sum(fact.si for fact in shares().values()), 6)
+    1.0
+    """
     return {name: facts()[f"building.{name}"] for name in BLOCKS}

@@ -34,7 +34,11 @@ def wet_bulb(dry_bulb: Celsius, relative_humidity: Numeric, pressure: Numeric) -
 @lru_cache(maxsize=1)
 def moist_air() -> Any:
     """A copy of PsychroLib of our own, in SI and interpreted: its unit system is a global that others may set, and
-    with numba at hand it would compile itself anew, some seconds each time, whenever that is set."""
+    with numba at hand it would compile itself anew, some seconds each time, whenever that is set.
+
+    >>> round(moist_air().GetTWetBulbFromRelHum(30.0, 0.5, 101325.0), 1)  # deg C
+    22.0
+    """
     found = importlib.util.find_spec("psychrolib")
     assert found is not None and found.loader is not None
     copy, missing = importlib.util.module_from_spec(found), object()

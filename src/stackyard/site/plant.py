@@ -53,6 +53,9 @@ def facts() -> Mapping[str, Fact]:
     """The constants of the plant by path ('plant.tower.approach'), each with its range, grade and source.
 
     A row of the table that names a `fact` is that fact of the catalogue.
+
+    >>> facts()["plant.tower.approach"].unit
+    'K'
     """
     return table(_TABLE)
 

@@ -21,7 +21,11 @@ _TABLE = Path(__file__).with_name("data") / "sources.yaml"
 
 @lru_cache(maxsize=1)
 def facts() -> Mapping[str, Fact]:
-    """The constants of sources and buildings by path ('power.solar.price'), each with range, grade and source."""
+    """The constants of sources and buildings by path ('power.solar.price'), each with range, grade and source.
+
+    >>> facts()["power.solar.price"].grade.label
+    'published'
+    """
     return table(_TABLE)
 
 

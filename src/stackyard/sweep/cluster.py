@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stackyard.errors import Fault, InputErrors, SolveError
-from stackyard.sweep.job import Chunk, Outcome, work
+from stackyard.sweep.job import Chunk, Outcome, elsewhere
 from stackyard.sweep.places import TICK, Deal, Done, Lost
 
 AHEAD = 2  # chunks for each thread: one that is done and one that waits, so that none stands idle
@@ -86,7 +86,7 @@ class Cluster:
         self._client.close()
 
     def _send(self, chunk: Chunk, finished: Any) -> None:
-        future = self._client.submit(work, chunk, pure=False, retries=0)
+        future = self._client.submit(elsewhere, chunk, pure=False, retries=0)
         self._flying[future] = chunk
         finished.add(future)
 

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from stackyard.errors import Fault, Faults, InputErrors, nearest
 from stackyard.files import UNKNOWN_KEY, Located, Path_, faults_of, read_yaml
 from stackyard.plan.amounts import Door
+from stackyard.plan.overlay import named
 from stackyard.sweep.draws import Samples
 from stackyard.sweep.grid import Grid
 from stackyard.sweep.job import Setting, stamp
@@ -98,7 +99,8 @@ def _located(source: Path | str | Mapping[str, Any]) -> tuple[Located, Path]:
     """Plain data with its lines, and the folder from which its files are named."""
     if isinstance(source, Mapping):
         return Located("sweep", dict(source), {(): 0}), Path()
-    return read_yaml(Path(source)), Path(source).parent
+    path = named(Path(source))
+    return read_yaml(path), path.parent
 
 
 def _validated(located: Located, faults: Faults) -> Document:

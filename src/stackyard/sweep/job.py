@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stackyard.errors import InputErrors, SolveError
+from stackyard.errors import Fault, InputErrors, SolveError
 
 Inputs = Mapping[str, Any]
 Value = bool | int | float | str | None
@@ -132,7 +132,7 @@ def stamp() -> str:
         except PackageNotFoundError:
             continue
     root = Path(__file__).parents[1]
-    shown = ("cli", "show", "web", "options", "report")  # these only show what others compute
+    shown = ("cli", "show", "web", "report")  # these only show what others compute
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.suffix in (".py", ".yaml", ".csv") and not name.startswith(shown):
@@ -143,9 +143,17 @@ def stamp() -> str:
 # --- in a worker ---
 
 
+def elsewhere(chunk: Chunk) -> list[Outcome]:
+    """`work` on a machine that may have another program than the driver's: InputErrors where it has."""
+    if chunk.setting.stamp != stamp():
+        told = f"a worker runs another Stackyard ({stamp()}) than this one ({chunk.setting.stamp})"
+        hint = "install the same version, with the same numpy, scipy and highspy, on all machines"
+        raise InputErrors([Fault("--on", 0, "", told, hint)])
+    return work(chunk)
+
+
 def work(chunk: Chunk) -> list[Outcome]:
-    """Does the jobs of a chunk one after the other. Raises InputErrors where this is another program than the driver's;
-    what goes wrong in a job is its outcome."""
+    """Does the jobs of a chunk one after the other; what goes wrong in a job is its outcome."""
     doing = _prepared(chunk)
     return [attempt(doing, index, inputs) for index, inputs in chunk.jobs]
 
@@ -184,12 +192,6 @@ def _prepared(chunk: Chunk) -> Doing:
     known = _PREPARED.get(chunk.name)
     if known is not None:
         return known[0]
-    if chunk.setting.stamp != stamp():
-        from stackyard.errors import Fault
-
-        told = f"a worker runs another Stackyard ({stamp()}) than this one ({chunk.setting.stamp})"
-        hint = "install the same version, with the same numpy, scipy and highspy, on all machines"
-        raise InputErrors([Fault("--on", 0, "", told, hint)])
     while len(_PREPARED) >= _KEPT:
         _PREPARED.pop(next(iter(_PREPARED)))
     folder, files = Path(), chunk.setting.shared.files

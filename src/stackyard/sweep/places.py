@@ -18,6 +18,7 @@ from pickle import PicklingError
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from stackyard.children import nameless
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Outcome, work
 
@@ -106,22 +107,27 @@ class Processes:
             self._context.set_forkserver_preload(PRELOADED)
         self._flying: dict[Future[list[Outcome]], tuple[ProcessPoolExecutor, Chunk]] = {}
         self._idle: list[ProcessPoolExecutor | None] = [None] * workers  # None: not started yet, or dead
+        self._done: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
 
     def _worker(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(1, mp_context=self._context, initializer=_end_with_parent)
 
-    def run(self, deal: Deal) -> Iterator[Done | None]:
-        done: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
-        while True:
-            while self._idle and (chunk := deal()) is not None:
-                worker = self._idle.pop() or self._worker()
+    def _hand_out(self, deal: Deal) -> None:
+        """A chunk for each worker that has none, while there are any."""
+        while self._idle and (chunk := deal()) is not None:
+            worker = self._idle.pop() or self._worker()
+            with nameless():  # the first chunk of a worker starts it
                 future = worker.submit(work, chunk)
-                self._flying[future] = worker, chunk
-                future.add_done_callback(done.put)
+            self._flying[future] = worker, chunk
+            future.add_done_callback(self._done.put)
+
+    def run(self, deal: Deal) -> Iterator[Done | None]:
+        while True:
+            self._hand_out(deal)
             if not self._flying:
                 return
             try:
-                future = done.get(timeout=TICK)
+                future = self._done.get(timeout=TICK)
             except Empty:
                 yield None
                 continue
@@ -138,6 +144,7 @@ class Processes:
                 raise SolveError(
                     f"{told}\nA verb of your own is a function of a module that they can import."
                 ) from None
+            self._hand_out(deal)  # before the results are kept, so that the worker does not wait for that
             yield chunk, found
 
     def close(self) -> None:

@@ -11,20 +11,9 @@ from types import MappingProxyType
 
 from stackyard import catalog
 from stackyard.catalog.entries import Accelerator, Attention, Model
-from stackyard.perf.training.recipe import Recipe
+from stackyard.perf.training.recipe import WIDTHS, Recipe
 
 DATA = Path(__file__).parent / "data"
-NUMBERS = (
-    "accelerators",
-    "sequence",
-    "global_batch",
-    "micro_batch",
-    "tensor",
-    "pipeline",
-    "virtual",
-    "context",
-    "expert",
-)
 
 
 @dataclass(frozen=True)
@@ -150,7 +139,7 @@ def year(date: str) -> float:
 
 
 def _recipe(row: Mapping[str, str]) -> Recipe:
-    numbers = {name: float(row[name]) for name in NUMBERS}
+    numbers = {name: float(row[name]) for name in WIDTHS}
     return Recipe(
         **numbers,
         precision=row["precision"],

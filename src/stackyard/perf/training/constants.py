@@ -7,34 +7,25 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from stackyard.source import Fact, Grade, Source
+from stackyard.catalog.table import fact_of, sources_of
+from stackyard.source import Fact
 
 READ = Path(__file__).parents[1] / "data" / "training.yaml"
 FITTED = Path(__file__).parents[1] / "data" / "training_fit.yaml"  # written by perf.calibration.training
 
 
 def read(path: Path) -> Mapping[str, Fact]:
-    """The constants of one file as Facts, by name."""
+    """The constants of one file as Facts, by name.
+
+    >>> read(READ)["failure.detection"].unit
+    's'
+    """
     from stackyard.files import read_yaml
 
     located = read_yaml(path, f"perf/data/{path.name}")
-    sources = {
-        key: Source(key, row["title"], row.get("url", ""), str(row.get("date", "")), row.get("kind", ""))
-        for key, row in located.data["sources"].items()
-    }
+    sources = sources_of(located)
     return {
-        name: Fact(
-            path=f"perf.training.{name}",
-            value=row["value"],
-            unit=row["unit"],
-            grade=Grade.named(row["grade"]),
-            sources=tuple(sources[key] for key in row["sources"]),
-            low=row.get("low"),
-            high=row.get("high"),
-            date=str(row.get("date", "")),
-            note=row.get("note", ""),
-            place=f"{located.file}:{located.line(('constants', name))}",
-        )
+        name: fact_of(f"perf.training.{name}", row, sources, located, "constants", name)
         for name, row in located.data["constants"].items()
     }
 

@@ -51,6 +51,9 @@ def campaign(tokens: Token, rate: Numeric, share: Fraction, accelerators: Count,
 
     T = tokens / (rate share); packages draw `watts` while steps run, lost ones in, and `idle` is what they draw at
     least: E = N T (idle + (watts - idle) share), a lower bound, because lost work draws as much as work kept.
+
+    >>> round(campaign(1e12, 1e6, 0.9, 64, 700.0, 100.0).seconds / 86400, 2)  # days
+    12.86
     """
     seconds = tokens / (rate * share)
     return Campaign(tokens, seconds, accelerators * seconds, accelerators * seconds * (idle + (watts - idle) * share))

@@ -242,6 +242,14 @@ def interval(model: Model, chip: Accelerator, recipe: Recipe, values: Mapping[st
 
     The error seen where a model is left out, dense or with experts, and what a chip, a generation of chips or a
     software without measured steps adds to it.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.training import constants
+    >>> known, recipe = catalog.load(), Recipe(accelerators=64, sequence=8192, global_batch=256)
+    >>> model, values = known.model("llama-3.1-70b"), constants.values()
+    >>> near, far = (interval(model, known.accelerator(chip), recipe, values) for chip in ("h100", "rubin"))
+    >>> near < far
+    True
     """
     held = []
     if chip.id not in CALIBRATED:

@@ -90,6 +90,11 @@ def restart_time(accelerators: Count, state: Byte, bandwidth: BytePerSecond, val
     """From a failure until work goes on: detect, find the cause, schedule again, and read the checkpoint.
 
     detection + localisation + time (N / size)^growth + state / bandwidth (perf/data/training.yaml).
+
+    >>> from stackyard.perf.training import constants
+    >>> values = constants.values()
+    >>> bool(restart_time(16384, 5e12, 1e12, values) > restart_time(1024, 5e12, 1e12, values))
+    True
     """
     again = values["restart.time"] * (accelerators / values["restart.size"]) ** values["restart.growth"]
     return values["failure.detection"] + values["failure.localisation"] + again + state / bandwidth

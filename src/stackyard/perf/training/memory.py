@@ -78,6 +78,10 @@ def in_flight(recipe: Recipe) -> Count:
     """Micro-batches whose activations the first stage holds at once, in units of all layers of that stage.
 
     p with 1F1B, p + (p - 1) / v with v chunks (Korthikanti et al., section 4.2.3); never more than there are.
+
+    >>> from stackyard.perf.training.recipe import Recipe
+    >>> float(in_flight(Recipe(accelerators=64, sequence=8192, global_batch=512, pipeline=8)))
+    8.0
     """
     r = recipe
     more = np.where(np.greater(r.virtual, 1), (r.pipeline - 1) / r.virtual, 0.0)
@@ -91,6 +95,15 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
     zero-3 also the weights, then held in fp32 and gathered two layers at a time, or a stage at once where there is a
     pipeline (Rajbhandari et al., arXiv:1910.02054, section 5). Both the first stage (most micro-batches in flight) and
     the last (logits) may be the fullest.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.training import constants
+    >>> from stackyard.perf.training.recipe import Recipe
+    >>> recipe = Recipe(accelerators=64, sequence=8192, global_batch=256, tensor=8, pipeline=4)
+    >>> model, chip = catalog.load().model("llama-3.1-70b"), catalog.load().accelerator("h100")
+    >>> held = training_memory(model, chip, recipe, constants.values())
+    >>> bool(30e9 < held.total < 80e9)
+    True
     """
     r = recipe
 

@@ -32,7 +32,12 @@ MOE = 2026.4  # year from which experts run with captured graphs and fused permu
 
 
 def generation(chip: Accelerator) -> str:
-    """The generation of a chip by its id; '' where none of its kind is known."""
+    """The generation of a chip by its id; '' where none of its kind is known.
+
+    >>> from stackyard import catalog
+    >>> generation(catalog.load().accelerator("h100")), generation(catalog.load().accelerator("b200"))
+    ('hopper', 'blackwell')
+    """
     for name, members in GENERATIONS.items():
         if any(part in chip.id for part in members):
             return name
@@ -55,6 +60,13 @@ def maturity(kind: str, recipe: Recipe, values: Mapping[str, float]) -> float:
     """Share of its later rate that software reaches so long after a generation's first chip: 1 - lack e^(-age / years).
 
     Chips of one generation run the same kernels, so the later ones start where the first is by then.
+
+    >>> from stackyard.perf.training import constants
+    >>> values = constants.values()
+    >>> run = {"accelerators": 64, "sequence": 8192, "global_batch": 256}
+    >>> early, late = (Recipe(**run, released=year) for year in (2023.0, 2026.0))
+    >>> bool(maturity("hopper", early, values) < maturity("hopper", late, values) <= 1.0)
+    True
     """
     age = max(recipe.released - of_generation(values, "launch", kind), 0.0)
     return 1.0 - values["young.lack"] * float(np.exp(-age / values["young.years"]))
@@ -65,6 +77,13 @@ def rates(chip: Accelerator, recipe: Recipe, values: Mapping[str, float]) -> Rat
 
     The best share is of single matmuls (microbenchmarks); the reached share, the software's maturity and the clock that
     the power limit leaves come on top. Constants of a software that has none of its own are those of all.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.training import constants
+    >>> chip = catalog.load().accelerator("h100")
+    >>> found = rates(chip, Recipe(accelerators=64, sequence=8192, global_batch=256), constants.values())
+    >>> bool(0.4 < found.matmul / chip.flops["bf16"] < 1.0)
+    True
     """
     kind = generation(chip)
     ripe = maturity(kind, recipe, values)

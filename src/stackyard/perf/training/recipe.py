@@ -196,7 +196,12 @@ def faults(model: Model, chip: Accelerator, recipe: Recipe) -> dict[str, Mask]:
 
 
 def unmodelled(model: Model) -> list[str]:
-    """Why this model cannot be trained here; empty where it can. Plain GPT blocks are known besides the families."""
+    """Why this model cannot be trained here; empty where it can. Plain GPT blocks are known besides the families.
+
+    >>> from stackyard import catalog
+    >>> unmodelled(catalog.load().model("llama-3.1-70b"))
+    []
+    """
     return [] if model.family == "gpt" else architecture.unmodelled(model)
 
 

@@ -104,7 +104,12 @@ class Work:
 
 
 def matrices(model: Model) -> list[Matrix]:
-    """The weight matrices of the layers; plain GPT blocks have one matrix up instead of gate and up."""
+    """The weight matrices of the layers; plain GPT blocks have one matrix up instead of gate and up.
+
+    >>> from stackyard import catalog
+    >>> len(matrices(catalog.load().model("llama-3.1-70b")))
+    4
+    """
     found = architecture.matrices(model)
     if not model.extra.get("ungated"):
         return found
@@ -112,7 +117,12 @@ def matrices(model: Model) -> list[Matrix]:
 
 
 def parameters(model: Model) -> float:
-    """Parameters of the whole model."""
+    """Parameters of the whole model.
+
+    >>> from stackyard import catalog
+    >>> round(parameters(catalog.load().model("llama-3.1-405b")) / 1e9)
+    406
+    """
     tables = (1 if model.tied_embeddings else 2) * architecture.embedding_parameters(model)
     experts = architecture.expert_layers(model) * (model.experts.routed if model.experts else 0)
     return (
@@ -141,6 +151,11 @@ def stages(model: Model, recipe: Recipe) -> tuple[Count, Count]:
     """Layers of the fullest stage and of the last one, which also has the output head.
 
     Layers are dealt in equal chunks; where they do not divide, the first and last chunk are the ones that lack one.
+
+    >>> from stackyard import catalog
+    >>> recipe = Recipe(accelerators=1024, sequence=8192, global_batch=512, tensor=8, pipeline=16, virtual=8)
+    >>> [float(layers) for layers in stages(catalog.load().model("llama-3.1-405b"), recipe)]  # of 126
+    [8.0, 7.0]
     """
     chunks = recipe.pipeline * recipe.virtual
     each = np.ceil(model.layers / chunks)
@@ -156,6 +171,12 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
     section 2.1); fused attention costs 2.5 times its forward again backward, because it computes its scores again (Dao,
     arXiv:2307.08691); full recomputation adds a forward, selective recomputation the core of attention.
     Each matmul accumulates its weight's gradient in fp32 in each micro-batch: 8 bytes a parameter.
+
+    >>> from stackyard import catalog
+    >>> recipe = Recipe(accelerators=64, sequence=8192, global_batch=256, tensor=8)
+    >>> work = count(catalog.load().model("llama-3.1-70b"), catalog.load().accelerator("h100"), recipe)
+    >>> float(work.tokens) == 256 * 8192
+    True
     """
     r = recipe
     rows = r.micro_batch * r.sequence / r.context  # tokens of a micro-batch on one accelerator
@@ -191,12 +212,20 @@ def count(model: Model, chip: Accelerator, recipe: Recipe) -> Work:
 
 
 def expert_spread(recipe: Recipe) -> Count:
-    """Accelerators over which the weights of the routed experts are spread."""
+    """Accelerators over which the weights of the routed experts are spread.
+
+    >>> float(expert_spread(Recipe(accelerators=64, sequence=8192, global_batch=256, expert=8)))
+    8.0
+    """
     return np.maximum(recipe.tensor, recipe.expert)
 
 
 def expert_shards(recipe: Recipe) -> Count:
-    """Accelerators that hold the same experts."""
+    """Accelerators that hold the same experts.
+
+    >>> float(expert_shards(Recipe(accelerators=64, sequence=8192, global_batch=256, expert=8)))
+    8.0
+    """
     return np.maximum(recipe.accelerators / (recipe.pipeline * expert_spread(recipe)), 1.0)
 
 
@@ -271,7 +300,12 @@ def _matmuls(model: Model, r: Recipe, rows: Token, passes: float) -> dict[str, A
 
 
 def head_dims(model: Model) -> tuple[float, float]:
-    """Key and value dimension of a head as trained (MLA: not absorbed)."""
+    """Key and value dimension of a head as trained (MLA: not absorbed).
+
+    >>> from stackyard import catalog
+    >>> head_dims(catalog.load().model("deepseek-v3"))
+    (192.0, 128.0)
+    """
     a = model.attention
     return float(a.head_dim), float(a.value_dim if architecture.is_latent(model) else a.head_dim)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stackyard.catalog import Catalog, load
+from stackyard.children import nameless
 from stackyard.notebook import Columns, Tabular
 from stackyard.plan.program import Array
 from stackyard.plan.scenario import Scenario
@@ -102,7 +103,9 @@ def _outcomes(
     setting = (sampler.scenario, sampler.catalog.digest, solved.formulation.problem, solved.choices)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=setting) as pool:
-        yield from pool.map(_work, [[(i, shares[i], i < causes) for i in chunk] for chunk in chunks])
+        with nameless():  # all of them start here
+            found = pool.map(_work, [[(i, shares[i], i < causes) for i in chunk] for chunk in chunks])
+        yield from found
 
 
 _STATE: dict[str, Any] = {}  # of a worker process: its sampler and its solved plan

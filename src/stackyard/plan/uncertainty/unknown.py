@@ -14,7 +14,7 @@ from stackyard.catalog import Catalog
 from stackyard.errors import Faults, nearest
 from stackyard.files import Located, Path_, dotted
 from stackyard.months import parse_month, show_month
-from stackyard.plan.overlay import at, place
+from stackyard.plan.overlay import at, place, stands
 from stackyard.plan.uncertainty.shapes import SHAPES, Array, steps
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def unknowns(located: Located, doubt: Doubt | None, catalog: Catalog) -> tuple[l
             try:
                 raws.append(at(located.data, where))
             except KeyError:
-                last = next(i for i in range(len(where) - 1, -1, -1) if _there(located.data, where[:i]))
+                last = next(i for i in range(len(where) - 1, -1, -1) if stands(located.data, where[:i]))
                 owner: Any = at(located.data, where[:last])
                 hint = nearest(str(where[last]), map(str, owner)) if isinstance(owner, dict) else ""
                 add(f"moves '{key}', which is not in the file", hint or "write a key as sites.ulsan.share")
@@ -104,14 +104,6 @@ def kind_of(raws: list[Any]) -> str:
     if all(isinstance(raw, str) and _MONTH.fullmatch(raw) for raw in raws):
         return "month"
     return "count" if all(isinstance(raw, int) for raw in raws) else "amount"
-
-
-def _there(data: Any, path: Path_) -> bool:
-    try:
-        at(data, path)
-    except KeyError:
-        return False
-    return True
 
 
 def impossible(shape: str, low: float, value: float, high: float) -> Iterator[tuple[str, str]]:

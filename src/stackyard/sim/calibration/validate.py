@@ -15,7 +15,6 @@ from stackyard.sim.calibration.rows import DATA, METRICS, Row, read
 from stackyard.sim.load import write_csv
 
 TARGETS = {"e2e_mean": 0.07, "itl_or_tpot_mean": 0.07, "ttft_mean": 0.15, "ttft_p99": 0.30}
-PEER_NAMES = {"itl_or_tpot_mean": "itl_mean"}
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """The command `sweep`. `cli` offers it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stackyard.options import print_json
+from stackyard.cli.options import print_json
 
 SOME_FAILED = 1
 

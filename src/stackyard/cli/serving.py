@@ -1,15 +1,13 @@
 """The command line's verbs of the serving simulator: simulate, capacity, and validate --serving."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackyard.cli.options import Json, grouped, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, grouped, print_json
 
 if TYPE_CHECKING:
     from stackyard.sim.ask import Service
@@ -64,7 +62,7 @@ class Where:
     engine: Engine = "vllm"
     router: Router = "least-outstanding"
 
-    def service(self, **more: Any) -> Service:
+    def service(self, **more: Any) -> "Service":
         """The service, with settings that only some commands have."""
         from stackyard.api_serving import prepare
 
@@ -91,7 +89,7 @@ class What:
     swing: Swing = 0.0
     skip_bad: SkipBad = False
 
-    def load(self, rate: str | None, requests: int) -> Load:
+    def load(self, rate: str | None, requests: int) -> "Load":
         """The requests, so many at this rate."""
         from stackyard import api
 

@@ -1,15 +1,13 @@
 """The command `validate`. `cli` offers it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stackyard import cli_serving
-from stackyard.options import Json, print_json
+from stackyard.cli.options import Json, print_json
+from stackyard.cli.serving import validate_serving
 
 
 def validate(
@@ -33,7 +31,7 @@ def validate(
 
     target = table.with_name(f"{table.stem}-predicted.csv") if predict and table else None
     if serving:
-        cli_serving.validate_serving(table, into or target if predict else None, as_json)
+        validate_serving(table, into or target if predict else None, as_json)
         return
     if table is not None and api.is_training(table):
         read = api.validate_training(table, predict=target)

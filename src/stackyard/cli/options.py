@@ -1,6 +1,8 @@
-"""Options of the command line that say how a model is laid out and how requests are served."""
+"""Options of the command line that say how a model is laid out and how requests are served.
 
-from __future__ import annotations
+Here and in the commands annotations are values, not texts (no `annotations` from `__future__`): typer would evaluate
+the texts of every command twice before it shows its help.
+"""
 
 import inspect
 import json

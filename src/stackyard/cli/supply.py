@@ -1,13 +1,11 @@
 """The command line's verbs of memory supply and of sites. `cli` offers them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stackyard.options import Height, Json, print_json
+from stackyard.cli.options import Height, Json, print_json
 
 
 def supply(

@@ -1,7 +1,5 @@
 """The verbs of the alliance: `stackyard ledger`, `stackyard account`, `stackyard web`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackyard.cli.options import Json, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
 
 if TYPE_CHECKING:
     from stackyard.alliance.ledger import Ledger
@@ -29,7 +27,7 @@ Where = Annotated[
 
 
 @contextmanager
-def _opened(where: str, create: bool = False) -> Iterator[Ledger]:
+def _opened(where: str, create: bool = False) -> "Iterator[Ledger]":
     from stackyard.alliance.ledger import Ledger, Unavailable
 
     try:
@@ -132,7 +130,7 @@ def show(where: Where, as_json: Json = False) -> None:
     console.print(table)
 
 
-def _plain(state: State) -> dict[str, Any]:
+def _plain(state: "State") -> dict[str, Any]:
     """Counts, partners and commitments as plain names and values."""
     kept = ("id", "name", "partner", "status", "unit")
     return {

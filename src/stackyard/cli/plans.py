@@ -1,13 +1,11 @@
 """The commands over several plans: compare, why-not, fan and robust. `cli` offers them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stackyard.options import Json, print_json
+from stackyard.cli.options import Json, print_json
 
 DOES_NOT_FIT = 1
 

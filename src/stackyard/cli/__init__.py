@@ -1,7 +1,5 @@
 """The command line: parse, call the api, show. `stackyard --help` lists the verbs."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from pathlib import Path
@@ -9,10 +7,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stackyard import cli_files, cli_plans, cli_serving, cli_supply, cli_sweep, cli_validation
-from stackyard.cli_ledger import account_app, ledger_app, web
-from stackyard.errors import Fault, InputErrors, SolveError
-from stackyard.options import (
+from stackyard.cli import files, plans, serving, supply, sweep, validation
+from stackyard.cli.ledger import account_app, ledger_app, web
+from stackyard.cli.options import (
     Acceptance,
     Batch,
     ChipName,
@@ -37,6 +34,7 @@ from stackyard.options import (
     print_json,
     whole,
 )
+from stackyard.errors import Fault, InputErrors, SolveError
 
 EPILOG = (
     "Exit codes: 0 done; 1 the answer is no (does not fit, none found, a fault found); 2 the input was refused; "
@@ -438,11 +436,11 @@ def explain(
 
 
 for verb in (
-    cli_validation.validate,
-    *cli_files.COMMANDS,
-    *cli_supply.COMMANDS,
-    *cli_serving.COMMANDS,
-    cli_sweep.sweep,
+    validation.validate,
+    *files.COMMANDS,
+    *supply.COMMANDS,
+    *serving.COMMANDS,
+    sweep.sweep,
 ):
     app.command()(verb)
 
@@ -453,7 +451,7 @@ def fail(code: int, text: str) -> NoReturn:
     raise SystemExit(code)
 
 
-cli_plans.offer(app)
+plans.offer(app)
 
 
 def main() -> None:

@@ -1,7 +1,5 @@
 """The commands about scenario files: init writes a first one, schema prints what editors complete them by."""
 
-from __future__ import annotations
-
 import sys
 from datetime import date
 from pathlib import Path
@@ -9,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stackyard.cli.options import Json, print_json
 from stackyard.errors import Fault, InputErrors
-from stackyard.options import Json, print_json
 
 ASKED = "left out, it is asked for"
 
