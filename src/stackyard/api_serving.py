@@ -34,6 +34,7 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
     >>> of.chip.id, of.tensor
     ('h200-sxm', 4)
     """
+    from stackyard.catalog import load
     from stackyard.perf.asked import system as system_named
     from stackyard.perf.asked import variant
     from stackyard.sim.ask import Service
