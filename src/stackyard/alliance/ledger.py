@@ -127,6 +127,17 @@ class Ledger:
         with self._reading() as connection:
             return _records(connection, after)
 
+    def delivered(self, commitment: str) -> Mapping[str, str]:
+        """When each delivery of a commitment was recorded: the time of its record, by the delivery's id."""
+        said = f'"commitment":"{commitment}"'  # as canonical JSON has it; an id has no character that LIKE reads
+        with self._reading() as connection:
+            rows = connection.execute(
+                text("SELECT at, body FROM events WHERE kind = 'delivered' AND body LIKE :said ORDER BY seq"),
+                {"said": f"%{said}%"},
+            )
+            read = [(at, json.loads(body)) for at, body in rows]
+        return {event["delivery"]: at for at, event in read if event["commitment"] == commitment}
+
     def state(self, at: int | None = None) -> State:
         """What the events come to: now, or at the record of a number."""
         if at is not None:

@@ -192,16 +192,23 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
     if commitment is None:
         raise HTTPException(404, phrase("no such promise"))
     deliveries = [d for d in seen.state.deliveries.values() if d.commitment == id_]
+    recorded = parts.workspace.ledger.delivered(id_) if deliveries else {}
+    terms = commitment.terms
     return {
         "seen": seen,
         "c": commitment,
         "deliveries": deliveries,
+        "recorded": {d.delivery: recorded.get(d.delivery, "") for d in deliveries},
+        "months": sorted({*terms.amounts, *terms.low, *terms.high, *(d.month for d in deliveries)})
+        if terms.amounts or deliveries
+        else (),
         "partner_name": lambda partner: partner_name(seen, partner),
         "meetings": seen.state.by_date(),
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(commitment, me),
         "written": written(commitment.terms.amounts),
+        "told_amounts": lambda amounts: told(amounts, commitment.unit, words, commitment.measure),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
 

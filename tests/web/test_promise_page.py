@@ -1,0 +1,80 @@
+"""The page of a promise: what came is told, what stands stays, a field that is refused is named, readers are named."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import date
+
+import httpx2 as httpx
+import pytest
+
+from stackyard.alliance.event import CommitmentProposed, MeetingCalled, PartnerJoined
+from stackyard.alliance.workspace import Workspace, open_workspace
+from stackyard.web.settings import Settings
+
+from .conftest import HOST, SCENARIO, running
+
+
+@pytest.fixture
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace without a plan, with a promise of a range that was made at a meeting."""
+    folder = tmp_path_factory.mktemp("promise")
+    (folder / "scenario.yaml").write_text(SCENARIO, encoding="utf-8")
+    made = open_workspace(folder)
+    for event in (
+        PartnerJoined(partner="lab", name="The lab", role="lab"),
+        PartnerJoined(partner="maker", name="The maker", role="memory maker"),
+        PartnerJoined(partner="rival", name="The rival", role="memory maker"),
+        MeetingCalled(meeting="spring", name="Spring meeting", date="2026-03-03", partners=("lab", "maker")),
+        CommitmentProposed(
+            commitment="stacks",
+            name="Stacks of winter",
+            partner="maker",
+            to="lab",
+            amounts={"2027-01": 100.0, "2027-02": 110.0},
+            low={"2027-01": 80.0},
+            high={"2027-01": 130.0},
+            unit="stack",
+            visibility="named",
+            shared_with=("lab",),
+            meeting="spring",
+        ),
+    ):
+        assert isinstance(made.record(HOST, event), tuple)
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> Iterator[httpx.Client]:
+    with (
+        running(workspace, Settings(open_to_one=True, hosts=("127.0.0.1",))) as url,
+        httpx.Client(base_url=url, timeout=60, follow_redirects=True) as made,
+    ):
+        yield made
+
+
+def sent(client: httpx.Client, form: str, action: str, **fields: str) -> httpx.Response:
+    """A form as a browser sends it: what stands in it on the page, and what is filled in."""
+    page = client.get(form).text
+    (inside,) = re.findall(rf'<form method="post" action="{action}[#"].*?</form>', page, re.S)
+    values = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', inside))
+    values |= dict(re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', inside, re.S))
+    for name, options in re.findall(r'<select[^>]* name="([^"]+)">(.*?)</select>', inside, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
+        values[name] = chosen[1] if chosen else ""
+    return client.post(action, data={name: html.unescape(value) for name, value in values.items()} | fields)
+
+
+def test_what_came_in_a_month_that_was_not_promised_is_in_the_table_and_in_the_history(client: httpx.Client) -> None:
+    page = sent(
+        client, "/promises/stacks", "/promises/stacks/deliver", month="2026-10", amount="42", note="a first lot"
+    )
+    assert page.status_code == 200
+    assert re.search(r'<th scope="row">2026-10</th><td class="n">–</td>.*?<td class="n">42</td></tr>', page.text)
+    told = (
+        rf'<th scope="row" class="s">{date.today().year}-[-0-9]+</th><td>Came: 42 [^<]*</td><td class="w">a first lot'
+    )
+    assert re.search(told, page.text)
