@@ -10,7 +10,7 @@ from datetime import date
 import httpx2 as httpx
 import pytest
 
-from stackyard.alliance.event import CommitmentProposed, MeetingCalled, PartnerJoined
+from stackyard.alliance.event import Cited, CommitmentProposed, MeetingCalled, PartnerJoined
 from stackyard.alliance.workspace import Workspace, open_workspace
 from stackyard.web.settings import Settings
 
@@ -40,6 +40,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
             visibility="named",
             shared_with=("lab",),
             meeting="spring",
+            grade="measured",
+            binding=True,
+            sources=(Cited(title="Letter of the maker", url="https://example.com/letter", date="2026-03-01"),),
         ),
     ):
         assert isinstance(made.record(HOST, event), tuple)
@@ -78,3 +81,30 @@ def test_what_came_in_a_month_that_was_not_promised_is_in_the_table_and_in_the_h
         rf'<th scope="row" class="s">{date.today().year}-[-0-9]+</th><td>Came: 42 [^<]*</td><td class="w">a first lot'
     )
     assert re.search(told, page.text)
+
+
+def test_a_revision_starts_from_what_stands(client: httpx.Client, workspace: Workspace) -> None:
+    stood = workspace.ledger.state().commitments["stacks"].terms
+    page = sent(
+        client, "/promises/stacks", "/promises/stacks/revise", amounts="2027-01 90\n2027-02 110", note="one line less"
+    )
+    assert page.status_code == 200
+    now = workspace.ledger.state().commitments["stacks"]
+    assert now.revised and now.terms.amounts == {"2027-01": 90.0, "2027-02": 110.0}
+    for name in ("low", "high", "meeting", "grade", "binding", "sources"):
+        assert getattr(now.terms, name) == getattr(stood, name), name
+    assert now.terms.sources[0].title == "Letter of the maker"
+
+
+def test_one_number_is_the_range_of_every_month_and_a_field_that_is_refused_is_named(
+    client: httpx.Client, workspace: Workspace
+) -> None:
+    made = sent(client, "/promises/stacks", "/promises/stacks/revise", low="50", high="1,500")
+    assert made.status_code == 200
+    terms = workspace.ledger.state().commitments["stacks"].terms
+    assert terms.low == {"2027-01": 50.0, "2027-02": 50.0} and terms.high == {"2027-01": 1500.0, "2027-02": 1500.0}
+    refused = sent(client, "/promises/stacks", "/promises/stacks/revise", low="many", high="2027-01 200")
+    assert refused.status_code == 422
+    said = html.unescape(refused.text)
+    assert "At least: 'many' is not a month and a number, such as: 2027-03 40000" in said and "At most: '" not in said
+    assert "2027-01 200" in refused.text.split('id="f-high"')[1].split("</textarea>")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from stackyard.alliance.change import NotPossible, WhatIf
-from stackyard.alliance.decide import Refused
+from stackyard.alliance.decide import FIELDS, Refused
 from stackyard.alliance.event import (
     ActionDone,
     ActionGiven,
@@ -32,11 +32,13 @@ from stackyard.alliance.minutes import partner_name
 from stackyard.web import uploads
 from stackyard.web.app import Me, Server, Told, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
-from stackyard.web.pages import find_meeting, listing, may_call, meeting_values, promise_values
+from stackyard.web.pages import find_meeting, listing, may_call, meeting_values, promise_values, source_line
 from stackyard.web.who import Who, carries_token
 from stackyard.words import phrase
+from stackyard.words.phrase import together
 
 routes = APIRouter()
+ONE_NUMBER = re.compile(r"^[0-9][0-9.,]*(?:[eE][-+]?\d+)?$")
 TODAY_LINE = re.compile(r"^\s*(\d{4}-\d{2})\s*[:;,=\s]\s*([-+0-9.,eE]+)\s*$")
 
 
@@ -72,12 +74,19 @@ async def form_of(request: Request, me: Me) -> Form:
 Filled = Annotated[Form, Depends(form_of)]
 
 
-def amounts_of(text: str) -> tuple[dict[str, float], list[str]]:
+def amounts_of(text: str, field: str, months: Iterable[str] = ()) -> tuple[dict[str, float], list[str]]:
     """Months and numbers of lines such as '2027-03 40000', and what is wrong with the others.
 
-    >>> amounts_of("2027-03 40,000")
+    A single number is that of every month of `months`, where there are any.
+
+    >>> amounts_of("2027-03 40,000", "Months and amounts")
     ({'2027-03': 40000.0}, [])
+    >>> amounts_of("50,000", "At least", ["2027-01", "2027-02"])
+    ({'2027-01': 50000.0, '2027-02': 50000.0}, [])
     """
+    single = text.strip()
+    if ONE_NUMBER.match(single):
+        text = "\n".join(f"{month} {single}" for month in months) or text
     found: dict[str, float] = {}
     wrong: list[str] = []
     for line in text.splitlines():
@@ -89,14 +98,32 @@ def amounts_of(text: str) -> tuple[dict[str, float], list[str]]:
                 raise ValueError
             found[match[1]] = float(match[2].replace(",", ""))
         except ValueError:
-            wrong.append(phrase("'{line}' is not a month and a number, such as: 2027-03 40000", line=line.strip()[:60]))
+            wrong.append(
+                phrase(
+                    "{field}: '{line}' is not a month and a number, such as: 2027-03 40000",
+                    field=field,
+                    line=line.strip()[:60],
+                )
+            )
     return found, wrong
 
 
-def _cited(text: str) -> tuple[Cited, ...]:
-    """Sources of lines: an address, or words."""
+Months = dict[str, float]
+
+
+def terms_of(form: Form) -> tuple[Months, Months, Months, list[str]]:
+    """The amounts of a form and the two ends of their range, and all that is wrong with the three fields."""
+    amounts, wrong = amounts_of(form.get("amounts", ""), FIELDS["amounts"])
+    low, more = amounts_of(form.get("low", ""), FIELDS["low"], amounts)
+    high, most = amounts_of(form.get("high", ""), FIELDS["high"], amounts)
+    return amounts, low, high, wrong + more + most
+
+
+def _cited(text: str, standing: Iterable[Cited] = ()) -> tuple[Cited, ...]:
+    """Sources of lines: an address, or words; one that stands already stays as it is."""
+    kept = {source_line(source): source for source in standing}
     return tuple(
-        Cited(title=line, url=line if line.startswith(("https://", "http://")) else "")
+        kept.get(line) or Cited(title=line, url=line if line.startswith(("https://", "http://")) else "")
         for line in (part.strip() for part in text.splitlines())
         if line
     )
@@ -128,11 +155,9 @@ def propose(request: Request, me: Me, form: Filled) -> Response:
     """A promise is proposed."""
     parts = server(request)
     taken = parts.workspace.ledger.state().commitments
-    amounts, wrong = amounts_of(form.get("amounts", ""))
-    low, more = amounts_of(form.get("low", ""))
-    high, most = amounts_of(form.get("high", ""))
+    amounts, low, high, wrong = terms_of(form)
     id_ = slug(form.get("name", ""), taken)
-    refused: Refused | None = Refused(tuple(wrong + more + most)) if wrong + more + most else None
+    refused: Refused | None = Refused(tuple(wrong)) if wrong else None
     if refused is None:
         event = CommitmentProposed(
             commitment=id_,
@@ -184,10 +209,9 @@ def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
     """A promise gets other amounts, if nobody changed it since it was opened."""
     parts = server(request)
     _known(parts, me, id_)
-    amounts, wrong = amounts_of(form.get("amounts", ""))
-    low, more = amounts_of(form.get("low", ""))
-    high, most = amounts_of(form.get("high", ""))
-    refused: Refused | None = Refused(tuple(wrong + more + most)) if wrong + more + most else None
+    standing = parts.workspace.view(me.viewer).state.commitments[id_].terms.sources
+    amounts, low, high, wrong = terms_of(form)
+    refused: Refused | None = Refused(tuple(wrong)) if wrong else None
     if refused is None:
         event = CommitmentRevised(
             commitment=id_,
@@ -197,7 +221,7 @@ def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
             grade=form.get("grade", "assumed"),  # type: ignore[arg-type]
             binding=form.get("binding") == "yes",
             meeting=form.get("meeting", ""),
-            sources=_cited(form.get("sources", "")),
+            sources=_cited(form.get("sources", ""), standing),
             note=form.get("note", ""),
         )
         refused = _record(parts, me, event, _version(form))
@@ -226,7 +250,9 @@ def deliver(id_: str, request: Request, me: Me, form: Filled) -> Response:
     if form.get("_upload"):
         rows, reasons = uploads.read(form["_upload"], form.file.filename or "" if form.file else "")
     else:
-        amounts, wrong = amounts_of(f"{form.get('month', '')} {form.get('amount', '')}")
+        amounts, wrong = amounts_of(
+            f"{form.get('month', '')} {form.get('amount', '')}", together([FIELDS["month"], FIELDS["amount"]])
+        )
         rows, reasons = list(amounts.items()), tuple(wrong)
     if not rows and not reasons:
         reasons = (phrase("month and amount: state both, or send a table"),)

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from stackyard.alliance import brief
 from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.decide import NEXT
+from stackyard.alliance.event import Cited
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
 from stackyard.alliance.result import FIGURES
@@ -207,7 +208,10 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(commitment, me),
-        "written": written(commitment.terms.amounts),
+        "written": written(terms.amounts),
+        "low": written(terms.low),
+        "high": written(terms.high),
+        "cited": "\n".join(source_line(source) for source in terms.sources),
         "told_amounts": lambda amounts: told(amounts, commitment.unit, words, commitment.measure),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
@@ -228,6 +232,11 @@ def meeting_name(seen: Seen, id_: str) -> str:
 def written(amounts: Mapping[str, float]) -> str:
     """Amounts as they are typed: a month and a number a line."""
     return "\n".join(f"{month} {amount:.12g}" for month, amount in sorted(amounts.items()))
+
+
+def source_line(source: Cited) -> str:
+    """A source as it is typed: its address, or its title where it has none."""
+    return source.url or source.title
 
 
 # --- meetings ---
