@@ -108,3 +108,20 @@ def test_one_number_is_the_range_of_every_month_and_a_field_that_is_refused_is_n
     said = html.unescape(refused.text)
     assert "At least: 'many' is not a month and a number, such as: 2027-03 40000" in said and "At most: '" not in said
     assert "2027-01 200" in refused.text.split('id="f-high"')[1].split("</textarea>")[0]
+
+
+def test_a_promise_says_by_name_who_may_see_it(client: httpx.Client, workspace: Workspace) -> None:
+    assert "seen by: The maker and The lab; nobody else, the host excepted" in client.get("/promises/stacks").text
+    own = CommitmentProposed(
+        commitment="own",
+        name="Stacks of autumn",
+        partner="maker",
+        amounts={"2027-09": 5.0},
+        unit="stack",
+        visibility="private",
+        range_shared=True,
+    )
+    assert isinstance(workspace.record(HOST, own), tuple)
+    said = "seen by: The maker; of its range, the alliance too; nobody else, the host excepted"
+    assert said in client.get("/promises/own").text
+    assert "The lab; 주관사를 제외한 다른 누구도 볼 수 없음" in client.get("/promises/stacks?lang=ko").text

@@ -24,6 +24,7 @@ from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
 from stackyard.words import phrase
+from stackyard.words.phrase import listed
 from stackyard.words.spoken import Words
 
 routes = APIRouter()
@@ -155,11 +156,11 @@ def waiting(seen: Seen, me: Who) -> list[Commitment]:
 def listing(seen: Seen, words: Words) -> dict[str, Any]:
     """What the page of all promises shows."""
     order = {"proposed": 0, "accepted": 1, "missed": 2, "fulfilled": 3, "withdrawn": 4}
-    listed = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
+    ordered = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
     return {
         "seen": seen,
-        "commitments": listed,
-        "said": {c.id: amounts_told(c, words) for c in listed},
+        "commitments": ordered,
+        "said": {c.id: amounts_told(c, words) for c in ordered},
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted(seen.items.items()),
@@ -208,6 +209,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(commitment, me),
+        "readers": readers(seen, commitment),
         "written": written(terms.amounts),
         "low": written(terms.low),
         "high": written(terms.high),
@@ -215,6 +217,22 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "told_amounts": lambda amounts: told(amounts, commitment.unit, words, commitment.measure),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
+
+
+def readers(seen: Seen, commitment: Commitment) -> str:
+    """Who may see a promise, by name; its kind only for who sees no more of it than its range."""
+    terms, everyone = commitment.terms, {"public": phrase("everybody"), "alliance": phrase("the alliance")}
+    if commitment.visibility in everyone:
+        return everyone[commitment.visibility]
+    if terms.high and not terms.amounts:
+        return phrase(commitment.visibility)
+    named = commitment.shared_with if commitment.visibility == "named" else ()
+    ids = [id_ for id_ in dict.fromkeys((commitment.partner, commitment.to, *named)) if id_]
+    known = [partner_name(seen, id_) for id_ in ids if id_ in seen.state.partners]
+    who = listed(known if len(known) == len(ids) else [*known, phrase("others")])
+    if commitment.range_shared:
+        return phrase("{who}; of its range, the alliance too; nobody else, the host excepted", who=who)
+    return phrase("{who}; nobody else, the host excepted", who=who)
 
 
 def moves(commitment: Commitment, me: Who) -> tuple[str, ...]:
