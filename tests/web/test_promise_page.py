@@ -10,7 +10,7 @@ from datetime import date
 import httpx2 as httpx
 import pytest
 
-from stackyard.alliance.event import Cited, CommitmentProposed, MeetingCalled, PartnerJoined
+from stackyard.alliance.event import Cited, CommitmentMoved, CommitmentProposed, MeetingCalled, PartnerJoined
 from stackyard.alliance.workspace import Workspace, open_workspace
 from stackyard.web.settings import Settings
 
@@ -125,3 +125,28 @@ def test_a_promise_says_by_name_who_may_see_it(client: httpx.Client, workspace: 
     said = "seen by: The maker; of its range, the alliance too; nobody else, the host excepted"
     assert said in client.get("/promises/own").text
     assert "The lab; 주관사를 제외한 다른 누구도 볼 수 없음" in client.get("/promises/stacks?lang=ko").text
+
+
+def test_minutes_have_what_was_promised_at_the_meeting_and_are_a_draft_until_it_is_recorded(
+    client: httpx.Client, workspace: Workspace
+) -> None:
+    private = CommitmentProposed(
+        commitment="try", name="A try of the maker", partner="maker", amounts={"2027-09": 5.0}, visibility="private"
+    )
+    for event in (private, CommitmentMoved(commitment="try", status="withdrawn")):
+        assert isinstance(workspace.record(HOST, event), tuple)
+    draft = client.get("/meetings/spring/minutes").text
+    assert "Draft from the record, as the host may see it." in draft
+    assert "Stacks of winter" in moved(draft)
+    assert sent(client, "/meetings/spring", "/meetings/spring/held", decisions="winter is settled").status_code == 200
+    accepted = CommitmentMoved(commitment="stacks", status="accepted")  # after the meeting was recorded
+    assert isinstance(workspace.record(HOST, accepted), tuple)
+    minutes = client.get("/meetings/spring/minutes").text
+    assert "Draft" not in minutes and "From the record, as the host may see it." in minutes
+    assert "Stacks of winter" in moved(minutes) and "accepted" in moved(minutes)
+    assert "A try of the maker" not in moved(minutes)
+
+
+def moved(minutes: str) -> str:
+    """The part of the minutes on what was promised and moved."""
+    return minutes.split('id="promises"')[1].split("</section>")[0]

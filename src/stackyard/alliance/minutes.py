@@ -61,19 +61,40 @@ class Slip:
     reason: str  # 'delivered less' or 'revised down'
 
 
-def moved(seen: Seen, after: int, until: int) -> tuple[Moved, ...]:
-    """What changed in the records after one number and up to another, of what may be seen."""
-    found = []
-    for commitment in seen.state.commitments.values():
+def moved(seen: Seen, meeting: Meeting) -> tuple[Moved, ...]:
+    """What changed from the meeting before to the end of this one, and whatever was promised or moved at it.
+
+    What belongs to this meeting is told as it stands now, whenever it was recorded, and comes first. A proposal
+    that its partner kept to itself, and that came to nothing, is no affair of a meeting.
+    """
+    before, end = before_meeting(seen, meeting), meeting.held_seq or seen.state.seq
+    found: list[Moved] = []
+    for commitment in sorted(seen.state.commitments.values(), key=lambda c: not _seqs_at(c, meeting)):
+        at = _seqs_at(commitment, meeting)
+        after, until = (min(before, at[0] - 1), seen.state.seq) if at else (before, end)
         terms = [t for t in commitment.history if t.seq <= until]
         steps = [s for s in commitment.steps if s.seq <= until]
         if not terms or (terms[-1].seq <= after and steps[-1].seq <= after):
+            continue
+        if not at and _kept_to_itself(commitment, meeting):
             continue
         old = [t for t in terms if t.seq <= after]
         stood = [s for s in steps if s.seq <= after]
         noted = terms[-1].said.note if terms[-1].seq > steps[-1].seq else steps[-1].note
         found.append(Moved(commitment, old[-1].said.amounts if old else None, stood[-1].status if stood else "", noted))
     return tuple(found)
+
+
+def _seqs_at(commitment: Commitment, meeting: Meeting) -> list[int]:
+    """The numbers of a commitment's records that name a meeting, in order."""
+    said = [t.seq for t in commitment.history if t.said.meeting == meeting.id]
+    return sorted(said + [s.seq for s in commitment.steps if s.meeting == meeting.id])
+
+
+def _kept_to_itself(commitment: Commitment, meeting: Meeting) -> bool:
+    """Whether a private proposal was made to nobody at a meeting and never got further than being withdrawn."""
+    only = all(step.status in ("proposed", "withdrawn") for step in commitment.steps)
+    return commitment.visibility == "private" and commitment.to not in meeting.called.partners and only
 
 
 def slipping(seen: Seen, today: str) -> tuple[Slip, ...]:
@@ -142,8 +163,6 @@ def minutes(
 ) -> Report:
     """The minutes as a report: `before` are the plan's figures at the last meeting, `changes` each promise's effect."""
     called, held = meeting.called, meeting.held
-    after = before_meeting(seen, meeting)
-    until = meeting.held_seq or seen.state.seq
     sections = [
         _section(words, "agenda", phrase("Agenda"), _points(called.agenda), _invited(seen, meeting, words)),
         _section(words, "decisions", phrase("Decisions"), _points(held.decisions if held else ())),
@@ -152,7 +171,7 @@ def minutes(
             words,
             "promises",
             phrase("What was promised and what moved"),
-            _moves(moved(seen, after, until), seen, words),
+            _moves(moved(seen, meeting), seen, words),
         ),
         _section(words, "plan", phrase("What that does to the plan"), plan_changes(seen, words, before or {}, changes)),
         _section(words, "open", phrase("Open promises"), open_promises(seen, words)),
@@ -166,7 +185,12 @@ def minutes(
     when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
     subtitle = f"{when}, {called.place}" if called.place else when
     made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
-    note = words("Draft from the record, as {viewer} may see it.", viewer=seen.viewer.partner or words("the host"))
+    viewer = partner_name(seen, seen.viewer.partner) or words("the host")
+    note = (
+        words("From the record, as {viewer} may see it.", viewer=viewer)
+        if held
+        else words("Draft from the record, as {viewer} may see it.", viewer=viewer)
+    )
     return Report(title, subtitle, note, tuple(sections), (), made, language=words.code)
 
 
