@@ -112,15 +112,7 @@ def _key(seen: Seen, words: Words, grade: Grade | None) -> tuple[Block, ...]:
         if key not in seen.figures:
             continue
         name, unit = FIGURES[key]
-        number, _, rest = (
-            words.amount(seen.figures[key], unit).partition(" ")
-            if unit != "USD"
-            else (
-                words.amount(seen.figures[key], unit),
-                "",
-                "",
-            )
-        )
+        number, rest = words.figure(seen.figures[key], unit)
         other = beside.get(key, "")
         of = seen.figures.get(other)
         detail = words("of {amount}", amount=words.amount(of, FIGURES[other][1])) if of is not None else ""

@@ -189,14 +189,32 @@ class Words:
             return f"{self.digits(significant(value / factor))} {prefix}{_base(unit)}"
         return self._counted(value, _COUNTED.get(unit, unit))
 
-    def _counted(self, value: float, unit: str) -> str:
-        """A number of things: '3,4 Mio. Stapel', '스택 340만 개'."""
+    def figure(self, value: float, unit: str) -> tuple[str, str]:
+        """An amount in two parts, for a number that is set large: the number, and its unit after it.
+
+        >>> Words("en").figure(1.2e9, "W"), Words("ko").figure(1.51e15, "token/day"), Words("en").figure(9.3e9, "USD")
+        (('1.2', 'GW'), ('1,510조', '토큰/일'), ('$9.3B', ''))
+        """
+        said = self.amount(value, unit)
+        if unit == "USD":
+            return said, ""
+        if self.code == "ko" and unit in _COUNTED:
+            return self._many(value), self.unit(unit)
+        number, _, rest = said.partition(" ")
+        return number, rest
+
+    def _many(self, value: float) -> str:
+        """A number of things to three digits, with the word for its size."""
         if self.code == "ko":
             factor, times = next((step for step in _MYRIADS if abs(value) >= 0.9995 * step[0]), _MYRIADS[-1])
         else:
             factor = next((f for f in _TIMES if abs(value) >= 0.9995 * f and f > 1e3), 1.0)
             times = f" {self(_TIMES[factor])}" if factor > 1 else ""
-        n = f"{self.digits(significant(value / factor))}{times}"
+        return f"{self.digits(significant(value / factor))}{times}"
+
+    def _counted(self, value: float, unit: str) -> str:
+        """A number of things: '3,4 Mio. Stapel', '스택 340만 개'."""
+        n = self._many(value)
         if unit == "number":
             return n
         return self(_UNITS[unit][1].format(n=n)) if unit in _UNITS else self(_NAMED.format(n=n, unit=unit))
