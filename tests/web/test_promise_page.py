@@ -27,7 +27,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         PartnerJoined(partner="lab", name="The lab", role="lab"),
         PartnerJoined(partner="maker", name="The maker", role="memory maker"),
         PartnerJoined(partner="rival", name="The rival", role="memory maker"),
-        MeetingCalled(meeting="spring", name="Spring meeting", date="2026-03-03", partners=("lab", "maker")),
+        MeetingCalled(
+            meeting="spring", name="Spring meeting", date="2026-03-03", partners=("lab", "maker"), visibility="named"
+        ),
         CommitmentProposed(
             commitment="stacks",
             name="Stacks of winter",
@@ -150,3 +152,11 @@ def test_minutes_have_what_was_promised_at_the_meeting_and_are_a_draft_until_it_
 def moved(minutes: str) -> str:
     """The part of the minutes on what was promised and moved."""
     return minutes.split('id="promises"')[1].split("</section>")[0]
+
+
+def test_who_records_a_meeting_is_told_who_will_read_it(client: httpx.Client, workspace: Workspace) -> None:
+    told = "Read by: The lab and The maker; nobody else, the host excepted. Amounts that are private"
+    assert client.get("/meetings/spring").text.count(told) == 2
+    autumn = MeetingCalled(meeting="autumn", name="Autumn meeting", date="2026-09-03", partners=("lab",))
+    assert isinstance(workspace.record(HOST, autumn), tuple)
+    assert "Read by: the alliance. " in client.get("/meetings/autumn").text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from stackyard.alliance import brief
 from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.decide import NEXT
-from stackyard.alliance.event import Cited
+from stackyard.alliance.event import Cited, MeetingCalled
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, slipping, told
 from stackyard.alliance.result import FIGURES
@@ -24,7 +24,7 @@ from stackyard.web.app import Me, Server, server, version
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
 from stackyard.words import phrase
-from stackyard.words.phrase import listed
+from stackyard.words.phrase import listed, together
 from stackyard.words.spoken import Words
 
 routes = APIRouter()
@@ -228,11 +228,26 @@ def readers(seen: Seen, commitment: Commitment) -> str:
         return phrase(commitment.visibility)
     named = commitment.shared_with if commitment.visibility == "named" else ()
     ids = [id_ for id_ in dict.fromkeys((commitment.partner, commitment.to, *named)) if id_]
-    known = [partner_name(seen, id_) for id_ in ids if id_ in seen.state.partners]
-    who = listed(known if len(known) == len(ids) else [*known, phrase("others")])
+    who = _names(seen, ids)
     if commitment.range_shared:
         return phrase("{who}; of its range, the alliance too; nobody else, the host excepted", who=who)
     return phrase("{who}; nobody else, the host excepted", who=who)
+
+
+def _names(seen: Seen, ids: Sequence[str]) -> str:
+    """Partners by name; those that the viewer does not know as others."""
+    known = [partner_name(seen, id_) for id_ in ids if id_ in seen.state.partners]
+    return listed(known if len(known) == len(ids) else [*known, phrase("others")])
+
+
+def meeting_readers(seen: Seen, called: MeetingCalled) -> str:
+    """Who reads what is recorded of a meeting."""
+    if called.visibility == "public":
+        return phrase("everybody")
+    guests = [p for p in called.partners if is_guest(seen.state, p)]
+    if called.visibility == "alliance":
+        return together([phrase("the alliance"), *(partner_name(seen, p) for p in guests)])
+    return phrase("{who}; nobody else, the host excepted", who=_names(seen, called.partners))
 
 
 def moves(commitment: Commitment, me: Who) -> tuple[str, ...]:
@@ -314,6 +329,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
             "participants": "\n".join(called.participants),
         },
         "changing": False,
+        "readers": meeting_readers(seen, called),
         "waiting": waiting(seen, me),
         "ours": [
             c
