@@ -42,6 +42,7 @@ LAYERS = (  # packages and modules in the order of the house, with what they are
     ("sheets", "Workbooks", ""),
     ("months", "Months", ""),
     ("words", "Words", "Texts in other languages."),
+    ("children", "Processes", "Those that a program starts to work for it."),
 )
 SECTIONS = {
     "hbm": "HBM generations",

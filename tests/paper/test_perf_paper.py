@@ -217,7 +217,7 @@ def test_errors_without_the_model_or_the_chip_are_those_that_the_note_tells():
     assert held["chip", "time to first token, concurrency 1 to 16"] < 0.2
 
 
-@pytest.mark.parametrize(("what", "mean", "bias"), [("mean power", 0.14, 0.13), ("peak power", 0.20, 0.20)])
+@pytest.mark.parametrize(("what", "mean", "bias"), [("mean power", 0.145, 0.13), ("peak power", 0.20, 0.20)])
 def test_power_of_an_a100_as_measured(what, mean, bias):
     (line,) = (line for line in power.lines() if line.what == what and not line.chip)
     assert line.mean <= mean

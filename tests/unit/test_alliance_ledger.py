@@ -52,6 +52,13 @@ def refused(made: object) -> Refused:
     return made
 
 
+@pytest.mark.parametrize("when", [{"date": "2027-02-30"}, {"date": "2027-02-01", "end": "2027-02-29"}])
+def test_a_day_that_no_calendar_has_is_refused_with_how_to_write_one(ledger: Ledger, when: dict[str, str]) -> None:
+    called = MeetingCalled(meeting="x", name="A meeting", place="Seoul", partners=("lab",), **when)
+    assert "write 2027-02-11" in refused(add(ledger, called)).reasons[0]
+    assert "x" not in ledger.state().meetings
+
+
 def test_the_second_of_two_editors_is_told_and_nothing_is_lost(ledger: Ledger) -> None:
     seen = ledger.state().commitments["c"].version
     add(ledger, CommitmentRevised(commitment="c", amounts={"2027-01": 6.0}), MAKER, seen)

@@ -22,7 +22,7 @@ LONG = {  # they take minutes, or write what is looked at: pages of docs/ run th
 INSIDE = {  # steps of a pass, which need all of it: the functions that call them show them
     *("basis_of", "beyond", "drawn", "guesses", "host_seconds", "kernel", "lowered", "memory_map", "message_time"),
     *("optimum", "primed", "read", "read_epw", "remembered", "seconds", "solve", "stacked", "time", "too_large"),
-    *("transfer", "at_least_one", "amounts", "nearest_fit"),
+    *("transfer", "at_least_one", "amounts", "nearest_fit", "prepare"),
 }
 
 

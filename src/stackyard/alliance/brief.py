@@ -304,10 +304,6 @@ def _section(words: Words, id_: str, title: str, *blocks: tuple[Block, ...], lea
 
 def services(seen: Seen, words: Words) -> Report:
     """Demand: asked for and served, by service, and the services' inputs."""
-    why = [(r.title, r.said.get(words.code, r.text)) for r in seen.results("limits", "year.why.")]
-    told = (
-        Table(words("Why demand is left"), (Column(words("Year")), Column(words("Why"))), tuple(why)) if why else None
-    )
     sections = [
         _section(
             words,
@@ -317,10 +313,20 @@ def services(seen: Seen, words: Words) -> Report:
             tables(seen, words, SERVED),
             hidden_note(seen, words),
         ),
-        _section(words, "why", phrase("What limits each year"), (told,) if told else ()),
+        _section(words, "why", phrase("What limits each year"), _limits(seen, words)),
         _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("services", "money"))),
     ]
     return report_of(seen, words, "services", sections, words("Services"))
+
+
+def _limits(seen: Seen, words: Words) -> tuple[Block, ...]:
+    """Why demand is left, year by year; the names of the limits alone for who may not see all that the reasons name."""
+    year = Column(words("Year"))
+    why = [(r.title, r.said.get(words.code, r.text)) for r in seen.results("limits", "year.why.")]
+    if why:
+        return (Table(words("Why demand is left"), (year, Column(words("Why"))), tuple(why)),)
+    binds = [(r.title, cause(r.text, words)) for r in seen.results("limits", "year.binds.")]
+    return (Table(words("What limits each year"), (year, Column(words("Limit"))), tuple(binds)),) if binds else ()
 
 
 def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ...]:

@@ -15,9 +15,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
+
+
+def _there(text: str) -> str:
+    """A day that the calendar has: pydantic tells the ValueError of any other."""
+    if len(text) == len("2027-02-11"):
+        date.fromisoformat(text)
+    return text
+
 
 Visibility: TypeAlias = Literal["private", "named", "alliance", "public"]
 Status: TypeAlias = Literal["proposed", "accepted", "fulfilled", "missed", "withdrawn"]
@@ -27,7 +36,9 @@ Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True)]
 Month: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d\d-(0[1-9]|1[0-2])$")]
 Day: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^((19|20|21)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$")
+    str,
+    StringConstraints(pattern=r"^((19|20|21)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"),
+    AfterValidator(_there),
 ]
 Amount: TypeAlias = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
 Amounts: TypeAlias = Annotated[Mapping[Month, Amount], Field(max_length=600)]

@@ -134,9 +134,9 @@ class State:
         return tuple(self.commitments[key] for key in sorted(self.commitments) if self.commitments[key].planned)
 
     def last_meeting(self) -> Meeting | None:
-        """The meeting of the alliance that was recorded as held last."""
+        """The latest meeting of the alliance that was recorded as held; of one day, what was recorded last."""
         held = [each for each in self.meetings.values() if each.held and not each.called.related]
-        return max(held, key=lambda each: each.held_seq, default=None)
+        return max(held, key=lambda each: (each.called.date, each.held_seq), default=None)
 
     def by_date(self) -> tuple[Meeting, ...]:
         """All meetings, earliest first."""
