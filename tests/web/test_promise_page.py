@@ -112,6 +112,15 @@ def test_one_number_is_the_range_of_every_month_and_a_field_that_is_refused_is_n
     assert "2027-01 200" in refused.text.split('id="f-high"')[1].split("</textarea>")[0]
 
 
+def test_the_second_of_two_editors_sees_the_range_that_the_first_changed(client: httpx.Client) -> None:
+    assert sent(client, "/promises/stacks", "/promises/stacks/revise", low="50").status_code == 200
+    late = sent(client, "/promises/stacks", "/promises/stacks/revise", version="0", low="2027-01 70\r\n2027-02 70")
+    assert late.status_code == 409
+    beside = late.text.split('id="problem"')[1].split("</section>")[0]
+    assert "<pre>2027-01 50\n2027-02 50</pre>" in beside and "<pre>2027-01 70\n2027-02 70</pre>" in beside
+    assert "Months and amounts" not in beside and "At most" not in beside
+
+
 def test_a_promise_says_by_name_who_may_see_it(client: httpx.Client, workspace: Workspace) -> None:
     assert "seen by: The maker and The lab; nobody else, the host excepted" in client.get("/promises/stacks").text
     own = CommitmentProposed(

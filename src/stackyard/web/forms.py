@@ -65,7 +65,7 @@ async def form_of(request: Request, me: Me) -> Form:
             elif name in found and value:
                 found[name] += f"\n{str(value).strip()}"
             else:
-                found[name] = str(value).strip()
+                found[name] = str(value).replace("\r\n", "\n").strip()  # as a browser sends lines
     if not carries_token(request, me, found.get("csrf", "")):
         raise Told(403, phrase("This form is too old"), (phrase("open the page again and send it once more"),))
     return found
