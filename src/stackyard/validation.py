@@ -76,7 +76,7 @@ def peers() -> tuple[PeerLine, ...]:
     """Others' programs and ours on the same measured rows, as bench/peers last ran them.
 
     >>> sorted({line.peer for line in peers()})
-    ['aiconfigurator', 'llm-analysis']
+    ['aiconfigurator', 'genz-llm', 'llm-analysis']
     """
     from stackyard.perf.calibration.aims import peers as told
 
