@@ -118,19 +118,17 @@ def drawn(
     memory of `energy.hbm` joules a byte, so what that costs is in `seconds`: the pass is longer by the clock of that
     over the clock of what is asked, 1 where neither the limit is lower nor memory takes more.
     """
-    flop: Numeric = 0.0
+    done: dict[str, Numeric] = {}
     moved: Numeric = 0.0
     sent: Numeric = 0.0
-    rates: dict[str, float] = {}
     for op in ops:
         if op.kind == "collective":
             sent = sent + op.count * op.sent
             continue
-        sustained = rates.get(op.precision)
-        if sustained is None:
-            sustained = rates[op.precision] = chip.flops.get(op.precision, np.nan) * values[f"compute.{op.precision}"]
-        flop = flop + op.count * op.flop / sustained
+        done[op.precision] = done.get(op.precision, 0.0) + op.count * op.flop
         moved = moved + op.count * op.bytes
+    sustained = {name: chip.flops.get(name, np.nan) * values[f"compute.{name}"] for name in done}
+    flop: Numeric = sum(work / sustained[name] for name, work in done.items())
     idle = idle_watts(chip, values)
     flop, moved, sent = flop / seconds, moved / seconds, sent / seconds
     work = working_watts(chip, flop, moved, values, hbm, sent)

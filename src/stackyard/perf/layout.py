@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, Model
 from stackyard.perf import architecture
-from stackyard.perf.numeric import ceiling, most
+from stackyard.perf.numeric import ceiling, indivisible, most
 from stackyard.quantity import Count, Numeric
 
 
@@ -64,21 +64,22 @@ def divides(model: Model, layout: Layout) -> dict[str, bool | NDArray[np.bool_]]
     t, e = layout.tensor, layout.expert
     group = t * layout.data
     a = model.attention
-    reasons = {"tensor width does not divide the attention heads": a.heads % t > 0}
+    split = indivisible(a.heads, t)
+    reasons = {"tensor width does not divide the attention heads": split}
     if not architecture.is_latent(model):
-        uneven = (a.kv_heads % t > 0) & (t % a.kv_heads > 0)
-        reasons["tensor width and key-value heads do not divide each other"] = uneven & (a.heads % t == 0)
+        uneven = indivisible(a.kv_heads, t) & indivisible(t, a.kv_heads)
+        reasons["tensor width and key-value heads do not divide each other"] = uneven & (split ^ True)
     if model.feed_forward:
-        reasons["tensor width does not divide the feed-forward width"] = model.feed_forward % t > 0
+        reasons["tensor width does not divide the feed-forward width"] = indivisible(model.feed_forward, t)
     reasons["more pipeline stages than layers"] = layout.pipeline > model.layers
     if model.experts is None:
         reasons["the model has no experts to spread"] = e > 1
         return reasons
     inside = most(t / e, 1.0)  # accelerators that split one expert
-    reasons["expert width does not divide the routed experts"] = model.experts.routed % e > 0
-    reasons["expert width does not divide tensor x data"] = group % e > 0
-    reasons["expert and tensor width do not divide each other"] = (t % e > 0) & (e % t > 0)
-    reasons["tensor width does not divide the experts' width"] = model.experts.width % inside > 0
+    reasons["expert width does not divide the routed experts"] = indivisible(model.experts.routed, e)
+    reasons["expert width does not divide tensor x data"] = indivisible(group, e)
+    reasons["expert and tensor width do not divide each other"] = indivisible(t, e) & indivisible(e, t)
+    reasons["tensor width does not divide the experts' width"] = indivisible(model.experts.width, inside)
     return reasons
 
 

@@ -98,10 +98,10 @@ def _blocks(
     t, hidden = layout.tensor, float(model.hidden)
     found: list[Op] = []
     matrices = architecture.matrices(model)
+    weight, compute, stored = precision.weight_bytes, precision.compute, precision.weights
     for matrix in matrices:
-        inner, outer = matrix.shape(t)
-        formats = precision.weight_bytes, precision.compute, matrix.layers * share, precision.weights
-        found.append(op.matmul(matrix.name, _rows(matrix, tokens, cached), inner, outer, *formats))
+        rows, (inner, outer) = _rows(matrix, tokens, cached), matrix.shape(t)
+        found.append(op.matmul(matrix.name, rows, inner, outer, weight, compute, matrix.layers * share, stored))
     found += _gates(matrices, tokens, t, share)
     if model.experts:
         found += _experts(model, model.experts, layout, precision, tokens, share)

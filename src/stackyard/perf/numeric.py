@@ -17,7 +17,7 @@ def least(a: Numeric, b: Numeric) -> Numeric:
     (1.0, array([1., 2.]))
     """
     if type(a) is float and type(b) is float:
-        return math.nan if a != a or b != b else min(a, b)
+        return a if a < b else b if b <= a else math.nan
     found: Numeric = np.minimum(a, b)
     return found
 
@@ -29,7 +29,7 @@ def most(a: Numeric, b: Numeric) -> Numeric:
     nan
     """
     if type(a) is float and type(b) is float:
-        return math.nan if a != a or b != b else max(a, b)
+        return a if a > b else b if b >= a else math.nan
     found: Numeric = np.maximum(a, b)
     return found
 
@@ -50,6 +50,25 @@ def root(a: Numeric) -> Numeric:
     2.0
     """
     return math.sqrt(a) if type(a) is float else np.sqrt(a)
+
+
+def fourth_root(a: Numeric) -> Numeric:
+    """Fourth root of what is not negative.
+
+    >>> fourth_root(16.0)
+    2.0
+    """
+    return math.sqrt(math.sqrt(a)) if type(a) is float else np.sqrt(np.sqrt(a))
+
+
+def indivisible(a: Numeric, b: Numeric) -> Any:
+    """Where b does not divide a, both whole numbers; of arrays a division costs a tenth of a remainder.
+
+    >>> indivisible(8.0, 3.0), indivisible(8.0, np.array([2.0, 3.0]))
+    (True, array([False,  True]))
+    """
+    parts = a / b
+    return not parts.is_integer() if isinstance(parts, float) else parts != np.floor(parts)
 
 
 def log(a: Numeric) -> Numeric:

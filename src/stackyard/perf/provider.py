@@ -12,7 +12,7 @@ import numpy as np
 from stackyard.catalog.entries import Accelerator
 from stackyard.perf import constants
 from stackyard.perf.collective import Fabric, beyond, fabric, within
-from stackyard.perf.numeric import most, root, where
+from stackyard.perf.numeric import fourth_root, most, where
 from stackyard.perf.op import Op
 from stackyard.perf.precision import FOUR_BIT
 from stackyard.quantity import BytePerSecond, FlopPerSecond, Fraction, Numeric, Second
@@ -49,7 +49,7 @@ class Terms(NamedTuple):
         """
         compute, memory, link, overhead = self
         square, other = compute * compute, memory * memory
-        return root(root(square * square + other * other)) + link + overhead
+        return fourth_root(square * square + other * other) + link + overhead
 
 
 LIMITS = Terms._fields
@@ -92,11 +92,12 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
     if op.kind in ("matmul", "experts"):
         padding = reach.padding * op.edge
         work = work + padding * op.flop / (padding + op.flop + _NONE) + reach.wave * op.wave
+    count = op.count
     return Terms(
-        op.count * work / (flops * reach.compute),
-        op.count * moved / (bandwidth * reach.memory),
+        work * (count * (1.0 / (flops * reach.compute))),
+        moved * (count * (1.0 / (bandwidth * reach.memory))),
         0.0,
-        op.count * (reach.overhead + op.groups * reach.group),
+        count * (reach.overhead + op.groups * reach.group),
     )
 
 
@@ -149,7 +150,7 @@ def _share(product: Fraction) -> Fraction:
     square = product * product
     fourth = square * square
     eighth = fourth * fourth
-    return product / root(root(root(root(1.0 + eighth * eighth))))
+    return product / fourth_root(fourth_root(1.0 + eighth * eighth))
 
 
 def _known(op: Op, values: Mapping[str, float]) -> Reach | None:
