@@ -24,7 +24,7 @@ from stackyard.quantity import Count, Numeric, Second, Token
 Mask = bool | NDArray[np.bool_]
 Numbers = dict[str, Numeric]
 
-_BLOCK = 16384  # array elements worked on at a time: temporaries stay in the processor's cache
+_BLOCK = 49_152  # array elements worked on at a time: temporaries stay in the processor's cache
 
 
 @dataclass(frozen=True)
