@@ -173,7 +173,8 @@ def test_the_worth_of_a_private_limit_is_its_owners(served: Served) -> None:
     assert "worth.hbm.own" in ids("maker") and "worth.hbm.own" in ids("host")
     assert "worth.hbm.own" not in ids("lab") | ids("rival") | ids("visitor")
     assert "delivered.total" not in ids("maker"), "a sum with one hidden partner tells that partner's part"
-    assert "delivered.total" in ids("lab"), "a sum with two hidden partners tells neither"
+    assert "placed.field" in ids("lab"), "what stands on one's own site is one's own"
+    assert "delivered.total" not in ids("lab"), "with that, a sum of two hidden partners would tell both"
 
 
 def test_a_hidden_promise_over_an_open_item_is_in_no_row_or_input_of_it(served: Served) -> None:

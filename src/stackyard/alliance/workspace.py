@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.alliance import cache
-from stackyard.alliance.access import Row, Seen, Viewer, item_row, open_to, result_row, sight, view
+from stackyard.alliance.access import Row, Seen, Viewer, item_row, open_to, result_rows, sight, view
 from stackyard.alliance.cache import Kept
 from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
@@ -138,8 +138,7 @@ class Workspace:
         state, kept = self.ledger.state(), self.kept()
         section, _, name = item.partition(".")
         if section == "results" and kept is not None:
-            result = next(r for r in kept.picture.results if r.id == name)
-            return result_row(state, of, result, {}).reason
+            return result_rows(state, of, kept.picture.results, {})[name].reason
         if section == "commitments":
             c = state.commitments[name]
             return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
@@ -164,7 +163,7 @@ class Workspace:
             if id_ == ANEW or (id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts)
         ]
         if len(full) == len(kept.changes):
-            return before, kept.changes
+            return before, tuple((id_, {key: by[key] for key in by if key in before}) for id_, by in kept.changes)
         return before, ()
 
     def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
