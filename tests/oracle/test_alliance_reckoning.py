@@ -125,7 +125,11 @@ def test_a_hidden_promise_can_be_reckoned_from_the_whole_plan_and_not_from_what_
 
 
 def test_nothing_that_a_guest_is_shown_moves_with_the_hidden_promise(workspace: Workspace) -> None:
-    guest, promised = Viewer("guest", "visitor"), workspace.view(Viewer("guest", "visitor"))
+    guest = Viewer("guest", "visitor")
+    promised, alone = workspace.view(guest), workspace.shown(guest)
+    whole = workspace.view(Viewer("host", host=True))
+    assert {row.id for row in alone.picture.results} == {r.id for r in whole.picture.results if r.group != "limits"}
+    assert values(alone, "drawn.total").sum() < values(whole, "drawn.total").sum() - HIDDEN
     more = CommitmentProposed(
         commitment="much-more",
         name="Much more",
@@ -144,3 +148,5 @@ def test_nothing_that_a_guest_is_shown_moves_with_the_hidden_promise(workspace: 
     for before, now in zip(promised.picture.results, after.picture.results, strict=True):
         if before.group != "prices":
             assert now.values == pytest.approx(before.values, rel=1e-9, abs=1e-9), before.id
+    for before, now in zip(alone.picture.results, workspace.shown(guest).picture.results, strict=True):
+        assert now.values == pytest.approx(before.values, rel=1e-6, abs=1e-3), before.id

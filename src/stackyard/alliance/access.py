@@ -347,7 +347,7 @@ def view(
 
     `inputs` are those of the scenario with the promises that the viewer may see laid over it.
     """
-    names = _names(inputs) if inputs is not None else {}
+    names = named_items(inputs) if inputs is not None else {}
     items = {item: item_row(state, viewer, item) for item in sorted({*names, *state.shares})}
     decided = list(items.values())
     kept: list[Result] = []
@@ -379,7 +379,8 @@ def view(
     )
 
 
-def _names(inputs: Inputs) -> dict[str, str]:
+def named_items(inputs: Inputs) -> dict[str, str]:
+    """The names of all items of a scenario that partners may own, by their ids."""
     sections = ("services", "supplies", "packaging", "accelerators", "sites")
     named = {f"{section}.{key}": entry.name for section in sections for key, entry in getattr(inputs, section).items()}
     return {**named, "money": "Money"}

@@ -87,17 +87,30 @@ def overview(
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks))] if blocks else []
     if seen.picture is not None:
-        sections.append(_section(seen, words, "demand", phrase("Demand and service"), served(seen, words)))
-        sections.append(_section(seen, words, "supply", phrase("Memory"), drawn(seen, words)))
-        sections.append(_section(seen, words, "power", phrase("Power"), used(seen, words)))
-        money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
-        sections.append(Section("money", words("Money"), "", money or _unseen(seen, words)))
+        sections += _plan(seen, words, grade)
         changed = plan_changes(seen, words, before or {}, changes)
         sections.append(Section("changed", words("Since the last meeting"), "", changed or _none(words)))
     slipped = slips(slipping(seen, today), seen, words)
     sections.append(Section("slips", words("Slipping deliveries"), "", slipped or _none(words)))
     sections.append(Section("open", words("Open promises"), "", open_promises(seen, words) or _none(words)))
     return report_of(seen, words, "overview", sections, words("The alliance's plan"))
+
+
+def _plan(seen: Seen, words: Words, grade: Grade | None) -> list[Section]:
+    money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
+    return [
+        _section(seen, words, "demand", phrase("Demand and service"), served(seen, words)),
+        _section(seen, words, "supply", phrase("Memory"), drawn(seen, words)),
+        _section(seen, words, "power", phrase("Power"), used(seen, words)),
+        _section(seen, words, "money", phrase("Money"), money),
+    ]
+
+
+def shown(seen: Seen, words: Words) -> Report:
+    """The plan that a viewer could make from what they may see (`Workspace.shown`)."""
+    grade = _grade(seen)
+    sections = [Section("now", words("In one minute"), "", _key(seen, words, grade)), *_plan(seen, words, grade)]
+    return report_of(seen, words, "shown", sections, words("The plan on what you may see"))
 
 
 def _none(words: Words) -> tuple[Block, ...]:
