@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from stackyard.alliance.access import Viewer, sight
 from stackyard.alliance.change import digest
+from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import (
     EVENT,
     CommitmentMoved,
     CommitmentProposed,
     CommitmentRevised,
+    MeetingCalled,
+    MeetingHeld,
     PartnerJoined,
     Record,
     chain,
@@ -217,3 +220,23 @@ def test_what_follows_from_one_partners_hidden_part_is_hidden_and_of_two_partner
     assert told("maker", "maker", "rival") == of_maker
     assert told("host", "maker", "rival") == ["served.total"]  # of two partners' parts one row is shown, by its use
     assert told("lab", "maker", "rival") == ["placed.yard"]  # what is of one's own item is shown, and counts
+
+
+def test_a_meeting_that_was_held_is_corrected_by_who_recorded_it_or_by_the_host() -> None:
+    called = MeetingCalled(meeting="spring", name="Spring", date="2026-03-03", partners=("lab", "maker"))
+    joined = [PartnerJoined(partner=p, name=p) for p in ("lab", "maker")]
+    records = list(chained([*joined, called]))
+    state = fold(
+        [
+            *records,
+            chain(
+                records[-1], MeetingHeld(meeting="spring", decisions=("go on",)), at="2026-03-04T00:00:00Z", by="anna"
+            ),
+        ]
+    )
+    again = MeetingHeld(meeting="spring", decisions=("stop",))
+    found = {
+        who.name: isinstance(decide(state, again, who), Refused)
+        for who in (Actor("anna", "lab"), Actor("kim", "maker"), Actor("host", host=True))
+    }
+    assert found == {"anna": False, "kim": True, "host": False}

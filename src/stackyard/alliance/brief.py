@@ -172,10 +172,12 @@ def stacked(
     if not drawn:
         drawn = tuple(Series(f"total/{r.id}", words("All"), unit.of(r.values)) for r in total)
     dashed = tuple(Series(f"limit/{r.id}", words(r.title.partition(": ")[0]), unit.of(r.values)) for r in over)
-    names = ", ".join(series.name for series in drawn)
+    axis = words((rows or total or over)[0].title.partition(": ")[0])
+    if not drawn:  # only what it would be under may be seen
+        title = axis
+    names = ", ".join(series.name for series in drawn or dashed)
     first, last = words.month(seen.picture.months[0]), words.month(seen.picture.months[-1])
     alt = f"{title}, {first} – {last}: {names}."
-    axis = words((rows or total or over)[0].title.partition(": ")[0])
     data = StackedArea(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
 

@@ -260,6 +260,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
         "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
         "partner_name": lambda partner: partner_name(seen, partner),
+        "may_hold": not found.held or me.actor.host or found.held_by == me.actor.name,
         "may_record": may_call(seen, me) and (me.actor.host or me.actor.partner in called.partners),
     }
 
