@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from stackyard.alliance.access import Viewer, sight
 from stackyard.alliance.change import digest
+from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import (
     EVENT,
     CommitmentMoved,
     CommitmentProposed,
     CommitmentRevised,
+    MeetingCalled,
+    MeetingHeld,
     PartnerJoined,
     Record,
     chain,
@@ -26,7 +29,7 @@ from stackyard.alliance.event import (
 )
 from stackyard.alliance.result import Result
 from stackyard.alliance.revise import _phased, changed, overlaid
-from stackyard.alliance.state import STATE, State, fold
+from stackyard.alliance.state import STATE, fold
 from stackyard.catalog import load as catalogue
 from stackyard.plan.scenario import load
 
@@ -185,28 +188,55 @@ def test_a_what_if_is_made_or_refused_with_a_reason(scenario: Any, kind: str, va
         assert made.digest != scenario.digest
 
 
-def test_a_sum_is_hidden_where_it_would_tell_one_partners_part() -> None:
-    from stackyard.alliance.access import item_row, result_row
+def test_what_follows_from_one_partners_hidden_part_is_hidden_and_of_two_partners_one_row_is_shown() -> None:
+    from stackyard.alliance.access import item_row, result_rows
     from stackyard.alliance.event import ItemShared
 
     joined = [PartnerJoined(partner=p, name=p) for p in ("lab", "maker", "rival")]
+    both = ("supplies.maker", "supplies.rival")
+    rows = [
+        Result("spending.hbm", "money", "Stacks", "USD", (1.0,), follows=both),
+        Result("delivered.maker", "supply", "Maker", "stack", (1.0,), shows=both[:1]),
+        Result("placed.yard", "sites", "Yard", "package", (1.0,), shows=("sites.yard",), follows=both),
+        Result("served.total", "services", "Served", "token/day", (1.0,), follows=both),
+        Result("worth.maker", "prices", "Worth", "USD", (1.0,), owner=both[0]),
+    ]
 
-    def state_of(*private: str) -> State:
+    def told(viewer: str, *private: str) -> list[str]:
         shares = [
             ItemShared(item=f"supplies.{p}", partner=p, visibility="private" if p in private else "public")
             for p in ("maker", "rival")
         ]
-        return fold(chained([*joined, *shares]))
+        state = fold(chained([*joined, *shares, ItemShared(item="sites.yard", partner="lab", visibility="public")]))
+        who = Viewer("me", viewer)
+        found = result_rows(state, who, rows, {item: item_row(state, who, item) for item in state.shares})
+        assert all(row.reason for row in found.values()) and list(found) == [row.id for row in rows]
+        return [id_ for id_, row in found.items() if row.allowed == "value"]
 
-    total = Result("delivered.total", "supply", "All", "stack", (1.0,), sums=("supplies.maker", "supplies.rival"))
-    for private, viewer, allowed in (
-        ((), "lab", True),
-        (("maker",), "lab", False),
-        (("maker", "rival"), "lab", True),
-        (("maker", "rival"), "maker", False),
-    ):
-        state, who = state_of(*private), Viewer("me", viewer)
-        items = {item: item_row(state, who, item) for item in state.shares}
-        row = result_row(state, who, total, items)
-        assert (row.allowed == "value") == allowed, (private, viewer, row)
-        assert row.reason
+    of_maker = ["delivered.maker", "worth.maker"]
+    assert told("lab") == [row.id for row in rows]
+    assert told("rival", "maker") == []  # one partner's part is hidden: nothing that follows from it is shown
+    assert told("rival", "maker", "rival") == []  # a rival knows its own part
+    assert told("maker", "maker", "rival") == of_maker
+    assert told("host", "maker", "rival") == ["served.total"]  # of two partners' parts one row is shown, by its use
+    assert told("lab", "maker", "rival") == ["placed.yard"]  # what is of one's own item is shown, and counts
+
+
+def test_a_meeting_that_was_held_is_corrected_by_who_recorded_it_or_by_the_host() -> None:
+    called = MeetingCalled(meeting="spring", name="Spring", date="2026-03-03", partners=("lab", "maker"))
+    joined = [PartnerJoined(partner=p, name=p) for p in ("lab", "maker")]
+    records = list(chained([*joined, called]))
+    state = fold(
+        [
+            *records,
+            chain(
+                records[-1], MeetingHeld(meeting="spring", decisions=("go on",)), at="2026-03-04T00:00:00Z", by="anna"
+            ),
+        ]
+    )
+    again = MeetingHeld(meeting="spring", decisions=("stop",))
+    found = {
+        who.name: isinstance(decide(state, again, who), Refused)
+        for who in (Actor("anna", "lab"), Actor("kim", "maker"), Actor("host", host=True))
+    }
+    assert found == {"anna": False, "kim": True, "host": False}

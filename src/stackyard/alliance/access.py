@@ -4,8 +4,12 @@ Each item belongs to a partner and is private, shared with named partners, share
 can be shared where the value is private. Of what the joint plan says, a viewer gets
 
 - a row that shows an item's amounts, if they may see these;
-- a sum, if no term of it is hidden from them, or terms of at least two other partners are: from a sum with one hidden
-  partner, that partner's part could be had by taking away the rest;
+- a row that follows from hidden items (accelerators are made of stacks; watts, dollars and tokens go with accelerators;
+  totals are sums), as long as the rows shown do not determine a hidden partner's part: taken as equations with known
+  coefficients, any k of them must have more than k hidden partners among their unknowns. So none follows from one
+  partner's hidden items, and of those of n partners n - 1 are shown, the share of demand served first. This is the
+  suppression of complementary cells (Willenborg and de Waal, Elements of Statistical Disclosure Control, 2001), of
+  structure alone: which rows are shown does not depend on amounts. What is of the viewer's own items is theirs anyway;
 - the worth of a limit, if they may see the limit itself.
 
 An item over which a promise lies that the viewer may not see is hidden in the plan's rows like a private one: its
@@ -16,12 +20,12 @@ Every decision is a Row (item, allowed, reason) that can be listed. What nobody 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from stackyard.alliance.event import ItemShared, MeetingCalled, PlanRun, ScenarioRevised
-from stackyard.alliance.result import Picture, Result, figure_items
+from stackyard.alliance.result import Picture, Result, figure_rows
 from stackyard.alliance.state import Commitment, Meeting, State, Terms, is_guest
 from stackyard.source import Fact
 from stackyard.words import phrase
@@ -144,39 +148,77 @@ def open_to(state: State, viewer: Viewer, commitments: Iterable[Commitment]) -> 
     return tuple(c for c in commitments if _commitment(state, viewer, c)[0].allowed == "value")
 
 
-def result_row(
-    state: State, viewer: Viewer, result: Result, items: Mapping[str, Row], veiled: Veils | None = None
-) -> Row:
-    """The decision on a row of the joint plan."""
+TOTAL = ".total"
+FIRST = ("served.total", "demand.total", "installed.total", "spending.total")  # where not all can be shown
+
+
+def result_rows(
+    state: State, viewer: Viewer, results: Iterable[Result], items: Mapping[str, Row], veiled: Veils | None = None
+) -> dict[str, Row]:
+    """The decision on every row of the joint plan, by its id."""
     known = veils(state, viewer) if veiled is None else veiled
-    shows = (*result.shows, *((result.owner,) if result.owner else ()))
-    return _revealing(state, viewer, result.id, shows, result.sums, items, known)
+    shown: list[frozenset[str]] = []
+    decided: dict[str, Row] = {}
+
+    def by_use(result: Result) -> tuple[bool, int]:
+        return not _is_own(state, viewer, result), FIRST.index(result.id) if result.id in FIRST else len(FIRST)
+
+    every = tuple(results)
+    for result in sorted(every, key=by_use):
+        row, hidden = _alone(state, viewer, result, items, known)
+        if row.allowed == "value" and hidden:
+            equations = shown if result.values else ()
+            if not _is_own(state, viewer, result) and _determined(equations, hidden):
+                row = Row(result.id, "none", phrase("with what else is shown, a partner's hidden part follows from it"))
+            elif result.values:
+                shown.append(hidden)
+        decided[result.id] = row
+    for name in (id_ for id_ in decided if id_.endswith(TOTAL)):
+        parts = [row for id_, row in decided.items() if id_.startswith(name.removesuffix(TOTAL) + ".") and id_ != name]
+        if parts and all(part.allowed == "value" for part in parts):
+            decided[name] = Row(name, "value", phrase("it adds up rows that are shown"))
+    return {result.id: decided[result.id] for result in every}
 
 
-def _revealing(
-    state: State,
-    viewer: Viewer,
-    name: str,
-    shows: Iterable[str],
-    sums: Iterable[str],
-    items: Mapping[str, Row],
-    veiled: Veils,
-) -> Row:
-    for item in shows:
+def _alone(
+    state: State, viewer: Viewer, result: Result, items: Mapping[str, Row], veiled: Veils
+) -> tuple[Row, frozenset[str]]:
+    """The decision on a row by what it shows, and the partners from whose hidden parts it follows."""
+    for item in (*result.shows, *((result.owner,) if result.owner else ())):
         if _row(state, viewer, item, items).allowed != "value":
-            return Row(name, "none", phrase("it shows {item}, of which the viewer may not see the amount", item=item))
+            why = phrase("it shows {item}, of which the viewer may not see the amount", item=item)
+            return Row(result.id, "none", why), frozenset()
         if item in veiled:
-            return Row(name, "none", phrase("it shows {item}, over which a hidden promise lies", item=item))
-    owners: set[str] = set()
-    for item in sums:
+            why = phrase("it shows {item}, over which a hidden promise lies", item=item)
+            return Row(result.id, "none", why), frozenset()
+    hidden: set[str] = set()
+    for item in result.follows:
         if _row(state, viewer, item, items).allowed != "value":
-            owners.add(state.shares[item].partner if item in state.shares else "host")
-        owners |= veiled.get(item, frozenset())
-    if len(owners) == 1:
-        return Row(name, "none", phrase("one partner's hidden part could be had from the sum by taking away the rest"))
-    if owners:
-        return Row(name, "value", phrase("a sum in which parts of several partners are hidden tells none of them"))
-    return Row(name, "value", phrase("the viewer may see all that it is made from"))
+            hidden.add(state.shares[item].partner if item in state.shares else "host")
+        hidden |= veiled.get(item, frozenset())
+    why = phrase("the viewer may see all that it is made from")
+    if hidden:
+        why = phrase("what is shown does not tell one partner's hidden part from another's")
+    return Row(result.id, "value", why), frozenset(hidden)
+
+
+def _is_own(state: State, viewer: Viewer, result: Result) -> bool:
+    """Whether all that a row shows are items of the viewer's partner."""
+    owners = {state.shares[item].partner if item in state.shares else "" for item in result.shows}
+    return bool(viewer.partner) and owners == {viewer.partner}
+
+
+def _determined(shown: Sequence[frozenset[str]], more: frozenset[str]) -> bool:
+    """Whether, with a row of these unknowns more, some k of the rows have no more than k unknowns.
+
+    >>> one, both = frozenset({"maker"}), frozenset({"maker", "rival"})
+    >>> _determined([], one), _determined([], both), _determined([both], both)
+    (True, False, True)
+    """
+    unions = {more}
+    for unknowns in set(shown):
+        unions |= {union | unknowns for union in unions}
+    return any(1 + sum(unknowns <= union for unknowns in shown) >= len(union) for union in unions)
 
 
 def _row(state: State, viewer: Viewer, item: str, items: Mapping[str, Row]) -> Row:
@@ -305,22 +347,20 @@ def view(
 
     `inputs` are those of the scenario with the promises that the viewer may see laid over it.
     """
-    names = _names(inputs) if inputs is not None else {}
+    names = named_items(inputs) if inputs is not None else {}
     items = {item: item_row(state, viewer, item) for item in sorted({*names, *state.shares})}
     decided = list(items.values())
     kept: list[Result] = []
     veiled = veils(state, viewer)
-    for result in picture.results if picture else ():
-        row = result_row(state, viewer, result, items, veiled)
+    results = picture.results if picture else ()
+    told = result_rows(state, viewer, results, items, veiled)
+    for result in results:
+        row = told[result.id]
         decided.append(Row(f"results.{row.item}", row.allowed, row.reason))
         if row.allowed == "value":
             kept.append(result)
-    shown = {
-        key: value
-        for key, value in (figures or {}).items()
-        if picture is not None
-        and _revealing(state, viewer, key, *figure_items(picture, key), items, veiled).allowed == "value"
-    }
+    seen = {result.id for result in kept}
+    shown = {key: value for key, value in (figures or {}).items() if seen.issuperset(figure_rows(key))}
     record, rows = _record(state, viewer, shown)
     decided += rows
     hidden = sum(row.allowed == "none" for row in decided)
@@ -339,7 +379,8 @@ def view(
     )
 
 
-def _names(inputs: Inputs) -> dict[str, str]:
+def named_items(inputs: Inputs) -> dict[str, str]:
+    """The names of all items of a scenario that partners may own, by their ids."""
     sections = ("services", "supplies", "packaging", "accelerators", "sites")
     named = {f"{section}.{key}": entry.name for section in sections for key, entry in getattr(inputs, section).items()}
     return {**named, "money": "Money"}

@@ -87,11 +87,7 @@ def overview(
     lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks))] if blocks else []
     if seen.picture is not None:
-        sections.append(_section(words, "demand", phrase("Demand and service"), served(seen, words)))
-        sections.append(_section(words, "supply", phrase("Memory"), drawn(seen, words)))
-        sections.append(_section(words, "power", phrase("Power"), used(seen, words)))
-        money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
-        sections.append(Section("money", words("Money"), "", money or _none(words)))
+        sections += _plan(seen, words, grade)
         changed = plan_changes(seen, words, before or {}, changes)
         sections.append(Section("changed", words("Since the last meeting"), "", changed or _none(words)))
     slipped = slips(slipping(seen, today), seen, words)
@@ -100,8 +96,33 @@ def overview(
     return report_of(seen, words, "overview", sections, words("The alliance's plan"))
 
 
+def _plan(seen: Seen, words: Words, grade: Grade | None) -> list[Section]:
+    money = yearly(seen, words, "money", "spending.", words("Spending by year"), grade)
+    return [
+        _section(seen, words, "demand", phrase("Demand and service"), served(seen, words)),
+        _section(seen, words, "supply", phrase("Memory"), drawn(seen, words)),
+        _section(seen, words, "power", phrase("Power"), used(seen, words)),
+        _section(seen, words, "money", phrase("Money"), money),
+    ]
+
+
+def shown(seen: Seen, words: Words) -> Report:
+    """The plan that a viewer could make from what they may see (`Workspace.shown`)."""
+    grade = _grade(seen)
+    sections = [Section("now", words("In one minute"), "", _key(seen, words, grade)), *_plan(seen, words, grade)]
+    return report_of(seen, words, "shown", sections, words("The plan on what you may see"))
+
+
 def _none(words: Words) -> tuple[Block, ...]:
     return (Paragraph(words("Nothing on record.")),)
+
+
+def _unseen(seen: Seen, words: Words) -> tuple[Block, ...]:
+    if seen.whole or not seen.hidden:
+        return _none(words)
+    return (
+        Paragraph(words("Nothing of this is shown to you: it rests on amounts of others, which would follow from it.")),
+    )
 
 
 def _key(seen: Seen, words: Words, grade: Grade | None) -> tuple[Block, ...]:
@@ -151,10 +172,12 @@ def stacked(
     if not drawn:
         drawn = tuple(Series(f"total/{r.id}", words("All"), unit.of(r.values)) for r in total)
     dashed = tuple(Series(f"limit/{r.id}", words(r.title.partition(": ")[0]), unit.of(r.values)) for r in over)
-    names = ", ".join(series.name for series in drawn)
+    axis = words((rows or total or over)[0].title.partition(": ")[0])
+    if not drawn:  # only what it would be under may be seen
+        title = axis
+    names = ", ".join(series.name for series in drawn or dashed)
     first, last = words.month(seen.picture.months[0]), words.month(seen.picture.months[-1])
     alt = f"{title}, {first} – {last}: {names}."
-    axis = words((rows or total or over)[0].title.partition(": ")[0])
     data = StackedArea(seen.picture.months, drawn, dashed, axis, unit.unit, steps=prefix == "drawn.")
     return (Figure(id_, title, data, alt, grade=grade),)
 
@@ -264,6 +287,7 @@ def supply(seen: Seen, words: Words) -> Report:
         "supply",
         [
             _section(
+                seen,
                 words,
                 "stacks",
                 phrase("Memory"),
@@ -271,9 +295,13 @@ def supply(seen: Seen, words: Words) -> Report:
                 tables(seen, words, STACKS),
                 hidden_note(seen, words),
             ),
-            _section(words, "built", phrase("What is built"), placed(seen, words), tables(seen, words, BUILT)),
-            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SUPPLY_WORTH), lead=WORTH),
-            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("supplies", "packaging", "accelerators"))),
+            _section(seen, words, "built", phrase("What is built"), placed(seen, words), tables(seen, words, BUILT)),
+            _section(
+                seen, words, "worth", phrase("What more of it is worth"), tables(seen, words, SUPPLY_WORTH), lead=WORTH
+            ),
+            _section(
+                seen, words, "inputs", phrase("Inputs"), inputs(seen, words, ("supplies", "packaging", "accelerators"))
+            ),
         ],
         words("Supply"),
     )
@@ -287,25 +315,34 @@ def sites(seen: Seen, words: Words) -> Report:
         "sites",
         [
             _section(
-                words, "power", phrase("Power"), used(seen, words), tables(seen, words, POWER), hidden_note(seen, words)
+                seen,
+                words,
+                "power",
+                phrase("Power"),
+                used(seen, words),
+                tables(seen, words, POWER),
+                hidden_note(seen, words),
             ),
-            _section(words, "worth", phrase("What more of it is worth"), tables(seen, words, SITE_WORTH), lead=WORTH),
-            _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("sites",))),
+            _section(
+                seen, words, "worth", phrase("What more of it is worth"), tables(seen, words, SITE_WORTH), lead=WORTH
+            ),
+            _section(seen, words, "inputs", phrase("Inputs"), inputs(seen, words, ("sites",))),
         ],
         words("Sites"),
     )
 
 
-def _section(words: Words, id_: str, title: str, *blocks: tuple[Block, ...], lead: str = "") -> Section:
+def _section(seen: Seen, words: Words, id_: str, title: str, *blocks: tuple[Block, ...], lead: str = "") -> Section:
     """A section of blocks, or one that says that there is nothing."""
     every = tuple(block for group in blocks for block in group)
-    return Section(id_, words(title), words(lead) if lead else "", every or _none(words))
+    return Section(id_, words(title), words(lead) if lead else "", every or _unseen(seen, words))
 
 
 def services(seen: Seen, words: Words) -> Report:
     """Demand: asked for and served, by service, and the services' inputs."""
     sections = [
         _section(
+            seen,
             words,
             "served",
             phrase("Demand and service"),
@@ -313,8 +350,8 @@ def services(seen: Seen, words: Words) -> Report:
             tables(seen, words, SERVED),
             hidden_note(seen, words),
         ),
-        _section(words, "why", phrase("What limits each year"), _limits(seen, words)),
-        _section(words, "inputs", phrase("Inputs"), inputs(seen, words, ("services", "money"))),
+        _section(seen, words, "why", phrase("What limits each year"), _limits(seen, words)),
+        _section(seen, words, "inputs", phrase("Inputs"), inputs(seen, words, ("services", "money"))),
     ]
     return report_of(seen, words, "services", sections, words("Services"))
 

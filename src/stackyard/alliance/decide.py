@@ -139,6 +139,8 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
         invited = meeting.called.partners if meeting else getattr(event, "partners", ())
         if actor.partner not in invited or is_guest(state, actor.partner):
             yield phrase("only the host and the partners of a meeting record it; a guest reads")
+        elif event.kind == "meeting-held" and meeting and meeting.held and meeting.held_by != actor.name:
+            yield phrase("{name} recorded this meeting: only they and the host correct it", name=meeting.held_by)
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
     if event.kind == "item-shared":

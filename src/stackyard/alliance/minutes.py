@@ -217,7 +217,9 @@ def partner_name(seen: Seen, partner: str) -> str:
 
 
 def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
+    """The meeting's own, and those of other meetings that are still open."""
     rows: list[tuple[Cell, ...]] = []
+    others: list[tuple[Cell, ...]] = []
     for action in seen.state.actions.values():
         given = action.given
         if given.meeting != meeting.id and action.done:
@@ -225,11 +227,17 @@ def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
         who = (
             f"{given.owner}, {partner_name(seen, given.partner)}" if given.owner else partner_name(seen, given.partner)
         )
-        rows.append((given.text, who, words.day(given.due), words("done") if action.done else words("open")))
-    columns = tuple(
-        Column(words(name)) for name in (phrase("Action"), phrase("Owner"), phrase("Due"), phrase("Status"))
+        told = given.text, who, words.day(given.due)
+        if given.meeting == meeting.id:
+            rows.append((*told, words("done") if action.done else words("open")))
+        else:
+            others.append((*told, seen.state.meetings[given.meeting].called.name))
+    heads = words("Action"), words("Owner"), words("Due")
+    tables = (
+        Table(words("Actions"), tuple(map(Column, (*heads, words("Status")))), tuple(rows)),
+        Table(words("Still open from other meetings"), tuple(map(Column, (*heads, words("Meeting")))), tuple(others)),
     )
-    return (Table(words("Actions"), columns, tuple(rows)),) if rows else ()
+    return tuple(table for table in tables if table.rows)
 
 
 def told(amounts: Mapping[str, float] | None, unit: str, words: Words, measure: str = "") -> str:

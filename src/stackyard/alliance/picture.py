@@ -64,20 +64,25 @@ def _items(view: View, axis: str) -> tuple[str, ...]:
     return tuple(f"{SECTIONS[axis]}.{id_}" for id_ in view.ids(axis))
 
 
-def _each(view: View, axis: str, name: str, group: str, what: str, unit: str, values: Array) -> list[Result]:
-    """A row for each id of an axis, and their sum."""
+def _each(
+    view: View, axis: str, name: str, group: str, what: str, unit: str, values: Array, follows: tuple[str, ...] = ()
+) -> list[Result]:
+    """A row for each id of an axis, and their sum; all of them follow from other items too, where these are named."""
     items = _items(view, axis)
     rows = [
-        Result(f"{name}.{id_}", group, f"{what}: {view.name(id_)}", unit, _series(row), shows=(item,))
+        Result(f"{name}.{id_}", group, f"{what}: {view.name(id_)}", unit, _series(row), (item,), follows)
         for id_, item, row in zip(view.ids(axis), items, values, strict=True)
     ]
-    return [*rows, Result(f"{name}.total", group, f"{what}: all", unit, _series(values.sum(axis=0)), sums=items)]
+    total = _series(values.sum(axis=0))
+    return [*rows, Result(f"{name}.total", group, f"{what}: all", unit, total, follows=(*items, *follows))]
 
 
 def _demand(view: View) -> list[Result]:
+    """What is served is a rate for each accelerator, and these are made of stacks."""
+    stacks = _items(view, S)
     return [
         *_each(view, V, "demand", "services", phrase("Asked for"), "token/day", view.array("demand")),
-        *_each(view, V, "served", "services", phrase("Served"), "token/day", view.array("served")),
+        *_each(view, V, "served", "services", phrase("Served"), "token/day", view.array("served"), stacks),
     ]
 
 
@@ -90,44 +95,43 @@ def _supply(view: View) -> list[Result]:
 
 
 def _installed(view: View) -> list[Result]:
-    """Accelerators in place: what is built of one tells of the stacks that only it takes, so they are its terms."""
+    """Accelerators in place: what is built of one tells of the stacks that it takes; and all sites' make the sum."""
     fits = np.asarray(view.array("fits_stack")) > 0
-    supplies = _items(view, S)
+    supplies, sites = _items(view, S), _items(view, SITE)
     rows = []
     for i, id_ in enumerate(view.ids(A)):
         feeding = tuple(item for item, fit in zip(supplies, fits[:, i], strict=True) if fit)
         title = f"{IN_PLACE}: {view.name(id_)}"
-        shown = (f"accelerators.{id_}",)
-        rows.append(Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, feeding))
-    total = _series(view.installed.sum(axis=0))
-    return [
-        *rows,
-        Result("installed.total", "supply", f"{IN_PLACE}: all accelerators", "package", total, sums=supplies),
-    ]
+        shown, follows = (f"accelerators.{id_}",), (*feeding, *sites)
+        rows.append(Result(f"installed.{id_}", "supply", title, "package", _series(view.installed[i]), shown, follows))
+    total, every = _series(view.installed.sum(axis=0)), (*supplies, *sites, *_items(view, A))
+    return [*rows, Result("installed.total", "supply", f"{IN_PLACE}: all accelerators", "package", total, (), every)]
 
 
 def _sites(view: View) -> list[Result]:
-    at_site = view.array("installed").sum(axis=0)
-    rows = [
-        *_each(view, SITE, "energised", "sites", phrase("Power energised"), "W", view.array("site_power")),
-        *_each(view, SITE, "used", "sites", phrase("Power in use at peak"), "W", view.array("site_power_peak")),
-        *_each(view, SITE, "energy", "sites", phrase("Energy"), "J", view.array("energy")),
-        *_each(view, SITE, "carbon", "sites", phrase("CO2e"), "kg", view.array("carbon")),
-        *_each(view, SITE, "water", "sites", phrase("Water"), "m^3", view.array("water_used")),
-    ]
+    """Power in use, and all that goes with it, is so much for each accelerator, and these are made of stacks."""
+    at_site, stacks = view.array("installed").sum(axis=0), _items(view, S)
+    rows = _each(view, SITE, "energised", "sites", phrase("Power energised"), "W", view.array("site_power"))
+    for name, what, unit, array in (
+        ("used", phrase("Power in use at peak"), "W", "site_power_peak"),
+        ("energy", phrase("Energy"), "J", "energy"),
+        ("carbon", phrase("CO2e"), "kg", "carbon"),
+        ("water", phrase("Water"), "m^3", "water_used"),
+    ):
+        rows += _each(view, SITE, name, "sites", what, unit, view.array(array), stacks)
     for id_, values in zip(view.ids(SITE), at_site, strict=True):
         title = f"{ACCELERATORS}: {view.name(id_)}"
-        rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), shows=(f"sites.{id_}",)))
+        rows.append(Result(f"placed.{id_}", "sites", title, "package", _series(values), (f"sites.{id_}",), stacks))
     return rows
 
 
-COSTS: Mapping[str, tuple[str, str]] = {
-    "cost_hbm": (phrase("HBM stacks"), S),
-    "cost_accelerators": (phrase("Systems and network"), ""),
-    "cost_fitout": (phrase("Buildings and fit-out"), SITE),
-    "cost_upkeep": (phrase("Upkeep"), ""),
-    "cost_energy": (phrase("Electricity"), SITE),
-    "cost_carbon": (phrase("Carbon"), SITE),
+COSTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "cost_hbm": (phrase("HBM stacks"), (S,)),
+    "cost_accelerators": (phrase("Systems and network"), (S, A)),
+    "cost_fitout": (phrase("Buildings and fit-out"), (S, SITE)),
+    "cost_upkeep": (phrase("Upkeep"), (S, A)),
+    "cost_energy": (phrase("Electricity"), (S, SITE)),
+    "cost_carbon": (phrase("Carbon"), (S, SITE)),
 }
 
 
@@ -140,12 +144,12 @@ def _money(view: View) -> list[Result]:
             "USD",
             _series(view.array(name)),
             shows=(MONEY,),
-            sums=_items(view, axis) if axis else (),
+            follows=tuple(item for axis in axes for item in _items(view, axis)),
         )
-        for name, (title, axis) in COSTS.items()
+        for name, (title, axes) in COSTS.items()
     ]
-    total = _series(spend(view))
-    return [*rows, Result("spending.total", "money", f"{SPENDING}: all", "USD", total, (MONEY,), _items(view, S))]
+    total, every = _series(spend(view)), tuple(item for axis in (S, A, SITE) for item in _items(view, axis))
+    return [*rows, Result("spending.total", "money", f"{SPENDING}: all", "USD", total, (MONEY,), every)]
 
 
 def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
@@ -194,15 +198,16 @@ def _limits(view: View, explanation: Explanation) -> list[Result]:
     for binding in explanation.years:
         said = "; ".join(_named(binding, cause) for cause in binding.main)
         touched = [kinds[key] for key in binding.named if key in kinds] or [V]
-        sums = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
+        follows = tuple(dict.fromkeys(item for axis in touched for item in _items(view, axis)))
         named = "money" in binding.named
         shows = (MONEY,) if named else ()
-        rows.append(Result(f"year.binds.{binding.year}", "limits", str(binding.year), "", (), shows, sums, text=said))
+        year = str(binding.year)
+        rows.append(Result(f"year.binds.{year}", "limits", year, "", (), shows, follows, text=said))
         rows.append(
             Result(
-                f"year.why.{binding.year}",
+                f"year.why.{year}",
                 "limits",
-                str(binding.year),
+                year,
                 "",
                 (),
                 (MONEY, *every),

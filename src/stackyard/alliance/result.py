@@ -1,7 +1,8 @@
 """What a joint plan says, as labelled rows: each knows whose numbers it would reveal.
 
-`shows` are items of which a reader learns the amount itself; `sums` are items that are added up in it; `owner` marks
-a price that stands for the worth of one item's limit. `access` decides by these, and by nothing else, who gets it.
+`shows` are items of which a reader learns the amount itself; it `follows` from items by identities that need no solver:
+sums, and accelerators, watts, dollars or tokens for each stack; `owner` marks a price that stands for the worth of one
+item's limit. `access` decides by these, and by nothing else, who gets it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Result:
     unit: str
     values: tuple[float, ...] = ()
     shows: tuple[str, ...] = ()
-    sums: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     owner: str = ""
     text: str = ""
     said: Mapping[str, str] = field(default_factory=dict)  # the same sentence in other languages
@@ -67,22 +68,24 @@ class Picture:
     results: tuple[Result, ...]
 
 
-def figure_items(picture: Picture, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(shows, sums) of a headline: those of the rows that it is a sum or a share of."""
-    rows = {
-        "served_share": ("served.total", "demand.total"),
-        "served_end": ("served.total",),
-        "asked_end": ("demand.total",),
-        "accelerators_end": ("installed.total",),
-        "power_end": ("used.total",),
-        "energised_end": ("energised.total",),
-        "stacks_drawn": ("drawn.total",),
-        "stacks_delivered": ("delivered.total",),
-        "spending": ("spending.total",),
-        "present_cost": ("spending.total", "demand.total"),
-    }.get(key, ("served.total", "demand.total"))  # shares of a year
-    found = [result for result in picture.results if result.id in rows]
-    return (
-        tuple(dict.fromkeys(item for result in found for item in result.shows)),
-        tuple(dict.fromkeys(item for result in found for item in result.sums)),
-    )
+def figure_rows(key: str) -> tuple[str, ...]:
+    """Ids of the results that a headline is worked out from.
+
+    >>> figure_rows("spending"), figure_rows("served_2027")
+    (('spending.total',), ('served.total', 'demand.total'))
+    """
+    shares = ("served.total", "demand.total")  # of the whole horizon, or of a year
+    return _ROWS.get(key, shares)
+
+
+_ROWS: Mapping[str, tuple[str, ...]] = {
+    "served_end": ("served.total",),
+    "asked_end": ("demand.total",),
+    "accelerators_end": ("installed.total",),
+    "power_end": ("used.total",),
+    "energised_end": ("energised.total",),
+    "stacks_drawn": ("drawn.total",),
+    "stacks_delivered": ("delivered.total",),
+    "spending": ("spending.total",),
+    "present_cost": ("spending.total", "demand.total"),
+}

@@ -97,6 +97,7 @@ class Meeting:
     called: MeetingCalled
     held: MeetingHeld | None = None
     held_seq: int = 0
+    held_by: str = ""  # who recorded it
 
     @property
     def id(self) -> str:
@@ -200,7 +201,7 @@ def _held(draft: dict[str, Any], record: Record) -> None:
     event: MeetingHeld = record.event
     before = draft["meetings"].get(event.meeting)
     if before:
-        draft["meetings"][event.meeting] = replace(before, held=event, held_seq=record.seq)
+        draft["meetings"][event.meeting] = replace(before, held=event, held_seq=record.seq, held_by=record.by)
 
 
 def _action_done(draft: dict[str, Any], record: Record) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.alliance import cache
-from stackyard.alliance.access import Row, Seen, Viewer, item_row, open_to, result_row, sight, view
+from stackyard.alliance.access import Row, Seen, Viewer, item_row, named_items, open_to, result_rows, sight, view
 from stackyard.alliance.cache import Kept
 from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
@@ -124,6 +124,27 @@ class Workspace:
                 self._views = {k: v for k, v in self._views.items() if k[2:] == key[2:]} | {key: found}
         return found if found.viewer == viewer else replace(found, viewer=viewer)
 
+    def shown(self, viewer: Viewer) -> Seen:
+        """The plan that a viewer could make from what they may see, whole; nothing of what is hidden is in it.
+
+        The scenario with the promises that they may see, its choices made anew. NotPossible where an item's own amounts
+        are hidden; SolveError where there is no such plan.
+        """
+        from stackyard.alliance.picture import picture
+
+        state, inputs = self.ledger.state(), self.desk.base.inputs
+        values = {row.item for row in self.view(viewer).rows if row.allowed == "value"}
+        missing = named_items(inputs).keys() - values
+        if missing:
+            told = phrase("no plan can be made from what you may see: {n} items have hidden amounts", n=len(missing))
+            raise NotPossible(told)
+        known = open_to(state, viewer, state.commitments.values())
+        state = replace(state, commitments={each.id: each for each in known})
+        scenario = self.desk.overlaid(state.planned())
+        found = self._trial(scenario, anew=True)
+        made = picture(found.scenario, found.problem, found.plan, None)
+        return view(state, viewer, inputs=scenario.inputs, picture=made, figures=found.figures)
+
     def decisions(self, host: Viewer, of: Viewer) -> tuple[Row, ...]:
         """Every decision on what another viewer may see, what is hidden from them included: for the host alone."""
         if not host.host:
@@ -138,8 +159,7 @@ class Workspace:
         state, kept = self.ledger.state(), self.kept()
         section, _, name = item.partition(".")
         if section == "results" and kept is not None:
-            result = next(r for r in kept.picture.results if r.id == name)
-            return result_row(state, of, result, {}).reason
+            return result_rows(state, of, kept.picture.results, {})[name].reason
         if section == "commitments":
             c = state.commitments[name]
             return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
@@ -164,7 +184,7 @@ class Workspace:
             if id_ == ANEW or (id_ in seen.state.commitments and seen.state.commitments[id_].terms.amounts)
         ]
         if len(full) == len(kept.changes):
-            return before, kept.changes
+            return before, tuple((id_, {key: by[key] for key in by if key in before}) for id_, by in kept.changes)
         return before, ()
 
     def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
@@ -241,7 +261,9 @@ class Workspace:
 
     def _tried(self, now: Planned, what_ifs: Sequence[WhatIf], anew: bool) -> Planned:
         """A plan with changes, kept for a while: it is asked for again with its choices made anew."""
-        scenario = self.desk.tried(now.scenario, what_ifs)
+        return self._trial(self.desk.tried(now.scenario, what_ifs), anew)
+
+    def _trial(self, scenario: Scenario, anew: bool) -> Planned:
         with self._lock:
             found = self._trials.get((scenario.digest, anew))
         if found is None:

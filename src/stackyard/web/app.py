@@ -90,7 +90,7 @@ def refuse(refused: Refused) -> Told:
 
 def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> FastAPI:
     """The application. `warm` reads the scenario and solves its plan in the background at the start."""
-    from stackyard.web import account, exports, forms, interface, pages, performance, programs
+    from stackyard.web import account, exports, forms, interface, pages, performance, plan_pages, programs
 
     parts = Server(
         workspace, Accounts(workspace.ledger), settings, Renderer(), Runs(workspace), Visits(workspace.ledger)
@@ -128,7 +128,7 @@ def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> Fast
             https_only=settings.secure,
         )
     app.add_middleware(Guard, settings=settings)
-    for routes in (exports.routes, pages.routes, forms.routes, account.routes, performance.routes):
+    for routes in (exports.routes, pages.routes, plan_pages.routes, forms.routes, account.routes, performance.routes):
         app.include_router(routes, include_in_schema=False)
     app.include_router(interface.routes)
     app.include_router(programs.routes)

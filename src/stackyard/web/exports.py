@@ -17,8 +17,9 @@ from stackyard.report.document import Column, Report, Section, Table, in_languag
 from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Server, Told, server
 from stackyard.web.desk import desk_values, read_what_ifs
-from stackyard.web.pages import BRIEFS, amounts_told, find_meeting, listing, minutes_of
+from stackyard.web.pages import amounts_told, find_meeting, listing, minutes_of
 from stackyard.web.performance import answer_of, asked_of, fact_table
+from stackyard.web.plan_pages import BRIEFS
 from stackyard.web.who import Who
 from stackyard.words import phrase
 from stackyard.words.spoken import Words

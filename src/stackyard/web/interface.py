@@ -133,7 +133,9 @@ def minutes(id_: Name, form: Form, request: Request, me: Me, lang: Language = "e
     responses={200: {"content": {kind: {} for kind in TYPES.values()}}},
 )
 def report(
-    name: Literal["overview", "supply", "sites", "services", "promises", "what-if", "performance", "catalogue"],
+    name: Literal[
+        "overview", "supply", "sites", "services", "shown", "promises", "what-if", "performance", "catalogue"
+    ],
     form: Form,
     request: Request,
     me: Me,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,17 +11,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from stackyard.alliance import brief
 from stackyard.alliance.access import Seen, Viewer
 from stackyard.alliance.decide import NEXT
 from stackyard.alliance.event import Cited, MeetingCalled
 from stackyard.alliance.minutes import minutes as drafted
-from stackyard.alliance.minutes import partner_name, slipping, told
+from stackyard.alliance.minutes import partner_name, told
 from stackyard.alliance.result import FIGURES
 from stackyard.alliance.state import Commitment, Meeting, is_guest
+from stackyard.quantity import convert
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, server, version
-from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
 from stackyard.words import phrase
 from stackyard.words.phrase import listed, together
@@ -35,100 +34,20 @@ def today() -> str:
     return date.today().isoformat()
 
 
-def _overview(parts: Server, seen: Seen, words: Words) -> Report:
-    before, changes = parts.workspace.changes(seen)
-    return brief.overview(seen, words, today=today(), before=before, changes=changes)
-
-
-BRIEFS: Mapping[str, Callable[[Server, Seen, Words], Report]] = {
-    "overview": _overview,
-    "supply": lambda parts, seen, words: brief.supply(seen, words),
-    "sites": lambda parts, seen, words: brief.sites(seen, words),
-    "services": lambda parts, seen, words: brief.services(seen, words),
-}
-
-
-def _status(parts: Server, seen: Seen, words: Words) -> str:
+def plan_status(parts: Server, seen: Seen, words: Words) -> str:
     """Which plan the page shows, and whether it is of the present promises."""
     kept = parts.workspace.kept()
     if kept is None:
         return words("The plan is being solved for the first time: the figures come when it is done.")
-    return _stale(parts, words) or words("Plan {digest}, solved and audited.", digest=kept.digest)
+    return stale(parts, words) or words("Plan {digest}, solved and audited.", digest=kept.digest)
 
 
-def _stale(parts: Server, words: Words) -> str:
+def stale(parts: Server, words: Words) -> str:
     """Says where the plan that is shown is of earlier promises."""
     kept = parts.workspace.kept()
     if kept is None or kept.digest == parts.workspace.digest():
         return ""
     return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
-
-
-def _report_page(
-    request: Request, me: Who, name: str, extra: Callable[[Seen, Words], Mapping[str, Any]] | None = None
-) -> Response:
-    parts = server(request)
-
-    def make() -> tuple[str, Mapping[str, Any]]:
-        seen, words = parts.workspace.view(me.viewer), parts.render.words(request)
-        report = BRIEFS[name](parts, seen, words)
-        values = {
-            "report": report,
-            "body": parts.render.body(report),
-            "export": f"/{name}",
-            "query": f"?lang={words.code}",
-            "status": _status(parts, seen, words),
-            "first_run": parts.runs.last if parts.runs.going and parts.workspace.kept() is None else None,
-            "map": "",
-            "extra": "",
-        }
-        return "report.html", {**values, **(extra(seen, words) if extra else {})}
-
-    return parts.render.kept(request, me, version(parts), make)
-
-
-@routes.get("/")
-def overview(request: Request, me: Me) -> Response:
-    """The plan in one minute, what changed, what is open, what slips."""
-    parts = server(request)
-
-    def beside(seen: Seen, words: Words) -> Mapping[str, Any]:
-        coming = [
-            m for m in seen.state.by_date() if not m.held and not m.called.related and m.called.date >= today()[:7]
-        ]
-        last = seen.state.last_meeting()
-        template = parts.render.templates.get_template("beside.html")
-        extra = template.render(
-            words=words,
-            next=coming[0] if coming else None,
-            may_call=may_call(seen, me),
-            last=last,
-            whole=seen.whole and parts.workspace.kept() is not None,
-            slipped=len(slipping(seen, today())),
-            waiting=waiting(seen, me),
-            to_do=[a for a in seen.state.actions.values() if not a.done and a.given.partner == me.actor.partner],
-        )
-        return {"extra": extra}
-
-    return _report_page(request, me, "overview", beside)
-
-
-@routes.get("/supply")
-def supply(request: Request, me: Me) -> Response:
-    """Memory and what is built with it."""
-    return _report_page(request, me, "supply")
-
-
-@routes.get("/sites")
-def sites(request: Request, me: Me) -> Response:
-    """Power, with a map of the sites."""
-    return _report_page(request, me, "sites", lambda seen, words: {"map": site_map(seen, words)})
-
-
-@routes.get("/services")
-def services(request: Request, me: Me) -> Response:
-    """Demand and what is served of it."""
-    return _report_page(request, me, "services")
 
 
 # --- promises ---
@@ -209,6 +128,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(commitment, me),
+        "in_its_place": in_its_place(seen, commitment, words),
         "readers": readers(seen, commitment),
         "written": written(terms.amounts),
         "low": written(terms.low),
@@ -217,6 +137,20 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "told_amounts": lambda amounts: told(amounts, commitment.unit, words, commitment.measure),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
+
+
+PLANNED: Mapping[str, str] = {"stacks": "delivered", "power": "energised", "demand": "demand"}  # measure -> results
+
+
+def in_its_place(seen: Seen, commitment: Commitment, words: Words) -> str:
+    """What the plan has now of that whose place a proposal takes; empty where that is not to be seen, or nothing."""
+    row = seen.result(f"{PLANNED.get(commitment.measure, '')}.{commitment.item.partition('.')[2]}")
+    if commitment.status != "proposed" or row is None or seen.picture is None:
+        return ""
+    unit = convert(1.0, commitment.unit)
+    planned = {month: value / unit for month, value in zip(seen.picture.months, row.values, strict=True)}
+    now = {month: planned[month] for month in commitment.terms.amounts if month in planned}
+    return told(now, commitment.unit, words, commitment.measure) if now else ""
 
 
 def readers(seen: Seen, commitment: Commitment) -> str:
@@ -342,6 +276,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
         "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
         "partner_name": lambda partner: partner_name(seen, partner),
+        "may_hold": not found.held or me.actor.host or found.held_by == me.actor.name,
         "may_record": may_call(seen, me) and (me.actor.host or me.actor.partner in called.partners),
     }
 
@@ -369,10 +304,11 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "body": parts.render.body(report),
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
-            "status": _stale(parts, words),
+            "status": stale(parts, words),
             "first_run": None,
             "map": "",
             "extra": "",
+            "alone": False,
         }
 
     return parts.render.kept(request, me, version(parts), make)
@@ -398,7 +334,7 @@ def runs(request: Request, me: Me) -> Response:
         listed=seen.state.runs[::-1],
         revisions=seen.state.revisions[::-1],
         files=files if parts.workspace.kept() else (),
-        plan_status=_status(parts, seen, parts.render.words(request)),
+        plan_status=plan_status(parts, seen, parts.render.words(request)),
         figures=[(k, n, u) for k, (n, u) in FIGURES.items() if k in ("served_share", "power_end", "spending")],
     )
 
