@@ -12,7 +12,17 @@ from stackyard.web.settings import Settings
 
 from .conftest import PASSWORD, Served, running, small
 
-PAGES = ("/", "/supply", "/sites", "/services", "/promises", "/promises/shared", "/meetings", "/meetings/spring")
+PAGES = (
+    "/",
+    "/supply",
+    "/shown",
+    "/sites",
+    "/services",
+    "/promises",
+    "/promises/shared",
+    "/meetings",
+    "/meetings/spring",
+)
 PAGES += (
     "/meetings/spring/minutes",
     "/what-if",
