@@ -42,12 +42,12 @@ def test_slopes_of_one_step_a_name_are_those_of_one_step_a_constant(problem):
     some = fit.Problem(problem.rows[:: len(problem.rows) // 60])
     asked = fit.unknowns(some.pairs)
     logs = np.log([each.prior for each in asked])
-    start = np.log(some.predict(fit.table(some, asked, logs)))
-    slope = fit.slope(some, asked, logs, start - np.log(some.measured))
+    start = some.predict(fit.table(some, asked, logs)) / some.measured
+    slope = fit.slope(some, asked, logs, start - 1.0)
     for place in range(0, len(asked), 7):
         moved = logs.copy()
         moved[place] += 1e-4
-        alone = (np.log(some.predict(fit.table(some, asked, moved))) - start) / 1e-4
+        alone = (some.predict(fit.table(some, asked, moved)) / some.measured - start) / 1e-4
         assert slope[:, place] == pytest.approx(alone, abs=1e-7)
 
 

@@ -193,7 +193,7 @@ def compared():
 TARGETS = [
     ("maximum load, NVIDIA v0.17 to v1.2", 0.068, 0.02),
     ("time per output token, fixed batch or concurrency", 0.10, 0.02),
-    ("time to first token, concurrency 1 to 16", 0.16, 0.02),
+    ("time to first token, concurrency 1 to 16", 0.15, 0.05),
     ("latency of a fixed batch", 0.05, 0.02),
 ]
 
@@ -207,17 +207,17 @@ def test_errors_on_the_measured_rows(compared, what, mean, bias):
 
 def test_errors_without_the_model_or_the_chip_are_those_that_the_note_tells():
     held = {(cells["left_out"], cells["what"]): float(cells["mean"]) for cells in held_out()}
-    assert held["model", "maximum load, NVIDIA v0.17 to v1.2"] < 0.092
+    assert held["model", "maximum load, NVIDIA v0.17 to v1.2"] < 0.091
     assert held["chip", "maximum load, NVIDIA v0.17 to v1.2"] < 0.09
-    assert held["engine", "maximum load, NVIDIA v0.17 to v1.2"] < 0.086
-    assert held["model", "time per output token, fixed batch or concurrency"] < 0.133
-    assert held["chip", "time per output token, fixed batch or concurrency"] < 0.132
-    assert held["engine", "time per output token, fixed batch or concurrency"] < 0.22
-    assert held["model", "time to first token, concurrency 1 to 16"] < 0.221
-    assert held["chip", "time to first token, concurrency 1 to 16"] < 0.2
+    assert held["engine", "maximum load, NVIDIA v0.17 to v1.2"] < 0.087
+    assert held["model", "time per output token, fixed batch or concurrency"] < 0.129
+    assert held["chip", "time per output token, fixed batch or concurrency"] < 0.131
+    assert held["engine", "time per output token, fixed batch or concurrency"] < 0.213
+    assert held["model", "time to first token, concurrency 1 to 16"] < 0.21
+    assert held["chip", "time to first token, concurrency 1 to 16"] < 0.191
 
 
-@pytest.mark.parametrize(("what", "mean", "bias"), [("mean power", 0.145, 0.13), ("peak power", 0.20, 0.20)])
+@pytest.mark.parametrize(("what", "mean", "bias"), [("mean power", 0.14, 0.13), ("peak power", 0.20, 0.20)])
 def test_power_of_an_a100_as_measured(what, mean, bias):
     (line,) = (line for line in power.lines() if line.what == what and not line.chip)
     assert line.mean <= mean

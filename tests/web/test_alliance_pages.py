@@ -12,7 +12,17 @@ from stackyard.web.settings import Settings
 
 from .conftest import PASSWORD, Served, running, small
 
-PAGES = ("/", "/supply", "/sites", "/services", "/promises", "/promises/shared", "/meetings", "/meetings/spring")
+PAGES = (
+    "/",
+    "/supply",
+    "/shown",
+    "/sites",
+    "/services",
+    "/promises",
+    "/promises/shared",
+    "/meetings",
+    "/meetings/spring",
+)
 PAGES += (
     "/meetings/spring/minutes",
     "/what-if",
@@ -236,3 +246,12 @@ def test_a_page_keeps_its_words_when_javascript_is_off(desk: str, chromium: Any,
     page.goto(desk + "/")
     assert page.locator("figure details.data table").count() >= 2
     context.close()
+
+
+def test_who_accepts_a_promise_is_told_what_the_plan_has_in_its_place(served: Served) -> None:
+    """210 stacks of August against 260 promised; who may not see what the plan has is told nothing of it."""
+    with served.client("host") as client:
+        page = client.get("/promises/shared").text
+        assert "For these months the plan now has 210 stacks" in page and "260 stacks" in page
+    with served.client("lab") as client:
+        assert "the plan now has" not in client.get("/promises/shared").text

@@ -18,6 +18,7 @@ EVENTS = "POST /api/v1/events"  # whatever is recorded is an event
 SAME: dict[str, str] = {
     "GET /": "GET /api/v1/reports/{name}.{form}",
     "GET /supply": "GET /api/v1/reports/{name}.{form}",
+    "GET /shown": "GET /api/v1/reports/{name}.{form}",
     "GET /sites": "GET /api/v1/reports/{name}.{form}",
     "GET /services": "GET /api/v1/reports/{name}.{form}",
     "GET /{name}.{form}": "GET /api/v1/reports/{name}.{form}",
@@ -71,10 +72,11 @@ BY_HEADER = {
 def test_every_page_and_form_has_its_endpoint(served: Served) -> None:
     import fastapi.routing
 
-    from stackyard.web import account, exports, forms, oidc, pages, performance
+    from stackyard.web import account, exports, forms, oidc, pages, performance, plan_pages
 
     offered = set()
-    for router in (pages.routes, exports.routes, forms.routes, account.routes, performance.routes, oidc.routes):
+    every = (pages, plan_pages, exports, forms, account, performance, oidc)
+    for router in (module.routes for module in every):
         for route in router.routes:
             assert isinstance(route, fastapi.routing.APIRoute)
             offered |= {f"{method} {route.path}" for method in route.methods}

@@ -22,6 +22,7 @@ from stackyard.words.spoken import LANGUAGES
 PAGES = (
     "/",
     "/supply",
+    "/shown",
     "/sites",
     "/services",
     "/promises",

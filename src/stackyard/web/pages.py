@@ -18,6 +18,7 @@ from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, told
 from stackyard.alliance.result import FIGURES
 from stackyard.alliance.state import Commitment, Meeting, is_guest
+from stackyard.quantity import convert
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.who import Who
@@ -127,6 +128,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(commitment, me),
+        "in_its_place": in_its_place(seen, commitment, words),
         "readers": readers(seen, commitment),
         "written": written(terms.amounts),
         "low": written(terms.low),
@@ -135,6 +137,20 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "told_amounts": lambda amounts: told(amounts, commitment.unit, words, commitment.measure),
         "told_terms": lambda said: told(said.amounts, commitment.unit, words, commitment.measure),
     }
+
+
+PLANNED: Mapping[str, str] = {"stacks": "delivered", "power": "energised", "demand": "demand"}  # measure -> results
+
+
+def in_its_place(seen: Seen, commitment: Commitment, words: Words) -> str:
+    """What the plan has now of that whose place a proposal takes; empty where that is not to be seen, or nothing."""
+    row = seen.result(f"{PLANNED.get(commitment.measure, '')}.{commitment.item.partition('.')[2]}")
+    if commitment.status != "proposed" or row is None or seen.picture is None:
+        return ""
+    unit = convert(1.0, commitment.unit)
+    planned = {month: value / unit for month, value in zip(seen.picture.months, row.values, strict=True)}
+    now = {month: planned[month] for month in commitment.terms.amounts if month in planned}
+    return told(now, commitment.unit, words, commitment.measure) if now else ""
 
 
 def readers(seen: Seen, commitment: Commitment) -> str:

@@ -30,7 +30,7 @@ from stackyard.perf.op import Op
 from stackyard.perf.provider import kernel, reach, transfer
 from stackyard.perf.solve import lowered
 
-# |log error| at which a row pulls hardest: beyond it, it is rather another case than a large error of this one.
+# Relative error at which a row pulls hardest: beyond it, it is rather another case than a large error of this one.
 SCALE = {"ttft": 0.3}
 USUAL = 0.15
 # Rows of a cell share their circumstances, so that they count for fewer than they are; and owners of constants (chip
@@ -317,7 +317,7 @@ def table(problem: Problem, asked: Sequence[Constant], logs: Vector) -> dict[str
 
 
 def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vector) -> Vector:
-    """d log(predicted) / d log(constant), rows x constants.
+    """d (predicted / measured) / d log(constant), rows x constants.
 
     Constants of one name touch different rows, because a row has one generation and one engine: one step for each name.
     """
@@ -327,7 +327,7 @@ def slope(problem: Problem, asked: Sequence[Constant], logs: Vector, errors: Vec
         own = [place for place, constant in enumerate(asked) if constant.name == name and constant.owner in owners]
         moved = logs.copy()
         moved[own] += _STEP
-        change: Vector = (np.log(problem.predict(table(problem, asked, moved)) / problem.measured) - errors) / _STEP
+        change: Vector = (_errors(problem, asked, moved) - errors) / _STEP
         for place in own:
             touched = np.array([asked[place].owner in pair for pair in problem.pairs])[problem.pair_of_row]
             found[touched, place] = change[touched]
@@ -424,7 +424,8 @@ def left_out(problem: Problem, asked: Sequence[Constant], *by: Sequence[str]) ->
 
 
 def _errors(problem: Problem, asked: Sequence[Constant], logs: Vector) -> Vector:
-    found: Vector = np.log(problem.predict(table(problem, asked, logs)) / problem.measured)
+    """Relative errors, predicted / measured - 1: what the targets are stated in, and what is fitted."""
+    found: Vector = problem.predict(table(problem, asked, logs)) / problem.measured - 1.0
     return found
 
 
