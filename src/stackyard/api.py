@@ -131,7 +131,7 @@ def audit() -> list[Finding]:
     """
     from stackyard.catalog.audit import audit as audited
     from stackyard.hbm.audit import audit as memory_audited
-    from stackyard.perf.architecture import active_parameters, parameters
+    from stackyard.perf.counting import active_parameters, parameters
 
     found = audited(catalog(), lambda model: (float(parameters(model)), float(active_parameters(model))))
     return sorted([*found, *memory_audited(catalog())], key=lambda finding: finding.severity != "error")

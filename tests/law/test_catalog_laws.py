@@ -9,7 +9,7 @@ import pytest
 
 from stackyard import files, quantity
 from stackyard.catalog import audit, load
-from stackyard.perf import architecture
+from stackyard.perf import counting
 from stackyard.source import Grade
 
 KNOWN = load()
@@ -17,7 +17,7 @@ DATA = Path(files.__file__).parent / "catalog" / "data"
 
 
 def test_the_shipped_catalogue_has_no_errors():
-    found = audit(KNOWN, lambda model: (architecture.parameters(model), architecture.active_parameters(model)))
+    found = audit(KNOWN, lambda model: (counting.parameters(model), counting.active_parameters(model)))
     assert [finding for finding in found if finding.severity == "error"] == []
     kinds = {finding.check for finding in found}
     assert {"contradiction", "placeholder", "dominating"} <= kinds

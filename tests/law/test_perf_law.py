@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackyard import catalog
-from stackyard.perf import architecture, constants, energy, lower, schedule
+from stackyard.perf import architecture, constants, counting, energy, lower, schedule
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout, divides, layouts
 from stackyard.perf.memory import weight_bytes
@@ -180,9 +180,9 @@ def test_prefill_does_two_flop_per_active_parameter_and_token_plus_attention(mod
     tokens = 512.0
     ops = lower.prefill(model, Layout(), PRESETS["bf16"], 1.0, tokens)
     dense = sum(op.count * op.flop for op in ops if op.kind in ("matmul", "experts") and op.name != "head")
-    tables = architecture.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
+    tables = counting.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
     tables += model.extra.get("positions", 0) * model.hidden
-    assert dense == pytest.approx(2 * tokens * (architecture.active_parameters(model) - tables), rel=2e-3)
+    assert dense == pytest.approx(2 * tokens * (counting.active_parameters(model) - tables), rel=2e-3)
 
 
 @pytest.mark.parametrize("model", MODELLED, ids=lambda model: model.id)
@@ -191,13 +191,13 @@ def test_a_large_decode_batch_reads_all_weights_and_the_cache_once(model):
     ops = lower.decode(model, Layout(), PRESETS["fp8"], sequences, context)
     weights = sum(op.count * op.bytes for op in lower.decode(model, Layout(), PRESETS["fp8"], 1e-9, 1.0))
     if not model.experts:  # with hardly any token, only weights are left to read
-        table = architecture.embedding_parameters(model) * (0 if model.tied_embeddings else 2)
+        table = counting.embedding_parameters(model) * (0 if model.tied_embeddings else 2)
         table += model.extra.get("positions", 0) * model.hidden * 2
         assert weights == pytest.approx(weight_bytes(model, Layout(), PRESETS["fp8"]) - table, rel=1e-3)
-    states = architecture.cache_bytes(model, 0.0, 1.0) * sequences
+    states = counting.cache_bytes(model, 0.0, 1.0) * sequences
     if not architecture.indexers(model):  # sparse attention reads fewer keys than it keeps
         read = sum(op.count * op.bytes for op in ops if op.kind == "decode" and op.name != "linear_attention")
-        cache = sequences * architecture.cache_bytes(model, context, 1.0) - states
+        cache = sequences * counting.cache_bytes(model, context, 1.0) - states
         assert read == pytest.approx(cache, rel=0.25)
         assert read >= cache
     swept = sum(op.count * op.bytes for op in ops if op.name == "linear_attention")
@@ -218,7 +218,7 @@ def test_work_of_a_tensor_group_adds_up_to_the_work_of_one_chip():
 
 
 def test_a_latent_cache_is_small_and_every_tensor_rank_holds_it_whole():
-    assert architecture.cache_bytes_per_token(MLA, 2.0) == 61 * (512 + 64) * 2
+    assert counting.cache_bytes_per_token(MLA, 2.0) == 61 * (512 + 64) * 2
     held = [estimate(MLA, B200, Layout(tensor=t), 8, 1000, 1000, "fp8").memory.cache for t in (1, 8)]
     assert held[0] == held[1]
     split = [estimate(DENSE, B200, Layout(tensor=t), 8, 1000, 1000, "fp8").memory.cache for t in (1, 8, 16)]
@@ -227,8 +227,8 @@ def test_a_latent_cache_is_small_and_every_tensor_rank_holds_it_whole():
 
 @given(context=st.floats(129.0, 1e5), more=st.floats(0.0, 1e4))
 def test_layers_with_a_window_stop_growing(context, more):
-    grown = architecture.cache_bytes(WINDOW, context + more, 2.0) - architecture.cache_bytes(WINDOW, context, 2.0)
-    assert grown == pytest.approx(more * architecture.cache_bytes_per_token(WINDOW, 2.0), abs=1e-3)
+    grown = counting.cache_bytes(WINDOW, context + more, 2.0) - counting.cache_bytes(WINDOW, context, 2.0)
+    assert grown == pytest.approx(more * counting.cache_bytes_per_token(WINDOW, 2.0), abs=1e-3)
 
 
 @given(tokens=st.integers(1, 300), window=st.integers(1, 300))

@@ -6,7 +6,8 @@ import pytest
 
 from stackyard import catalog
 from stackyard.perf import lower
-from stackyard.perf.architecture import expert_layers, small_parameters
+from stackyard.perf.architecture import expert_layers
+from stackyard.perf.counting import small_parameters
 from stackyard.perf.estimate import estimate
 from stackyard.perf.layout import Layout
 from stackyard.perf.memory import sequence_bytes, weight_bytes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stackyard import catalog
-from stackyard.perf import architecture
+from stackyard.perf import counting
 from stackyard.perf.calibration import power
 from stackyard.perf.calibration.rows import held_out
 from stackyard.perf.calibration.validate import validate
@@ -87,13 +87,13 @@ yi-34b 34388917248 34388917248 122880
 def test_parameters_and_cache_are_the_published_ones(row):
     name, total, active, elements = row.split()
     model = KNOWN.model(name)
-    assert architecture.cache_elements_per_token(model) == float(elements)
+    assert counting.cache_elements_per_token(model) == float(elements)
     assert np.array_equal(
-        [architecture.parameters(model), architecture.active_parameters(model)],
+        [counting.parameters(model), counting.active_parameters(model)],
         [float(total), float(active)],
         equal_nan=True,
     )
-    assert architecture.parameters(model) == pytest.approx(model.parameters_published, rel=0.03, nan_ok=True)
+    assert counting.parameters(model) == pytest.approx(model.parameters_published, rel=0.03, nan_ok=True)
 
 
 # TensorRT-LLM performance overview (NVIDIA/TensorRT-LLM docs/source/performance/perf-overview.md), all requests queued

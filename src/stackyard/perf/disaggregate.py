@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration, Model
-from stackyard.perf import architecture, constants, schedule
+from stackyard.perf import constants, counting, schedule
 from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.interval import factors
 from stackyard.perf.layout import Layout, stage_share
@@ -203,7 +203,7 @@ def transfer_seconds(service: Service, prefill: Pool, decode: Pool) -> Second:
     model, chip = service.model, service.chip
     values = constants.values(chip, service.engine)
     precision = precision_of(service.precision)
-    whole = architecture.cache_bytes(model, service.prompt, precision.cache_bytes)
+    whole = counting.cache_bytes(model, service.prompt, precision.cache_bytes)
     sent = whole * stage_share(model, prefill.layout) / prefill.layout.tensor
     taken = sequence_bytes(model, decode.layout, precision, service.prompt)
     inside = np.less_equal(prefill.accelerators + decode.accelerators, max(chip.scale_up_domain, 1))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, Model
-from stackyard.perf import architecture
+from stackyard.perf import architecture, counting
 from stackyard.perf.layout import Layout, stage_share
 from stackyard.perf.numeric import ceiling, least, most, where
 from stackyard.perf.op import ACTIVATION
@@ -58,10 +58,10 @@ def weight_bytes(model: Model, layout: Layout, precision: Precision) -> Byte:
         inner, outer = matrix.shape(t)
         elements = elements + inner * outer * matrix.layers
     if model.experts:
-        routed = model.experts.routed * architecture.expert_parameters(model) * architecture.expert_layers(model)
+        routed = model.experts.routed * counting.expert_parameters(model) * architecture.expert_layers(model)
         elements = elements + routed / layout.expert_spread
-    tables = architecture.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
-    plain = architecture.small_parameters(model) * share + tables / (t * layout.pipeline)
+    tables = counting.embedding_parameters(model) * (1 if model.tied_embeddings else 2)
+    plain = counting.small_parameters(model) * share + tables / (t * layout.pipeline)
     return elements * share * precision.weight_bytes + plain * ACTIVATION
 
 
@@ -76,7 +76,7 @@ def sequence_bytes(model: Model, layout: Layout, precision: Precision, context: 
     >>> float(sequence_bytes(catalog.load().model("llama-3.1-70b"), Layout(tensor=8), PRESETS["bf16"], 1000.0))
     40960000.0
     """
-    whole = architecture.cache_bytes(model, context, precision.cache_bytes, layout.tensor, freed)
+    whole = counting.cache_bytes(model, context, precision.cache_bytes, layout.tensor, freed)
     return whole * stage_share(model, layout)
 
 

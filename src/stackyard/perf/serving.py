@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Model
-from stackyard.perf import architecture, lower
+from stackyard.perf import architecture, counting, lower
 from stackyard.perf.layout import Layout, divides
 from stackyard.perf.memory import sequence_bytes, weight_bytes
 from stackyard.perf.op import ACTIVATION, Op, matmul
@@ -186,7 +186,7 @@ def guesser_bytes(
     small, alone = guesser(model, serving), _alone(layout)
     weights = weight_bytes(small, alone, precision)
     if serving.drafter is None:
-        tables = architecture.embedding_parameters(model) * (1 if model.tied_embeddings else 2) * ACTIVATION
+        tables = counting.embedding_parameters(model) * (1 if model.tied_embeddings else 2) * ACTIVATION
         weights = weights + (2.0 * model.hidden**2 * precision.weight_bytes - tables) / layout.tensor
     cache = sequence_bytes(small, alone, precision, context)
     return weights / layout.pipeline, cache / layout.pipeline

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
-from stackyard.perf import architecture
+from stackyard.perf import architecture, counting
 from stackyard.perf.op import ACTIVATION
 from stackyard.perf.training import constants
 from stackyard.perf.training.recipe import RECOMPUTE, Recipe
@@ -164,5 +164,5 @@ def _largest_layer(model: Model, recipe: Recipe) -> Count:
         inner, outer = matrix.shape(recipe.tensor)
         dense = dense + inner * outer * np.ceil(matrix.layers / model.layers)
     if model.experts:
-        dense = dense + model.experts.routed * architecture.expert_parameters(model) / expert_spread(recipe)
+        dense = dense + model.experts.routed * counting.expert_parameters(model) / expert_spread(recipe)
     return dense

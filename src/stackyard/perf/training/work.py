@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
-from stackyard.perf import architecture
+from stackyard.perf import architecture, counting
 from stackyard.perf.architecture import Matrix
 from stackyard.perf.op import ACTIVATION, causal_pairs, chunked_pairs
 from stackyard.perf.training.recipe import RECOMPUTE, Recipe, bubble, inside
@@ -123,13 +123,13 @@ def parameters(model: Model) -> float:
     >>> round(parameters(catalog.load().model("llama-3.1-405b")) / 1e9)
     406
     """
-    tables = (1 if model.tied_embeddings else 2) * architecture.embedding_parameters(model)
+    tables = (1 if model.tied_embeddings else 2) * counting.embedding_parameters(model)
     experts = architecture.expert_layers(model) * (model.experts.routed if model.experts else 0)
     return (
         sum(matrix.elements for matrix in matrices(model))
         + tables
-        + experts * architecture.expert_parameters(model)
-        + architecture.small_parameters(model)
+        + experts * counting.expert_parameters(model)
+        + counting.small_parameters(model)
     )
 
 
@@ -248,11 +248,11 @@ def held_parameters(model: Model, recipe: Recipe) -> tuple[Count, Count]:
         inner, outer = matrix.shape(r.tensor)
         dense = dense + inner * outer * matrix.layers * share
     tables = np.where(np.greater(r.pipeline, 1), 1.0, 1.0 if model.tied_embeddings else 2.0)
-    dense = dense + architecture.small_parameters(model) * share
-    dense = dense + tables * architecture.embedding_parameters(model) / r.tensor
+    dense = dense + counting.small_parameters(model) * share
+    dense = dense + tables * counting.embedding_parameters(model) / r.tensor
     if model.experts is None:
         return dense, 0.0 * dense
-    routed = model.experts.routed * architecture.expert_parameters(model) * architecture.expert_layers(model)
+    routed = model.experts.routed * counting.expert_parameters(model) * architecture.expert_layers(model)
     return dense, routed * share / expert_spread(r)
 
 
@@ -434,9 +434,9 @@ def model_flop(model: Model, recipe: Recipe) -> dict[str, Flop]:
     r, e = recipe, model.experts
     key, value = head_dims(model)
     causal, full = _pairs(model, r)
-    used = sum(matrix.elements for matrix in matrices(model)) + architecture.embedding_parameters(model)
+    used = sum(matrix.elements for matrix in matrices(model)) + counting.embedding_parameters(model)
     if e:
-        used += architecture.expert_layers(model) * e.active * architecture.expert_parameters(model)
+        used += architecture.expert_layers(model) * e.active * counting.expert_parameters(model)
     core = 2.0 * r.global_batch * model.layers * model.attention.heads * (key + value)
     forward = 2.0 * used * r.tokens
     passes = 2.0 if r.adapters else 3.0
