@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from stackyard.perf import architecture, energy, lower, memory, op, provider, schedule
+from stackyard.perf import architecture, counting, energy, lower, memory, op, provider, schedule
 
 PAGE = Path(__file__).parents[2] / "docs" / "inference.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-MODULES = (architecture, op, lower, provider, memory, schedule, energy)
+MODULES = (architecture, counting, op, lower, provider, memory, schedule, energy)
 
 
 def test_the_functions_and_files_of_the_page_exist():
