@@ -153,7 +153,7 @@ def main(arguments: Sequence[str]) -> None:
         "date": date.today().isoformat(),
         "rows": len(some),
         "peers": {peer: compared(peer, some, saved(chosen.answers, peer, some), ours, held) for peer in asked},
-        "speed": before.get("speed", speed([])) if chosen.no_speed else speed(here),
+        "speed": before.get("speed", speed([])) if chosen.no_speed or not here else speed(here),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -41,6 +41,11 @@ from stackyard.web.settings import Settings
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOST = Actor("host", host=True)
 PASSWORD = "correct horse battery"
+PAGES = (  # every page of the small alliance that is read
+    *("/", "/supply", "/shown", "/sites", "/services", "/promises", "/promises/shared", "/meetings"),
+    *("/meetings/spring", "/meetings/spring/minutes", "/what-if", "/runs", "/catalogue", "/performance"),
+    *("/access", "/audit", "/account"),
+)
 
 # Numbers that stand nowhere else: whoever finds one has found a secret. The stacks of two makers, the lab's
 # demand, the builder's power, in the units in which they are written.

@@ -160,15 +160,17 @@ def result_rows(
     shown: list[frozenset[str]] = []
     decided: dict[str, Row] = {}
 
-    def by_use(result: Result) -> tuple[bool, int]:
-        return not _is_own(state, viewer, result), FIRST.index(result.id) if result.id in FIRST else len(FIRST)
-
     every = tuple(results)
+    own = {result.id for result in every if _is_own(state, viewer, result)}
+
+    def by_use(result: Result) -> tuple[bool, int]:
+        return result.id not in own, FIRST.index(result.id) if result.id in FIRST else len(FIRST)
+
     for result in sorted(every, key=by_use):
         row, hidden = _alone(state, viewer, result, items, known)
         if row.allowed == "value" and hidden:
             equations = shown if result.values else ()
-            if not _is_own(state, viewer, result) and _determined(equations, hidden):
+            if result.id not in own and _determined(equations, hidden):
                 row = Row(result.id, "none", phrase("with what else is shown, a partner's hidden part follows from it"))
             elif result.values:
                 shown.append(hidden)

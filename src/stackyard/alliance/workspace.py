@@ -150,24 +150,24 @@ class Workspace:
         if not host.host:
             return ()
         own = {row.item: row for row in self.view(of).rows}
-        return tuple(
-            own.get(row.item) or Row(row.item, "none", self._why(row.item, of)) for row in self.view(host).rows
-        )
-
-    def _why(self, item: str, of: Viewer) -> str:
-        """Why something is hidden from a viewer."""
         state, kept = self.ledger.state(), self.kept()
-        section, _, name = item.partition(".")
-        if section == "results" and kept is not None:
-            return result_rows(state, of, kept.picture.results, {})[name].reason
-        if section == "commitments":
-            c = state.commitments[name]
-            return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
-        if section == "meetings":
-            return sight(state, of, "", state.meetings[name].called.visibility)[1]
-        if section == "differences":
-            return phrase("it is about something that the viewer may not see")
-        return item_row(state, of, item).reason
+        results = {} if kept is None else result_rows(state, of, kept.picture.results, {})
+
+        def why(item: str) -> str:
+            section, _, name = item.partition(".")
+            if section == "results":
+                return results[name].reason
+            if section == "commitments":
+                c = state.commitments[name]
+                return sight(state, of, c.partner, c.visibility, c.shared_with, c.range_shared)[1]
+            if section == "meetings":
+                return sight(state, of, "", state.meetings[name].called.visibility)[1]
+            if section == "differences":
+                return phrase("it is about something that the viewer may not see")
+            return item_row(state, of, item).reason
+
+        every = (row.item for row in self.view(host).rows)
+        return tuple(own.get(item) or Row(item, "none", why(item)) for item in every)
 
     def changes(self, seen: Seen) -> tuple[Mapping[str, float], tuple[tuple[str, Mapping[str, float]], ...]]:
         """Figures at the last meeting and what each changed promise adds since, of what may be seen.

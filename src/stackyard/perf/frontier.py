@@ -23,12 +23,12 @@ from stackyard.perf.pareto import pareto
 from stackyard.perf.precision import PRESETS, unsupported
 from stackyard.perf.search import batches
 from stackyard.perf.serving import PLAIN, Serving
+from stackyard.perf.solve import BLOCK
 from stackyard.perf.whatif import Variant
 from stackyard.quantity import Count, show
 
 Array = NDArray[np.float64]
 
-_BLOCK = 16384  # points worked on at a time: temporaries stay in the processor's cache
 _FINE = 576  # scale-up domains up to this size try every width that divides them, larger ones powers of two
 
 
@@ -246,8 +246,8 @@ def _blocks(
         _count(discarded, reason, int(bad.sum()) * sizes.shape[1])
         suits &= ~bad
     axes, sizes = axes[:, suits], sizes[suits]
-    wide = min(sizes.shape[1], _BLOCK)
-    rows = max(1, _BLOCK // wide)
+    wide = min(sizes.shape[1], BLOCK)
+    rows = max(1, BLOCK // wide)
     for start in range(0, axes.shape[1], rows):
         layout = Layout(*(axis[start : start + rows, None] for axis in axes))
         for left in range(0, sizes.shape[1], wide):

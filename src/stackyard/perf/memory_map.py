@@ -15,6 +15,7 @@ from stackyard.perf.frontier import Workload
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
 from stackyard.perf.search import best
+from stackyard.perf.solve import BLOCK
 from stackyard.perf.whatif import Variant, with_stacks
 from stackyard.perf.worth import optimum
 from stackyard.source import Fact
@@ -23,7 +24,6 @@ Array = NDArray[np.float64]
 
 _FINENESS = 32  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
-_BLOCK = 16384  # points worked on at a time: temporaries stay in the processor's cache
 _NEAR = 0.06  # places that differ by less are one mark on the map
 
 
@@ -77,7 +77,7 @@ def rates(
     steps = np.unique(np.round(2 ** np.arange(0, math.log2(_LARGEST) + 0.5 / _FINENESS, 1 / _FINENESS)))
     axes = np.stack([np.asarray(getattr(among, f.name), dtype=float) for f in fields(Layout)])
     largest = float(capacity.max())
-    rows = max(1, _BLOCK // steps.size)
+    rows = max(1, BLOCK // steps.size)
     for place, moved in enumerate(bandwidth):
         chip = replace(variant.chip, memory=largest, bandwidth=float(moved))
         for start in range(0, axes.shape[1], rows):

@@ -43,15 +43,6 @@ def ceiling(a: Numeric) -> Numeric:
     return float(math.ceil(a)) if type(a) is float and math.isfinite(a) else np.ceil(a)
 
 
-def root(a: Numeric) -> Numeric:
-    """Square root of what is not negative.
-
-    >>> root(4.0)
-    2.0
-    """
-    return math.sqrt(a) if type(a) is float else np.sqrt(a)
-
-
 def fourth_root(a: Numeric) -> Numeric:
     """Fourth root of what is not negative.
 

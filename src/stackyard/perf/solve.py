@@ -24,7 +24,7 @@ from stackyard.quantity import Count, Numeric, Second, Token
 Mask = bool | NDArray[np.bool_]
 Numbers = dict[str, Numeric]
 
-_BLOCK = 49_152  # array elements worked on at a time: temporaries stay in the processor's cache
+BLOCK = 49_152  # array elements worked on at a time: temporaries stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Query:
 
 def solve(query: Query, sizes: tuple[Numeric, ...], size: tuple[int, ...]) -> tuple[Numbers, dict[str, Mask]]:
     """Every number and every reason for sizes that broadcast to `size`, in blocks where there are many."""
-    if not size or np.prod(size, dtype=int) <= _BLOCK:
+    if not size or np.prod(size, dtype=int) <= BLOCK:
         return _solve(query, *sizes)
     return _solve_in_blocks(query, sizes, size)
 
@@ -55,8 +55,8 @@ def _solve_in_blocks(
     flat = [np.broadcast_to(value, size).reshape(-1) for value in sizes]
     total = int(np.prod(size, dtype=int))
     whole: tuple[dict[str, Any], dict[str, Any]] = {}, {}
-    for start in range(0, total, _BLOCK):
-        stop = min(start + _BLOCK, total)
+    for start in range(0, total, BLOCK):
+        stop = min(start + BLOCK, total)
         told: tuple[dict[str, Any], dict[str, Any]] = _solve(query, *(value[start:stop] for value in flat))
         for kept, pieces in zip(whole, told, strict=True):
             for name, piece in pieces.items():
