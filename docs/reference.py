@@ -28,7 +28,6 @@ LAYERS = (  # packages and modules in the order of the house, with what they are
     ("site", "Sites", "Weather, cooling, power."),
     ("reach", "Reach", "How far wafers reach."),
     ("sim", "Simulator", "Requests through time."),
-    ("accelerators", "Accelerators", "Another memory, every layout, what memory is worth."),
     ("sweep", "Sweeps", "Many runs of one verb, anywhere."),
     ("plan", "Plan", "Scenario, problem, plan, audit, explanation."),
     ("plan.uncertainty", "Uncertainty", "What is not known, and what to do first."),

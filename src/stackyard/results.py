@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from stackyard.catalog import load
 from stackyard.errors import nearest, refused
 from stackyard.files import write_all
 from stackyard.notebook import Labelled, card
+from stackyard.words import phrase
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
     from stackyard.report.document import Report
 
 Progress = Callable[[str], None]
+ABSENT = (
+    phrase(
+        "Rates of chips nobody measured take the constants of their nearest measured generation (stackyard validate)."
+    ),
+    phrase("Whole racks, unless an accelerator says whole_systems: orders are continuous amounts."),
+    phrase(
+        "Uncertainty: one plan for the central values; `stackyard fan` and `stackyard robust` go through the others."
+    ),
+    phrase("Tail latency where a service states no tail: rates are means at full load, less a stated usable share."),
+    phrase(
+        "Moving accelerators between sites, and what differs between the days of a month: each month is a mean day."
+    ),
+)
+AUDITED = phrase("Every balance, limit, cost and price was added up again by plain summation: no violation.")
 
 
 class Drawn:
@@ -99,6 +115,38 @@ class Result(Drawn, Labelled):
             "plan.json": lambda path: path.write_bytes(json.dumps(said, ensure_ascii=False, indent=1).encode()),
         }
         return write_all(Path(folder), writers)
+
+
+def report_of(
+    read: Scenario, built: Built, plan: Plan, explanation: Explanation | None, problem: Problem, reproduce: str
+) -> Report:
+    """The whole report of an audited plan, without its explanation where there is none.
+
+    `problem` is the one that was solved, which promises may have changed since `built`; `reproduce` is the command
+    that gives the report again.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> report = report_of(made.scenario, made.built, made.plan, None, made.built.problem, "stackyard plan first-plan")
+    >>> report.title, report.sections[0].title
+    ('A first plan', 'In one minute')
+    """
+    from stackyard.report.build import build
+
+    return build(
+        problem,
+        plan,
+        explanation,
+        [used.fact for used in built.used],
+        title=read.name,
+        subtitle=read.inputs.about.strip(),
+        date=date.today().isoformat(),
+        not_modelled=(*read.inputs.absent, *ABSENT),
+        remarks=built.remarks,
+        audit=AUDITED,
+        reproduce=reproduce,
+        digests=((phrase("Scenario"), read.digest), (phrase("Catalogue"), load().digest)),
+    )
 
 
 def problem_row(built: Built) -> dict[str, Any]:

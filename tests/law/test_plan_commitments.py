@@ -21,7 +21,7 @@ from stackyard.plan.scenario import load
 from stackyard.plan.solve import Solved, solve_warm
 from stackyard.plan.ways import cost
 from stackyard.plan.whynot import conflict, feasible, why_not_option, why_not_place
-from stackyard.what_ifs import explained_conflict
+from stackyard.verbs.what_ifs import explained_conflict
 
 FIRST = yaml.safe_load((Path(__file__).parents[2] / "examples" / "first-plan.yaml").read_text(encoding="utf-8"))
 Make = Callable[[dict[str, Any]], Problem]

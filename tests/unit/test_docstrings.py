@@ -9,11 +9,8 @@ from pathlib import Path
 import stackyard
 
 ROOT = Path(stackyard.__file__).parent
-VERBS = (
-    *("accelerators.py", "api.py", "api_serving.py", "reach.py", "results.py", "serving.py", "training.py"),
-    *("validation.py", "what_ifs.py"),
-)
-FORMULAS = ("perf", "hbm", "site")
+VERBS = ("api.py", "reach.py", "results.py")
+FORMULAS = ("verbs", "perf", "hbm", "site")
 LONG = {  # they take minutes, or write what is looked at: pages of docs/ run them
     *("capacity", "fan", "robust", "why_not", "validate", "validate_power", "validate_serving", "validate_training"),
     *("aims", "write_map", "write_simulation", "write_validation", "workspace", "explained_conflict"),

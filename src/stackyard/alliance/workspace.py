@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from stackyard.alliance.result import ANEW
 from stackyard.alliance.state import State
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
+from stackyard.results import report_of
 from stackyard.words import phrase
 from stackyard.words.spoken import LANGUAGES
 
@@ -419,25 +419,12 @@ FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
 
 def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
     """The whole report of a joint plan in every format and language, by file name."""
-    from stackyard.catalog import load as catalogue
-    from stackyard.report.build import build as document
     from stackyard.report.document import in_language
     from stackyard.report.formats import FORMATS
 
-    planned, facts = joint.planned, [used.fact for used in joint.built.used]
-    report = document(
-        planned.problem,
-        planned.plan,
-        joint.explanation,
-        facts,
-        title=planned.scenario.name,
-        subtitle=planned.scenario.inputs.about.strip(),
-        date=date.today().isoformat(),
-        not_modelled=planned.scenario.inputs.absent,
-        remarks=joint.built.remarks,
-        audit=phrase("Every balance, limit, cost and price was added up again by plain summation: no violation."),
-        reproduce=f"stackyard web {path}",
-        digests=((phrase("Scenario"), planned.digest), (phrase("Catalogue"), catalogue().digest)),
+    planned = joint.planned
+    report = report_of(
+        planned.scenario, joint.built, planned.plan, joint.explanation, planned.problem, f"stackyard web {path}"
     )
     said = {code: in_language(report, code) for code in LANGUAGES}
     return {in_words(name, code): FORMATS[name.rpartition(".")[2]](said[code]) for name in FILES for code in LANGUAGES}

@@ -64,7 +64,7 @@ class Where:
 
     def service(self, **more: Any) -> "Service":
         """The service, with settings that only some commands have."""
-        from stackyard.api_serving import prepare
+        from stackyard.verbs.simulator import prepare
 
         prepare()  # before the rest is imported, which takes a while
         from stackyard import api

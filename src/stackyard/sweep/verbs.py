@@ -13,12 +13,12 @@ from typing import Any
 
 from stackyard.perf.calibration.training_rows import chip_named, known_models
 from stackyard.perf.training.recipe import CHOICES
-from stackyard.serving import REGIMES
 from stackyard.sim.policy import POLICIES, ROUTERS
 from stackyard.sim.traffic import FAMILIES
 from stackyard.sweep import fields
 from stackyard.sweep.fields import Fields, Taking, Whole, flag, quantity, real, share, word, words
 from stackyard.sweep.job import Doing, Inputs, Row, joined, number
+from stackyard.verbs.serving import REGIMES
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ def _part(inputs: Inputs) -> tuple[Any, dict[str, Any]]:
 @lru_cache(maxsize=512)
 def _variant(chip: str, *memory: Any) -> Any:
     """An accelerator with another memory: many jobs share one."""
-    from stackyard.accelerators import what_if
+    from stackyard.verbs.accelerators import what_if
 
     return what_if(chip, **dict(zip(_MEMORY, memory, strict=True)))
 
 
 def estimated(inputs: Inputs) -> Row:
     """The estimate of one model on one accelerator, its three main figures with their 80% interval."""
-    from stackyard.serving import estimate
+    from stackyard.verbs.serving import estimate
 
     part, rest = _part(inputs)
     found = estimate(rest.pop("model"), part, **rest)
@@ -131,7 +131,7 @@ KINDS = ("rate", "cost", "energy", "latency")
 
 def searched(inputs: Inputs) -> Row:
     """The best layout, batch and precision of each kind."""
-    from stackyard.accelerators import search
+    from stackyard.verbs.accelerators import search
 
     part, rest = _part(inputs)
     found = search(rest.pop("model"), part, within=rest.pop("within", inputs["chip"]), **rest)
@@ -191,7 +191,7 @@ _STEP = {
 
 def trained(inputs: Inputs) -> Row:
     """A training run: its step with an interval, rate, memory, power, and the share of weeks that is progress."""
-    from stackyard.training import train
+    from stackyard.verbs.training import train
 
     asked = dict(inputs)
     told = train(asked.pop("model"), asked.pop("chip"), **asked).summary()
@@ -264,18 +264,18 @@ _PLAIN_LOAD |= {"cv": 1.0, "shared": 0, "clients": "", "turns": 1.0, "swing": 0.
 
 def simulated(inputs: Inputs) -> Row:
     """A service under synthetic load: tails of latency, what was served, how busy the engines were."""
-    from stackyard import api_serving as serving
+    from stackyard.verbs import simulator
 
     asked = dict(inputs)
     settings = {key: asked[key] for key in _SERVICE if key in asked}
     policy = {key: asked[key] for key in _POLICY if key in asked}
-    of = serving.service(asked["model"], asked["system"], policy=policy, **settings)
+    of = simulator.service(asked["model"], asked["system"], policy=policy, **settings)
     load = {name: asked.get(name, usual) for name, usual in _PLAIN_LOAD.items()}
     more = [load.pop(name) for name in ("clients", "turns", "swing")]
-    promised = serving.promise(asked.get("ttft"), asked.get("tpot"), asked.get("percentile", 99.0))
-    made = serving.load_of(None, *load.values(), False, *more)
+    promised = simulator.promise(asked.get("ttft"), asked.get("tpot"), asked.get("percentile", 99.0))
+    made = simulator.load_of(None, *load.values(), False, *more)
     many = asked.get("replications", 5)
-    found = serving.simulate(of, made, promised, seed=asked.get("seed", 0), replications=many, workers=1)
+    found = simulator.simulate(of, made, promised, seed=asked.get("seed", 0), replications=many, workers=1)
     told: dict[str, Any] = {"stable": found.stable, "served": int(found.served), "shed": int(found.shed)}
     told |= {"requests_per_s": number(found.rate), "output_tokens_per_s": number(found.output_rate)}
     told |= {"goodput": number(found.goodput.value), "accelerators": int(found.accelerators)}

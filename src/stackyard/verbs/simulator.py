@@ -68,8 +68,8 @@ def promise(ttft: str | None = None, tpot: str | None = None, percentile: float 
     >>> promise("1 s", "50 ms").percentile
     99.0
     """
-    from stackyard.serving import objective
     from stackyard.sim.metrics import Objective
+    from stackyard.verbs.serving import objective
 
     first, each = objective(ttft, tpot, (math.inf, math.inf))
     return Objective(first, each, percentile=percentile)

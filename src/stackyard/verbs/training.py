@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackyard.catalog import load
 from stackyard.errors import refused
-from stackyard.serving import positive
+from stackyard.verbs.serving import positive
 
 if TYPE_CHECKING:
     from stackyard.perf.training.estimate import Training

@@ -11,11 +11,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from stackyard.api_serving import prices
 from stackyard.catalog import load
 from stackyard.errors import refused
 from stackyard.files import atomically
-from stackyard.serving import OBJECTIVE, objective
+from stackyard.verbs.serving import OBJECTIVE, objective
+from stackyard.verbs.simulator import prices
 
 if TYPE_CHECKING:
     from stackyard.perf.asked import Memory

@@ -1,0 +1,1 @@
+"""The verbs by subject; `stackyard.api` is the door to all of them."""
