@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from stackyard.plan.binding import NAMES
 from stackyard.plan.causes import COST, EITHER, NOTHING, SERVED, SEVERAL, SHORT
 from stackyard.plan.check import audit
-from stackyard.plan.explain import NAMES, Explanation, explain
+from stackyard.plan.explain import Explanation, explain
 from stackyard.plan.limits import RESOURCES, most, prices_in
 from stackyard.plan.patience import Patience
 from stackyard.plan.plan import in_year, reported

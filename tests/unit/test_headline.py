@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackyard.plan.explain import Binding
+from stackyard.plan.binding import Binding
 from stackyard.report.limits import answer
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.alliance.result import Picture, Result
+from stackyard.plan.binding import NAMES, Binding
 from stackyard.plan.causes import EITHER, SEVERAL
-from stackyard.plan.explain import NAMES, Binding, Explanation
+from stackyard.plan.explain import Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import SITE, A, K, Problem, S, T, V

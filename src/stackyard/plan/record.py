@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from stackyard.plan.explain import Binding, Explanation, Shortage
+from stackyard.plan.binding import Binding
+from stackyard.plan.explain import Explanation, Shortage
 from stackyard.plan.marginal import Marginal, Next
 from stackyard.plan.plan import Plan, reported
 from stackyard.plan.problem import Problem

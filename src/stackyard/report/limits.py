@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stackyard.plan.binding import NAMES, TOLD, Binding
 from stackyard.plan.causes import EITHER, NOTHING, SERVED, SEVERAL
-from stackyard.plan.explain import NAMES, TOLD, Binding, Explanation
+from stackyard.plan.explain import Explanation
 from stackyard.plan.limits import RESOURCES
 from stackyard.plan.marginal import MORE, Marginal
 from stackyard.plan.relief import STEP, Worth, worth_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stackyard.plan.explain import NAMES
+from stackyard.plan.binding import NAMES
 from stackyard.plan.problem import Problem
 from stackyard.plan.uncertainty.fan import BANDS, Fan
 from stackyard.plan.uncertainty.outcome import Outcome, percentiles, shares_of

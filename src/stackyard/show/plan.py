@@ -147,8 +147,8 @@ def explanation(problem: Problem, plan: Plan, said: Explanation, month: str | No
 
 def _strip(said: Explanation) -> Table:
     """The cause of most that each month leaves unserved, a row a year."""
+    from stackyard.plan.binding import NAMES
     from stackyard.plan.causes import SERVED
-    from stackyard.plan.explain import NAMES
 
     table = Table(title="\nWhat limits, month by month", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
@@ -174,8 +174,8 @@ def _price(usd: float) -> str:
 def _month(problem: Problem, plan: Plan, said: Explanation, month: str) -> None:
     """Who is short in one month and for which cause, and the price of every limit that has one then."""
     here = left_in(said, month)
+    from stackyard.plan.binding import NAMES
     from stackyard.plan.causes import NOTHING, SERVED
-    from stackyard.plan.explain import NAMES
     from stackyard.plan.limits import RESOURCES, prices_in
     from stackyard.words import within
 
