@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import typing
@@ -143,7 +144,7 @@ def page() -> str:
     for title, part in PARTS:
         rows = [_row(key, field) for key, field in part.model_fields.items()]
         head = "| key | what | default | meaning |\n|---|---|---|---|"
-        parts.append("\n".join([f"## {title}\n", f"{part.__doc__}\n", head, *rows]) + "\n")
+        parts.append("\n".join([f"## {title}\n", f"{inspect.getdoc(part)}\n", head, *rows]) + "\n")
     return "\n".join([*parts, _ids()])
 
 

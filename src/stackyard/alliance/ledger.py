@@ -11,6 +11,7 @@ import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -83,6 +84,7 @@ class Ledger:
         self.changed = 0  # counts what this process did to accounts, sessions and tokens
         try:
             self.engine = _engine(url)
+            self.close = weakref.finalize(self, self.engine.dispose)  # also of a ledger that nobody holds any more
             self.dialect = self.engine.dialect.name
             self._migrate()
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -90,9 +92,6 @@ class Ledger:
             raise InputErrors([Fault(str(where), 0, "", f"not a database: {error}", hint)]) from None
         except DBAPIError as error:
             raise _told(error) from None
-
-    def close(self) -> None:
-        self.engine.dispose()
 
     # --- events ---
 

@@ -55,13 +55,11 @@ class Store:
         try:
             (folder / ROWS).mkdir(parents=True, exist_ok=True)
             self._index = sqlite3.connect(folder / INDEX, timeout=0.2, isolation_level=None)
-            self._index.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._index.execute("PRAGMA journal_mode = WAL")
-            self._index.execute("PRAGMA synchronous = NORMAL")  # a commit waits for no disk; a power cut may lose some
-            with self._writing():
-                self._index.execute(_TABLE)
-            self._next = 1 + (self._index.execute("SELECT MAX(file) FROM jobs").fetchone()[0] or 0)
-            self._sweep_up()
+            try:
+                self._next = self._begin()
+            except BaseException:
+                self._index.close()
+                raise
         except sqlite3.OperationalError as error:
             told, hint = f"cannot be used: {error}", "name another folder: -o out/mine"
             if "locked" in str(error):
@@ -80,6 +78,17 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.flush()
         self._index.close()
+
+    def _begin(self) -> int:
+        """Takes the folder for this store alone, and gives the number of its next file."""
+        self._index.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._index.execute("PRAGMA journal_mode = WAL")
+        self._index.execute("PRAGMA synchronous = NORMAL")  # a commit waits for no disk; a power cut may lose some
+        with self._writing():
+            self._index.execute(_TABLE)
+        last: int = self._index.execute("SELECT MAX(file) FROM jobs").fetchone()[0] or 0
+        self._sweep_up()
+        return last + 1
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
