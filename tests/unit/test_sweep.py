@@ -424,8 +424,8 @@ def test_what_the_index_does_not_name_was_never_done(tmp_path: Path) -> None:
 def test_rows_whose_file_was_lost_are_done_again(tmp_path: Path) -> None:
     asked = estimates(axes={"batch": [8, 16], "tensor": [4]})
     first = api.sweep(asked, on="here", store=tmp_path)
-    (file,) = (tmp_path / "rows").iterdir()
-    file.write_bytes(file.read_bytes()[:100])
+    for file in (tmp_path / "rows").iterdir():  # two where the machine was slow between the jobs
+        file.write_bytes(file.read_bytes()[:100])
     again = api.sweep(asked, on="here", store=tmp_path)
     assert (again.done, again.known) == (2, 0) and again.table.equals(first.table)
 
