@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo web test lint types layers unit bench peers picture page pages words docs wheel wheel-check lock clean
+.PHONY: demo web test lint types layers unit pythons bench peers picture page pages words docs wheel wheel-check lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp  ## plan the OpenAI-SK build-out, then open its page; without a terminal it says how to
@@ -27,6 +27,12 @@ layers: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+pythons:  ## the tests with every other supported Python that this machine has, each in an environment of its own
+	@for python in python3.11 python3.12 python3.13; do \
+	  command -v $$python >/dev/null || { echo "no $$python here"; continue; }; \
+	  $(MAKE) --no-print-directory unit PYTHON=$$python VENV=.venv/$$python || exit 1; \
+	done
 
 PEERS := aiconfigurator genz-llm llm-analysis
 

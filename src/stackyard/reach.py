@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, HbmGeneration
@@ -178,72 +179,46 @@ def _taking(known: Catalog, chip: str | None, generation: HbmGeneration, height:
 
 def _packages(known: Catalog, found: Chain, part: Accelerator) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """Packages, packaging wafers, systems, IT and site power."""
-    table, rating = constants.facts(), plants.facts()["plant.power.rating_used"]
+    table = constants.facts()
     good = table["chain.package.yield"]
     each = table.get(f"chain.package.per_wafer.{part.id}", table["chain.package.per_wafer.other"])
     random = np.random.default_rng(SEED + 1)
     stacks, drawn = found.samples["good stacks"], draw(good, random)
     central = float(packages_from(found["good stacks"].amount, part.stacks, good.si))
     sampled = np.asarray(packages_from(stacks, part.stacks, drawn))
-    steps = [
-        _step(
-            "packages",
-            "package",
-            central,
-            sampled,
-            f"{part.stacks:g} stacks on each {part.name}, assembled",
-            (part.facts["stacks"], good),
-        ),
-        _step(
-            "packaging wafers",
-            "wafer",
-            central / good.si / each.si,
-            sampled / drawn / draw(each, random),
-            "packages on an advanced-packaging wafer",
-            (each,),
-        ),
-    ]
+    made = f"{part.stacks:g} stacks on each {part.name}, assembled"
+    carried = "packages on an advanced-packaging wafer"
+    wafers = central / good.si / each.si, sampled / drawn / draw(each, random)
+    steps = (
+        _step("packages", "package", central, sampled, made, (part.facts["stacks"], good)),
+        _step("packaging wafers", "wafer", *wafers, carried, (each,)),
+    )
     tsmc, others = table["chain.packaging.tsmc"].si * MONTH, table["chain.packaging.others"].si * MONTH
     room = (
         f"Advanced packaging of all customers at the end of 2026: {tsmc / 1e3:,.0f} kwafers a month at TSMC "
         f"(supply.packaging.tsmc-cowos-end2026) and about {others / 1e3:,.0f} elsewhere."
     )
     if not part.system or not known.system(part.system).max_power > 0:
-        return tuple(steps), (
-            room,
-            f"No system with a power on record is listed for {part.name}: power is not told.",
-        )
-    system, pue = known.system(part.system), known.fact(PUE)
+        return steps, (room, f"No system with a power on record is listed for {part.name}: power is not told.")
+    return (*steps, *_systems(known, part, central, sampled, random)), (room,)
+
+
+def _systems(
+    known: Catalog, part: Accelerator, central: float, sampled: NDArray[np.float64], random: np.random.Generator
+) -> tuple[Step, ...]:
+    """Systems, IT and site power of packages."""
+    system, pue, rating = known.system(part.system), known.fact(PUE), plants.facts()["plant.power.rating_used"]
+    racks = central / system.accelerators, sampled / system.accelerators
     watts = float(system_power(part.tdp, part.tdp, system.max_power, system.accelerators, rating.si))
-    used = draw(rating, random) / rating.si
+    power, drawn = central * watts, sampled * watts * (draw(rating, random) / rating.si)
+    site = power * pue.si, drawn * draw(pue, random)
+    rated = "each at its design power, its share of the system in"
     facts = (part.facts["tdp"], system.facts["max_power"], rating)
-    steps += [
-        _step(
-            "systems",
-            "rack",
-            central / system.accelerators,
-            sampled / system.accelerators,
-            f"{system.accelerators} in each {system.name}",
-            (),
-        ),
-        _step(
-            "IT power",
-            "W",
-            central * watts,
-            sampled * watts * used,
-            "each at its design power, its share of the system in",
-            facts,
-        ),
-        _step(
-            "site power",
-            "W",
-            central * watts * pue.si,
-            sampled * watts * used * draw(pue, random),
-            "times the PUE of liquid-cooled AI halls",
-            (pue,),
-        ),
-    ]
-    return tuple(steps), (room,)
+    return (
+        _step("systems", "rack", *racks, f"{system.accelerators} in each {system.name}", ()),
+        _step("IT power", "W", power, drawn, rated, facts),
+        _step("site power", "W", *site, "times the PUE of liquid-cooled AI halls", (pue,)),
+    )
 
 
 def _tokens(packages: Step, point: Best, model: str, precision: str, part: Accelerator) -> tuple[tuple[Step, ...], str]:

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -35,6 +35,9 @@ from stackyard.cli.options import (
     whole,
 )
 from stackyard.errors import Fault, InputErrors, SolveError
+
+if TYPE_CHECKING:
+    from stackyard.perf.whatif import Variant
 
 EPILOG = (
     "Exit codes: 0 done; 1 the answer is no (does not fit, none found, a fault found); 2 the input was refused; "
@@ -169,27 +172,14 @@ def estimate(
     sizes |= {"ttft": ttft, "tpot": tpot, "engine": engine}
     ways: dict[str, Any] = {"draft": draft, "acceptance": acceptance, "draft_model": draft_model}
     ways["prefix_hits"] = prefix_hits
-    if pools or prefill_pool or decode_pool:
-        one = {
-            "--tp": tensor,
-            "--pp": pipeline,
-            "--dp": data,
-            "--ep": expert,
-            "--store": store,
-            "--power-cap": power_cap,
-        }
-        one["--regime"] = None if regime == "closed-loop" else regime
-        _apart([option for option, value in one.items() if value is not None])
-        chosen = api.disaggregate(
-            model, part, prefill_pool=prefill_pool, decode_pool=decode_pool, within=chip, **sizes, **ways
-        )
-        told = chosen.found.summary() if chosen.found else {"fits": False, "why": list(chosen.why)}
-        told |= {"what_if": list(part.notes)} if part.notes else {}
-        print_json(told) if as_json else show.pools(chosen, part.notes)
-        if chosen.found is None or not chosen.found.fits:
-            raise typer.Exit(DOES_NOT_FIT)
-        return
     widths: dict[str, Any] = {"tensor": tensor, "pipeline": pipeline, "data": data, "expert": expert}
+    if pools or prefill_pool or decode_pool:
+        of_one = {"--tp": tensor, "--pp": pipeline, "--dp": data, "--ep": expert, "--store": store}
+        of_one |= {"--power-cap": power_cap, "--regime": None if regime == "closed-loop" else regime}
+        _apart([option for option, value in of_one.items() if value is not None])
+        sizes |= {"prefill_pool": prefill_pool, "decode_pool": decode_pool}
+        _two_pools(model, chip, part, as_json, **sizes, **ways)
+        return
     answer = api.estimate(model, part, **widths, **sizes, **ways, regime=regime, store=store, power_cap=power_cap)
     near = None if answer.fits else api.nearest_fit(answer)
     if as_json:
@@ -199,6 +189,18 @@ def estimate(
     else:
         show.estimate(answer, verbose, part.notes, near)
     if not answer.fits:
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+def _two_pools(model: str, chip: str, part: "Variant", as_json: bool, **asked: Any) -> None:
+    """Answers for prefill and decode on pools of their own."""
+    from stackyard import api, show
+
+    chosen = api.disaggregate(model, part, within=chip, **asked)
+    told = chosen.found.summary() if chosen.found else {"fits": False, "why": list(chosen.why)}
+    told |= {"what_if": list(part.notes)} if part.notes else {}
+    print_json(told) if as_json else show.pools(chosen, part.notes)
+    if chosen.found is None or not chosen.found.fits:
         raise typer.Exit(DOES_NOT_FIT)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -314,62 +314,57 @@ def in_language(report: Report, code: str) -> Report:
 
 def numbers(figure: Figure) -> Table:
     """The numbers behind a figure as a table: for spreadsheets, for print and for who cannot see the picture."""
-    data = figure.data
-    columns: tuple[Column, ...]
-    rows: list[tuple[Cell, ...]]
-    if isinstance(data, Sankey):
-        names = {node.id: node.name for node in data.nodes}
-        columns = (Column(phrase("From")), Column(phrase("To")), Column(phrase("Amount"), data.unit, 2))
-        rows = [(names[start], names[end], amount) for start, end, amount in data.links]
-    elif isinstance(data, Strip):
-        columns = (Column(phrase("Month")), *(Column(name) for name in data.rows))
-        rows = [(month(x), *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
-    elif isinstance(data, Waterfall):
-        columns = (Column(phrase("Step")), Column(data.y_title, data.unit, 3))
-        rows = list(zip(data.x, data.values, strict=True))
-    elif isinstance(data, Fan):
-        ends = [
-            (joined(", ", [name, end]), values)
-            for name, *both in data.bands
-            for end, values in zip((phrase("low"), phrase("high")), both, strict=True)
-        ]
-        every = [*ends, (phrase("Median"), data.middle), *((each.name, each.values) for each in data.limits)]
-        columns = (Column(phrase("Month")), *(Column(name, data.unit, 2) for name, _ in every))
-        rows = [(month(x), *(values[i] for _, values in every)) for i, x in enumerate(data.x)]
-    elif isinstance(data, Tornado):
-        columns = (
-            Column(phrase("Input")),
-            Column(phrase("Low end"), data.unit, 2),
-            Column(phrase("High end"), data.unit, 2),
-        )
-        rows = list(data.rows)
-    elif isinstance(data, Map):
-        columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
-        rows = [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
-    elif isinstance(data, Parity):
-        columns = (
-            Column(phrase("Group")),
-            Column(phrase("Measured"), data.unit, 4),
-            Column(phrase("Predicted"), data.unit, 4),
-            Column(phrase("Run")),
-        )
-        rows = [
-            (cloud.name, *point)
-            for cloud in data.clouds
-            for point in zip(cloud.measured, cloud.predicted, cloud.texts, strict=True)
-        ]
-    else:
-        shown = data.series + data.limits
-        columns = (
-            Column(
-                data.x_title
-                if isinstance(data, Curves)
-                else phrase("Year")
-                if isinstance(data, Bars)
-                else phrase("Month")
-            ),
-            *(Column(s.name, data.unit, 2) for s in shown),
-        )
-        named = str if isinstance(data, Curves) else month
-        rows = [(named(x), *(s.values[i] for s in shown)) for i, x in enumerate(data.x)]
+    columns, rows = _numbers(figure.data)
     return Table(figure.title, columns, tuple(rows), note=figure.note, grade=figure.grade, folded=True)
+
+
+def _numbers(data: Data) -> tuple[tuple[Column, ...], Iterable[tuple[Cell, ...]]]:
+    """Columns and rows of what a figure draws."""
+    columns: tuple[Column, ...]
+    match data:
+        case Sankey():
+            names = {node.id: node.name for node in data.nodes}
+            columns = (Column(phrase("From")), Column(phrase("To")), Column(phrase("Amount"), data.unit, 2))
+            return columns, [(names[start], names[end], amount) for start, end, amount in data.links]
+        case Strip():
+            columns = (Column(phrase("Month")), *(Column(name) for name in data.rows))
+            return columns, [(month(x), *(row[i] for row in data.text)) for i, x in enumerate(data.x)]
+        case Waterfall():
+            columns = (Column(phrase("Step")), Column(data.y_title, data.unit, 3))
+            return columns, zip(data.x, data.values, strict=True)
+        case Tornado():
+            ends = (Column(phrase("Low end"), data.unit, 2), Column(phrase("High end"), data.unit, 2))
+            return (Column(phrase("Input")), *ends), data.rows
+        case Map():
+            columns = (Column(data.y_title, "", 1), *(Column(f"{x:,.4g}", data.unit) for x in data.x))
+            return columns, [(y, *line) for y, line in zip(data.y, data.height, strict=True)]
+        case Parity():
+            both = (Column(phrase("Measured"), data.unit, 4), Column(phrase("Predicted"), data.unit, 4))
+            points = (
+                (cloud.name, zip(cloud.measured, cloud.predicted, cloud.texts, strict=True)) for cloud in data.clouds
+            )
+            rows = [(name, *point) for name, each in points for point in each]
+            return (Column(phrase("Group")), *both, Column(phrase("Run"))), rows
+        case Fan():
+            bands = [
+                (joined(", ", [name, end]), values)
+                for name, *both in data.bands
+                for end, values in zip((phrase("low"), phrase("high")), both, strict=True)
+            ]
+            limits = ((each.name, each.values) for each in data.limits)
+            return _over(
+                phrase("Month"), map(month, data.x), [*bands, (phrase("Median"), data.middle), *limits], data.unit
+            )
+        case Curves():
+            first, at = data.x_title, map(str, data.x)
+        case _:
+            first, at = phrase("Year") if isinstance(data, Bars) else phrase("Month"), map(month, data.x)
+    return _over(first, at, [(each.name, each.values) for each in data.series + data.limits], data.unit)
+
+
+def _over(
+    first: str, at: Iterable[str], named: Sequence[tuple[str, Sequence[float]]], unit: str
+) -> tuple[tuple[Column, ...], list[tuple[Cell, ...]]]:
+    """A row for each place along an axis, a column for each series."""
+    columns = (Column(first), *(Column(name, unit, 2) for name, _ in named))
+    return columns, [(x, *(values[i] for _, values in named)) for i, x in enumerate(at)]

@@ -110,34 +110,10 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
     def of(name: str) -> float:
         return constants.of(values, name, r.software)
 
-    held, spread = held_parameters(model, r)
-    split = {"none": 0, "zero-1": 1, "zero-2": 2, "zero-3": 3}[r.sharding]
-
-    def part(each: float, level: int) -> Byte:
-        if split >= level:
-            return each * (held / r.split + spread / expert_shards(r))
-        return each * (held + spread)
-
-    trained = 0.0 if r.adapters else 1.0
-    kept_in_host = r.offload and trained
-    master = split == 3 and not r.offload  # fp32 shards are weights and master weights at once
-    weights = part(FULL if master else HALF, 3)
-    gradients = trained * part(FULL if master else of("memory.gradient"), 2) * (0.0 if kept_in_host else 1.0)
-    optimiser = trained * part(8.0 if master else 12.0, 1) * (0.0 if kept_in_host else 1.0)
-    gathered = 0.0 * held
-    if split == 3:  # a pipeline keeps its layers gathered, and sums their gradients whole, until the last micro-batch
-        whole_stage = (HALF + FULL * trained) * (held + spread)
-        gathered = np.where(np.greater(r.pipeline, 1), whole_stage, 2.0 * HALF * _largest_layer(model, r))[()]
-
-    whole, entry = layer_bytes(model, r)
-    again = RECOMPUTE[r.recompute]
-    kept = {0.0: whole, 0.5: entry + whole / 2, 1.0: entry}[again]
-    stage, last = stages(model, r)
-    working = whole if again else 0.0 * whole
-    first = of("memory.slack") * (kept * stage * in_flight(r) + working)
-    final = of("memory.slack") * (kept * last * np.minimum(np.maximum(r.virtual, 1.0), in_flight(r)) + working)
+    weights, gradients, optimiser, gathered = _state(model, r, of("memory.gradient"))
     rows = r.micro_batch * r.sequence / r.context
     scores = rows * model.vocabulary / r.tensor * of("memory.logit")
+    first, final = (of("memory.slack") * kept for kept in _activations(model, r))
     alone = np.equal(r.pipeline, 1)
     at_end = alone | (final + scores > first)
     activations = np.where(at_end, np.where(alone, first, final), first)[()]
@@ -155,6 +131,40 @@ def training_memory(model: Model, chip: Accelerator, recipe: Recipe, values: Map
         held_back=held_back,
         available=chip.memory + 0.0 * weights,
     )
+
+
+def _state(model: Model, recipe: Recipe, gradient: float) -> tuple[Byte, Byte, Byte, Byte]:
+    """Weights, gradients, the optimiser's state and what is gathered of them for use; `gradient` bytes each."""
+    r = recipe
+    held, spread = held_parameters(model, r)
+    split = {"none": 0, "zero-1": 1, "zero-2": 2, "zero-3": 3}[r.sharding]
+
+    def part(each: float, level: int) -> Byte:
+        if split >= level:
+            return each * (held / r.split + spread / expert_shards(r))
+        return each * (held + spread)
+
+    trained = 0.0 if r.adapters else 1.0
+    here = 0.0 if r.offload and trained else trained
+    master = split == 3 and not r.offload  # fp32 shards are weights and master weights at once
+    gathered = 0.0 * held
+    if split == 3:  # a pipeline keeps its layers gathered, and sums their gradients whole, until the last micro-batch
+        whole_stage = (HALF + FULL * trained) * (held + spread)
+        gathered = np.where(np.greater(r.pipeline, 1), whole_stage, 2.0 * HALF * _largest_layer(model, r))[()]
+    weights = part(FULL if master else HALF, 3)
+    return weights, here * part(FULL if master else gradient, 2), here * part(8.0 if master else 12.0, 1), gathered
+
+
+def _activations(model: Model, recipe: Recipe) -> tuple[Byte, Byte]:
+    """What the first stage keeps of the micro-batches in flight, and what the last does."""
+    r = recipe
+    whole, entry = layer_bytes(model, r)
+    again = RECOMPUTE[r.recompute]
+    kept = {0.0: whole, 0.5: entry + whole / 2, 1.0: entry}[again]
+    stage, last = stages(model, r)
+    working = whole if again else 0.0 * whole
+    waiting = np.minimum(np.maximum(r.virtual, 1.0), in_flight(r))
+    return kept * stage * in_flight(r) + working, kept * last * waiting + working
 
 
 def _largest_layer(model: Model, recipe: Recipe) -> Count:

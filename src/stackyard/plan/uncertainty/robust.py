@@ -14,7 +14,7 @@ stands as in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,78 +159,107 @@ def _minimum(program: Program) -> float:
         return np.inf
 
 
-def extensive(branches: list[Branched], chances: Array, tail: float, aversion: float) -> tuple[FirstStep, Array]:
-    """The best first step, and what each branch costs after it (USD of today): all branches in one program.
+@dataclass(frozen=True)
+class _Columns:
+    """Where columns stand in the program of all branches: those of each branch, then the common orders, eta and z."""
 
-    Columns are those of every branch, then the common orders, then eta and z; rows are those of every branch, then
-    bought <= ordered, and the tail's.
-    """
+    starts: Places  # first column of each branch, and the end of the last
+    shape: tuple[int, ...]  # accelerators x first months
+
+    @classmethod
+    def of(cls, branches: Sequence[Branched]) -> _Columns:
+        return cls(np.cumsum([0, *(branch.program.shape[1] for branch in branches)]), branches[0].bought.shape)
+
+    @property
+    def orders(self) -> int:
+        return int(self.starts[-1])
+
+    @property
+    def eta(self) -> int:
+        return self.orders + int(np.prod(self.shape))
+
+    @property
+    def total(self) -> int:
+        return self.eta + self.starts.size  # eta, and a z for each branch
+
+    def order(self, a: int, t: int) -> int:
+        return self.orders + a * self.shape[1] + t
+
+
+_Row = tuple[list[int], list[float], float, float]  # columns, coefficients, least, most
+
+
+def _common_rows(branches: Sequence[Branched], at: _Columns, b: int) -> Iterator[_Row]:
+    """What binds a branch to the others: bought <= ordered, the same fit-out, and its cost above eta in the tail."""
+    branch, start = branches[b], int(at.starts[b])
+    for a, t in np.ndindex(*at.shape):
+        if branch.bought[a, t] >= 0:
+            yield [start + int(branch.bought[a, t]), at.order(a, t)], [1.0, -1.0], -np.inf, 0.0
+    if b:
+        for own, first in zip(branch.fitout.ravel(), branches[0].fitout.ravel(), strict=True):
+            yield [start + int(own), int(first)], [1.0, -1.0], 0.0, 0.0
+    cost = branch.program.cost
+    used = np.flatnonzero(cost)
+    places = [*(start + used).tolist(), *range(at.orders, at.eta), at.eta, at.eta + 1 + b]
+    yield places, [*cost[used].tolist(), *branch.paid.ravel().tolist(), -1.0, -1.0], -np.inf, 0.0
+
+
+def _own_rows(branch: Branched, at: _Columns, b: int) -> Any:
+    """The rows of a branch over the columns of all; its budgets pay for the common orders."""
     import scipy.sparse as sparse
 
-    first = branches[0]
-    shape = first.bought.shape
-    count = int(np.prod(shape))
-    sizes = [branch.program.shape for branch in branches]
-    height, width = np.cumsum([0] + [s[0] for s in sizes]), np.cumsum([0] + [s[1] for s in sizes])
-    total = int(width[-1]) + count + 1 + len(branches)
-    orders, eta = int(width[-1]), int(width[-1]) + count
-    parts: list[Any] = []
-    low, high = [branch.program.low for branch in branches], [branch.program.high for branch in branches]
-    extra: list[tuple[list[int], list[float], float, float]] = []
-    for b, branch in enumerate(branches):
-        matrix = sparse.csr_array((branch.program.values, branch.program.at, branch.program.starts), shape=sizes[b])
-        ordered = sparse.lil_array((sizes[b][0], count))
-        for a, t in np.ndindex(*shape):
-            if branch.budget[t] >= 0:
-                ordered[branch.budget[t], a * shape[1] + t] = branch.spent[a, t]
-            if branch.bought[a, t] >= 0:
-                own = int(width[b]) + int(branch.bought[a, t])
-                extra.append(([own, orders + a * shape[1] + t], [1.0, -1.0], -np.inf, 0.0))
-        left = sparse.csr_array((sizes[b][0], int(width[b])))
-        right = sparse.csr_array((sizes[b][0], int(width[-1] - width[b + 1])))
-        tail_part = sparse.csr_array((sizes[b][0], 1 + len(branches)))
-        parts.append(sparse.hstack([left, matrix, right, ordered.tocsr(), tail_part], format="csr"))
-        for i, column in enumerate(branch.fitout.ravel()):
-            if b:
-                same = [int(width[b]) + int(column), int(first.fitout.ravel()[i])]
-                extra.append((same, [1.0, -1.0], 0.0, 0.0))
-        own_cost = branch.program.cost
-        at = np.flatnonzero(own_cost)
-        mine = [*(int(width[b]) + at).tolist(), *(orders + np.arange(count)).tolist(), eta, eta + 1 + b]
-        extra.append((mine, [*own_cost[at].tolist(), *branch.paid.ravel().tolist(), -1.0, -1.0], -np.inf, 0.0))
-    rows = sparse.lil_array((len(extra), total))
-    for r, (places, values, _, _) in enumerate(extra):
+    program = branch.program
+    height = program.shape[0]
+    ordered = sparse.lil_array((height, at.total - at.orders))
+    for a, t in np.ndindex(*at.shape):
+        if branch.budget[t] >= 0:
+            ordered[branch.budget[t], at.order(a, t) - at.orders] = branch.spent[a, t]
+    matrix = sparse.csr_array((program.values, program.at, program.starts), shape=program.shape)
+    left = sparse.csr_array((height, int(at.starts[b])))
+    right = sparse.csr_array((height, int(at.orders - at.starts[b + 1])))
+    return sparse.hstack([left, matrix, right, ordered.tocsr()], format="csr")
+
+
+def _together(branches: Sequence[Branched], at: _Columns, chances: Array, tail: float, aversion: float) -> Program:
+    """All branches in one program. Rows are those of every branch, then those that bind each to the others."""
+    import scipy.sparse as sparse
+
+    programs = [branch.program for branch in branches]
+    common = [row for b in range(len(branches)) for row in _common_rows(branches, at, b)]
+    rows = sparse.lil_array((len(common), at.total))
+    for r, (places, values, _, _) in enumerate(common):
         for place, value in zip(places, values, strict=True):
             rows[r, place] += value
-    matrix = sparse.vstack([*parts, rows.tocsr()], format="csr")
-    mean = np.concatenate(
-        [p * (1 - aversion) * branch.program.cost for p, branch in zip(chances, branches, strict=True)]
-    )
+    own = [_own_rows(branch, at, b) for b, branch in enumerate(branches)]
+    matrix = sparse.vstack([*own, rows.tocsr()], format="csr")
+    mean = [p * (1 - aversion) * program.cost for p, program in zip(chances, programs, strict=True)]
     paid = (1 - aversion) * sum(p * branch.paid.ravel() for p, branch in zip(chances, branches, strict=True))
-    cost = np.concatenate([mean, paid, [aversion], aversion * chances / (1 - tail)])
-    free = np.concatenate([np.zeros(int(width[-1])), np.zeros(count), [-np.inf], np.zeros(len(branches))])
-    most = np.concatenate([*(branch.program.most for branch in branches), np.full(count + 1 + len(branches), np.inf)])
-    least = np.concatenate([*(branch.program.least for branch in branches), free[int(width[-1]) :]])
-    program = replace(
-        first.program,
-        cost=cost,
-        least=least,
-        most=most,
-        whole=np.zeros(total, dtype=bool),
-        low=np.concatenate([*low, [row[2] for row in extra]]),
-        high=np.concatenate([*high, [row[3] for row in extra]]),
+    least = np.zeros(at.total - at.orders)
+    least[at.eta - at.orders] = -np.inf
+    return replace(
+        programs[0],
+        cost=np.concatenate([*mean, paid, [aversion], aversion * chances / (1 - tail)]),
+        least=np.concatenate([*(program.least for program in programs), least]),
+        most=np.concatenate([*(program.most for program in programs), np.full(least.size, np.inf)]),
+        whole=np.zeros(at.total, dtype=bool),
+        low=np.concatenate([*(program.low for program in programs), [row[2] for row in common]]),
+        high=np.concatenate([*(program.high for program in programs), [row[3] for row in common]]),
         starts=matrix.indptr,
         at=matrix.indices,
         values=matrix.data,
     )
+
+
+def extensive(branches: list[Branched], chances: Array, tail: float, aversion: float) -> tuple[FirstStep, Array]:
+    """The best first step, and what each branch costs after it (USD of today): all branches in one program."""
+    at = _Columns.of(branches)
+    program = _together(branches, at, chances, tail, aversion)
     highs = solver(program, **method(program))
     run(highs)
     x = reached(highs).values
-    step = np.maximum(x[orders : orders + count].reshape(shape), 0.0)
-    fitout = np.maximum(x[first.fitout], 0.0)
-    costs = np.array([cost_with(branch, step, fitout) for branch in branches])
-    assert height[-1] + len(extra) == program.low.size
-    return FirstStep(step, fitout), costs
+    step = np.maximum(x[at.orders : at.eta].reshape(at.shape), 0.0)
+    fitout = np.maximum(x[branches[0].fitout], 0.0)
+    return FirstStep(step, fitout), np.array([cost_with(branch, step, fitout) for branch in branches])
 
 
 def robust(
