@@ -31,7 +31,11 @@ class Grade(IntEnum):
 
 
 def weakest(grades: Iterable[Grade]) -> Grade:
-    """The grade of a result made from these: the worst of them. Nothing at all counts as assumed."""
+    """The grade of a result made from these: the worst of them. Nothing at all counts as assumed.
+
+    >>> weakest([Grade.MEASURED, Grade.REPORTED]).label, weakest([]).label
+    ('reported', 'assumed')
+    """
     return max(grades, default=Grade.ASSUMED)
 
 

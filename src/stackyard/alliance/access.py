@@ -122,7 +122,11 @@ def sight(
 
 
 def item_row(state: State, viewer: Viewer, item: str) -> Row:
-    """The decision on an item of the scenario."""
+    """The decision on an item of the scenario.
+
+    >>> item_row(State(), Viewer("me", "lab"), "supplies.own").allowed
+    'none'
+    """
     share = state.shares.get(item)
     if share is None:
         allowed: Level = "value" if viewer.host else "none"
@@ -134,7 +138,11 @@ Veils = Mapping[str, frozenset[str]]
 
 
 def veils(state: State, viewer: Viewer) -> Veils:
-    """Items over which the plan has, or had, promises that the viewer may not see; and whose promises these are."""
+    """Items over which the plan has, or had, promises that the viewer may not see; and whose promises these are.
+
+    >>> veils(State(), Viewer("me", "lab"))
+    {}
+    """
     found: dict[str, set[str]] = {}
     for commitment in state.commitments.values():
         laid = commitment.measure != "other" and any(step.status == "accepted" for step in commitment.steps)
@@ -144,7 +152,11 @@ def veils(state: State, viewer: Viewer) -> Veils:
 
 
 def open_to(state: State, viewer: Viewer, commitments: Iterable[Commitment]) -> tuple[Commitment, ...]:
-    """Those of the commitments whose amounts a viewer may see."""
+    """Those of the commitments whose amounts a viewer may see.
+
+    >>> open_to(State(), Viewer("me", "lab"), [])
+    ()
+    """
     return tuple(c for c in commitments if _commitment(state, viewer, c)[0].allowed == "value")
 
 
@@ -348,6 +360,9 @@ def view(
     """All that a viewer may see of the record, the scenario and the joint plan; nothing else reaches anybody.
 
     `inputs` are those of the scenario with the promises that the viewer may see laid over it.
+
+    >>> view(State(), Viewer("me", "lab")).hidden
+    0
     """
     names = named_items(inputs) if inputs is not None else {}
     items = {item: item_row(state, viewer, item) for item in sorted({*names, *state.shares})}
@@ -382,7 +397,13 @@ def view(
 
 
 def named_items(inputs: Inputs) -> dict[str, str]:
-    """The names of all items of a scenario that partners may own, by their ids."""
+    """The names of all items of a scenario that partners may own, by their ids.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> list(named_items(read.inputs))
+    ['services.assistant', 'supplies.memory', 'packaging.cowos', 'accelerators.h200', 'sites.frankfurt', 'money']
+    """
     sections = ("services", "supplies", "packaging", "accelerators", "sites")
     named = {f"{section}.{key}": entry.name for section in sections for key, entry in getattr(inputs, section).items()}
     return {**named, "money": "Money"}

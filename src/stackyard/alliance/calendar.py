@@ -12,6 +12,9 @@ def calendar(meetings: Iterable[Meeting], stamp: str) -> bytes:
     """Meetings with a known day as all-day events; those of which only the month is known are left out.
 
     `stamp` is when the record was last added to, '2026-01-01T00:00:00Z'.
+
+    >>> calendar([], "20260131T100000Z").splitlines()[0]
+    b'BEGIN:VCALENDAR'
     """
     from icalendar import Calendar, Event
 

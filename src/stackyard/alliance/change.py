@@ -43,7 +43,11 @@ def digest(base: str, commitments: Iterable[Commitment]) -> str:
 
 
 def months_of(amounts: Mapping[str, float]) -> str:
-    """'2026-07 to 2026-12' of the months that a promise names."""
+    """'2026-07 to 2026-12' of the months that a promise names.
+
+    >>> months_of({"2026-07": 1.0, "2026-12": 2.0})
+    '2026-07 to 2026-12'
+    """
     every = sorted(parse_month(month) for month in amounts)
     if not every:
         return ""

@@ -293,24 +293,42 @@ class Record(NamedTuple):
 
 
 def canonical(value: Any) -> str:
-    """JSON that is the same for the same value: keys sorted, no blanks."""
+    """JSON that is the same for the same value: keys sorted, no blanks.
+
+    >>> canonical({"b": 1, "a": 2})
+    '{"a":2,"b":1}'
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def plain(event: Any) -> dict[str, Any]:
-    """An event as names and plain values; what is left at its default is left out, `kind` stays."""
+    """An event as names and plain values; what is left at its default is left out, `kind` stays.
+
+    >>> plain(PartnerJoined(partner="maker", name="A memory maker"))
+    {'kind': 'partner-joined', 'partner': 'maker', 'name': 'A memory maker'}
+    """
     said: dict[str, Any] = EVENT.dump_python(event, mode="json", exclude_defaults=True)
     return {"kind": event.kind, **said}
 
 
 def digest(previous: str, seq: int, at: str, by: str, body: Mapping[str, Any]) -> str:
-    """The hash of a record: SHA-256 of its predecessor's hash and of what it says."""
+    """The hash of a record: SHA-256 of its predecessor's hash and of what it says.
+
+    >>> digest("", 1, "2026-01-31T10:00:00Z", "ann", {"kind": "x"})[:12]
+    '285b1a223ffc'
+    """
     said = canonical({"seq": seq, "at": at, "by": by, "event": body})
     return hashlib.sha256(f"{previous}\n{said}".encode()).hexdigest()
 
 
 def chain(last: Record | None, event: Any, *, at: str, by: str) -> Record:
-    """The record that follows `last`."""
+    """The record that follows `last`.
+
+    >>> first = chain(None, PartnerJoined(partner="maker", name="A maker"), at="2026-01-31T10:00:00Z", by="ann")
+    >>> second = chain(first, PartnerJoined(partner="lab", name="A lab"), at="2026-01-31T10:01:00Z", by="ann")
+    >>> second.seq, second.previous == first.hash
+    (2, True)
+    """
     previous, seq = (last.hash, last.seq + 1) if last else (ORIGIN, 1)
     return Record(seq, at, by, event, previous, digest(previous, seq, at, by, plain(event)))
 
@@ -327,7 +345,12 @@ def faults(records: Iterable[Record], head: str = "") -> list[str]:
 
 
 def faults_of_lines(lines: Iterable[Mapping[str, Any]], head: str = "") -> list[str]:
-    """As `faults`, of records as plain values: what was stored is what is checked."""
+    """As `faults`, of records as plain values: what was stored is what is checked.
+
+    >>> record = chain(None, PartnerJoined(partner="maker", name="A maker"), at="2026-01-31T10:00:00Z", by="ann")
+    >>> faults_of_lines([line(record)]), len(faults_of_lines([line(record) | {"by": "eve"}]))
+    ([], 1)
+    """
     found: list[str] = []
     previous, expected = ORIGIN, 1
     for entry in lines:
@@ -345,7 +368,12 @@ def faults_of_lines(lines: Iterable[Mapping[str, Any]], head: str = "") -> list[
 
 
 def line(record: Record) -> dict[str, Any]:
-    """A record as plain values, as it stands in a line of JSON Lines."""
+    """A record as plain values, as it stands in a line of JSON Lines.
+
+    >>> record = chain(None, PartnerJoined(partner="maker", name="A maker"), at="2026-01-31T10:00:00Z", by="ann")
+    >>> read_line(line(record)) == record
+    True
+    """
     return {
         "seq": record.seq,
         "at": record.at,

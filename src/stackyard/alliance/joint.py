@@ -189,7 +189,14 @@ def _shared(
 
 
 def checked(scenario: Scenario, problem: Problem, plan: Plan, *, held: bool = False) -> Planned:
-    """A plan that passes its audit; SolveError for any other."""
+    """A plan that passes its audit; SolveError for any other.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> checked(made.scenario, problem, plan).held
+    False
+    """
     violations = audit(problem, plan)
     if violations:
         raise SolveError("The plan fails its audit and is not shown: " + "; ".join(map(str, violations[:5])))

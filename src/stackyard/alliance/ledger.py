@@ -40,7 +40,11 @@ class Unavailable(Exception):
 
 
 def now() -> str:
-    """The time of a record: UTC, to the second."""
+    """The time of a record: UTC, to the second.
+
+    >>> len(now())
+    20
+    """
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

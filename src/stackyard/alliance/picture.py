@@ -27,7 +27,14 @@ IN_PLACE, SPENDING, ACCELERATORS = phrase("In place"), phrase("Spending"), phras
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
-    """The figures by which two plans are compared: SI, over the horizon, in its last month ('_end') or in a year."""
+    """The figures by which two plans are compared: SI, over the horizon, in its last month ('_end') or in a year.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> sorted(headlines(problem, plan))[:2]
+    ['accelerators_end', 'asked_end']
+    """
     view = View.of(problem, plan)
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     inside = {year: np.array([month.startswith(year) for month in view.months]) for year in view.years}
@@ -48,7 +55,15 @@ def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
 
 
 def picture(scenario: Scenario, problem: Problem, plan: Plan, explanation: Explanation | None) -> Picture:
-    """All results of a plan over its horizon."""
+    """All results of a plan over its horizon.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> made_of = picture(made.scenario, problem, plan, made.explanation)
+    >>> len(made_of.results) > 10
+    True
+    """
     view = View.of(problem, plan)
     rows = [*_demand(view), *_supply(view), *_installed(view), *_sites(view), *_money(view)]
     rows += _prices(*reported(problem, plan), view)

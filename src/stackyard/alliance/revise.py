@@ -36,6 +36,11 @@ def overlaid(scenario: Scenario, commitments: Iterable[Commitment], derived: Map
 
     `derived` are the stacks by month that the scenario's wafers come to, by supply: a promise of stacks for some months
     keeps them in the others. A commitment about something that the scenario does not have raises NotPossible.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> overlaid(read, [], {}).inputs == read.inputs
+    True
     """
     every = list(commitments)
     inputs = scenario.inputs
@@ -173,7 +178,17 @@ def _rising(steps: Mapping[int, SitePhase]) -> tuple[SitePhase, ...]:
 
 
 def changed(scenario: Scenario, what_ifs: Iterable[WhatIf], derived: Mapping[str, Array]) -> Scenario:
-    """The scenario with what-ifs made, one after the other; NotPossible where it has no place for one."""
+    """The scenario with what-ifs made, one after the other; NotPossible where it has no place for one.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> from stackyard.alliance.change import WhatIf
+    >>> from stackyard.plan.build import deliveries
+    >>> slipped = changed(read, [WhatIf("slip", "supplies.memory", 2)], deliveries(read, catalog.load()))
+    >>> slipped.digest == read.digest
+    False
+    """
     inputs = scenario.inputs
     every = list(what_ifs)
     for what_if in every:
@@ -281,7 +296,14 @@ _KINDS: Mapping[str, Any] = {
 
 
 def described(inputs: Inputs, what_if: WhatIf) -> str:
-    """A what-if in words: 'SK hynix HBM4 12H comes 3 months later'."""
+    """A what-if in words: 'SK hynix HBM4 12H comes 3 months later'.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard.alliance.change import WhatIf
+    >>> str(described(read.inputs, WhatIf("slip", "sites.frankfurt", 2)))
+    'Frankfurt comes 2 months later'
+    """
     section, _, key = what_if.item.partition(".")
     entry = getattr(inputs, section, {}).get(key)
     name = entry.name if entry is not None else what_if.item

@@ -149,12 +149,22 @@ GUEST = "guest"  # the role of who takes part without being a partner of the all
 
 
 def is_guest(state: State, partner: str) -> bool:
-    """Whether somebody is no partner of the alliance: a guest, or nobody that was named."""
+    """Whether somebody is no partner of the alliance: a guest, or nobody that was named.
+
+    >>> is_guest(State(), "maker")
+    True
+    """
     return partner not in state.partners or state.partners[partner].role == GUEST
 
 
 def evolve(state: State, record: Record) -> State:
-    """The state after one more record."""
+    """The state after one more record.
+
+    >>> from stackyard.alliance.event import PartnerJoined, chain
+    >>> record = chain(None, PartnerJoined(partner="maker", name="A maker"), at="2026-01-31T10:00:00Z", by="ann")
+    >>> evolve(State(), record).partners["maker"].name
+    'A maker'
+    """
     return fold((record,), state)
 
 

@@ -13,7 +13,15 @@ from stackyard.quantity import DAY
 
 
 def flows(problem: Problem, decisions: xr.Dataset) -> xr.Dataset:
-    """Costs, power, energy, carbon and water that decisions cause, by month (FLOWS)."""
+    """Costs, power, energy, carbon and water that decisions cause, by month (FLOWS).
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> found = flows(problem, plan.decisions)
+    >>> bool((found["site_power_peak"] >= found["it_power_peak"]).all())
+    True
+    """
     d: Named = problem.data.variables
     x: Named = decisions.variables
     short = d["short_price"].where(np.isfinite(d["short_price"]), 0.0) * x["short"]
@@ -66,7 +74,14 @@ def _power(d: Named, x: Named) -> dict[str, Named]:
 
 
 def residual_value(problem: Problem, decisions: xr.Dataset) -> float:
-    """USD of today for what is still in life at the end of the horizon."""
+    """USD of today for what is still in life at the end of the horizon.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> 0 < residual_value(problem, plan.decisions) < plan.objective
+    True
+    """
     d: Named = problem.data.variables
     x: Named = decisions.variables
     hbm = (d["stack_value"] * x["draw"]).sum(S)

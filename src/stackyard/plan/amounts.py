@@ -71,7 +71,11 @@ class Door(BaseModel):
 
 
 def refuse(message: str, hint: str = "") -> PydanticCustomError:
-    """A validation problem in our words; the hint reaches the reader as the next step."""
+    """A validation problem in our words; the hint reaches the reader as the next step.
+
+    >>> refuse("is not a month", "write 2026-09").message()
+    'is not a month'
+    """
     return PydanticCustomError("stackyard", "{message}", {"message": message, "hint": hint})
 
 
@@ -434,7 +438,13 @@ def preset(written: str | float) -> Any:
 
 
 def usd(fact: Fact, krw_per_usd: float) -> float:
-    """SI value of a fact; one in won is divided by the exchange rate, all others are left as they are."""
+    """SI value of a fact; one in won is divided by the exchange rate, all others are left as they are.
+
+    >>> from stackyard import catalog
+    >>> fact = catalog.load().fact("hbm.hbm3e.price")
+    >>> usd(fact, 1400.0) == fact.si
+    True
+    """
     return fact.si / _won_in_a_unit(fact, krw_per_usd)
 
 

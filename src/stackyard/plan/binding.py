@@ -114,7 +114,14 @@ class Binding:
 
 def heaviest(data: xr.Dataset, name: str, cause: str, inside: NDArray[np.bool_]) -> tuple[str, ...]:
     """The resources that weigh most by `name` in the months in which a cause leaves demand, the heaviest first; those
-    under a tenth of it are not named. `inside` marks the months of a year."""
+    under a tenth of it are not named. `inside` marks the months of a year.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> heaviest(made.explanation.data, "needed", "together", np.ones(24, dtype=bool))
+    ('power', 'hbm')
+    """
     months = inside & (data["left"].sel(cause=cause).sum(V).values > 0)
     weight = data[name].values[:, months].sum(axis=1)
     return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max() > 0)

@@ -120,7 +120,15 @@ def build(
     rated: dict[str, Best] | None = None,
 ) -> Built:
     """The Problem of a scenario. `progress` is told what is being done; `rated` keeps the operating points of one
-    scenario for the next, by everything that they depend on."""
+    scenario for the next, by everything that they depend on.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> built = build(read, catalog.load())
+    >>> dict(built.problem.data.sizes)["accelerator"], built.problem.end
+    (1, '2027-12')
+    """
     tell = progress or (lambda text: None)
     here = _Context(scenario, catalog)
     inputs = scenario.inputs
@@ -168,7 +176,14 @@ def build(
 
 
 def deliveries(scenario: Scenario, catalog: Catalog) -> dict[str, Array]:
-    """HBM stacks that each supply brings, by month: the problem's `stacks_delivered`, without rating anything."""
+    """HBM stacks that each supply brings, by month: the problem's `stacks_delivered`, without rating anything.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> deliveries(read, catalog.load())["memory"][:2].round()
+    array([1500., 1609.])
+    """
     here = _Context(scenario, catalog)
     supplies = scenario.inputs.supplies.items()
     return {key: np.where(each.contract is not None, 0.0, _delivered(here, each).stacks) for key, each in supplies}

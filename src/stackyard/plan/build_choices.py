@@ -36,7 +36,13 @@ class Place(NamedTuple):
 
 
 def places(sites: Mapping[str, SitePlan]) -> list[Place]:
-    """Every way to build every site, each a place on the site axis."""
+    """Every way to build every site, each a place on the site axis.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> [place.key for place in places(read.inputs.sites)]
+    ['frankfurt']
+    """
     found = []
     for key, site in sites.items():
         found.append(Place(key, key, site, None))
@@ -130,7 +136,11 @@ def contract(options: Options, key: str, supply: Supply, terms: Contract, promis
 
 
 def short_price(terms: Contract | None, price: Array) -> Array:
-    """What a stack of the minimum costs that is not taken: a share of the price; no price where it must be taken."""
+    """What a stack of the minimum costs that is not taken: a share of the price; no price where it must be taken.
+
+    >>> short_price(None, np.array([400.0, 410.0]))
+    array([0., 0.])
+    """
     if terms is None:
         return np.zeros_like(price)
     return np.full_like(price, np.inf) if terms.must_take else terms.take_or_pay.si * price

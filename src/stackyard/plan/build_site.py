@@ -30,7 +30,14 @@ Array = NDArray[np.float64]
 
 
 def slipped(site: SitePlan) -> SitePlan:
-    """The site with every phase as late as it says it will be."""
+    """The site with every phase as late as it says it will be.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> site = read.inputs.sites["frankfurt"]
+    >>> slipped(site).phases == site.phases  # nothing is said to be late
+    True
+    """
     late = site.slip.months
     if not late:
         return site
@@ -42,6 +49,12 @@ def rises(site: SitePlan, months: range) -> Array:
     """Watts by (phase, month) that each phase adds for the plan to those before it, as fast as the grid lets it rise.
 
     A phase is opened only after those before it, so what is open of the first k is their sum: the ramp of these k.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> rises(read.inputs.sites["frankfurt"], read.months)[:, [0, 2, 12]] / 1e6  # MW, at first and as phases come
+    array([[0., 3., 3.],
+           [0., 0., 5.]])
     """
     phases = [Phase(phase.month, phase.power.si) for phase in site.phases]
     step = np.inf if site.ramp is None else site.ramp.si * MONTH
@@ -51,13 +64,27 @@ def rises(site: SitePlan, months: range) -> Array:
 
 
 def energised(site: SitePlan, months: range) -> Array:
-    """Watts by month that are the plan's where nothing is to be chosen."""
+    """Watts by month that are the plan's where nothing is to be chosen.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> energised(read.inputs.sites["frankfurt"], read.months)[[0, 2, 12]] / 1e6  # MW
+    array([0., 3., 8.])
+    """
     found: Array = rises(site, months).sum(axis=0)
     return found
 
 
 def plants(site: SitePlan, catalog: Catalog) -> Year:
-    """The site's plant at full load through the hours of its climate, or of its weather file."""
+    """The site's plant at full load through the hours of its climate, or of its weather file.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> year = plants(read.inputs.sites["frankfurt"], catalog.load())
+    >>> bool(1 < year.pue.mean() < 1.5)
+    True
+    """
     made = plant(site.cooling, site.heat_rejection)
     air = weather(catalog.climate(site.climate), made.wets) if site.epw is None else read_epw(Path(site.epw))
     return year(made, air)
@@ -78,12 +105,24 @@ def plant_rows(found: Year, clock: Array) -> dict[str, Array]:
 
 
 def rack_limit(site: SitePlan) -> Fact:
-    """The most that a rack may draw: the scenario's, or the usual of the cooling."""
+    """The most that a rack may draw: the scenario's, or the usual of the cooling.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> rack_limit(read.inputs.sites["frankfurt"]).si
+    40000.0
+    """
     return site.rack_limit if site.rack_limit is not None else density_limit(site.cooling)
 
 
 def fitout(site: SitePlan) -> tuple[Series, ...]:
-    """What a watt costs: one price, or those of the blocks of work, which add up."""
+    """What a watt costs: one price, or those of the blocks of work, which add up.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> [price.by_month(read.months)[0] for price in fitout(read.inputs.sites["frankfurt"])]
+    [np.float64(11.6)]
+    """
     return (site.fitout,) if site.fitout is not None else tuple(site.blocks.values())
 
 

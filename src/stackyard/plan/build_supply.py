@@ -114,6 +114,15 @@ def _some(values: Array) -> Array:
 
 
 def ddr5(supply: Supply, generation: HbmGeneration) -> tuple[float, Fact]:
-    """Bytes of DDR5 that a stack displaces, and the trade ratio behind them: the scenario's or the record's."""
+    """Bytes of DDR5 that a stack displaces, and the trade ratio behind them: the scenario's or the record's.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> supply = read.inputs.supplies["memory"]
+    >>> displaced, ratio = ddr5(supply, catalog.load().hbm["hbm3e"])
+    >>> 1 < ratio.si < 4, 50 < displaced / 1e9 < 150  # GB
+    (True, True)
+    """
     ratio = supply.trade_ratio if supply.trade_ratio is not None else trade_ratio(generation.id)
     return generation.capacity[supply.height] * ratio.si, ratio

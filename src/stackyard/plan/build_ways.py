@@ -43,7 +43,13 @@ class Kept(NamedTuple):
 
 
 def ways(services: Mapping[str, Service]) -> list[Stands]:
-    """Every way to serve every service, its own model first."""
+    """Every way to serve every service, its own model first.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> [way.id for way in ways(read.inputs.services)]
+    ['assistant/llama-3.1-70b/fp8']
+    """
     found = []
     for key, service in services.items():
         found.append(Stands(key, service.model, service.precision, None))
@@ -52,7 +58,14 @@ def ways(services: Mapping[str, Service]) -> list[Stands]:
 
 
 def labels(services: Mapping[str, Service], catalog: Catalog) -> dict[str, str]:
-    """What a reader calls each way."""
+    """What a reader calls each way.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> from stackyard import catalog
+    >>> labels(read.inputs.services, catalog.load())
+    {'assistant/llama-3.1-70b/fp8': 'Llama-3.1-70B, fp8'}
+    """
     return {way.id: f"{catalog.model(way.model).name}, {way.precision}" for way in ways(services)}
 
 
@@ -132,7 +145,13 @@ def terms(services: Mapping[str, Service], series: Any) -> dict[str, Any]:
 
 
 def with_host(chip: Accelerator, system: System) -> float:
-    """Watts of an accelerator at full load, its share of the system in."""
+    """IT watts for each watt of an accelerator at full load: its share of what else the system draws is in.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> round(with_host(known.accelerator("h200"), known.system("dgx-h200")), 2)
+    1.5
+    """
     used = plants.facts()["plant.power.rating_used"].si
     return float(system_power(1.0, chip.tdp, system.max_power, system.accelerators, used))
 

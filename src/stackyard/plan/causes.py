@@ -86,7 +86,12 @@ def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
 
 
 def leading(single: Months) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The limits that alone would serve most and second most of what a month leaves, (service, month)."""
+    """The limits that alone would serve most and second most of what a month leaves, (service, month).
+
+    >>> most, second = leading(np.array([[[5.0, 1.0]], [[3.0, 4.0]]]))
+    >>> most.tolist(), second.tolist()
+    ([[0, 1]], [[1, 0]])
+    """
     order = np.argsort(-single, axis=0, kind="stable")
     return order[0], order[1]
 

@@ -29,7 +29,14 @@ CERTIFICATE = 1e-6
 
 
 def audit(problem: Problem, plan: Plan) -> list[Violation]:
-    """Every violation of a plan; an empty list says that it is feasible, rightly added up, and the best there is."""
+    """Every violation of a plan; an empty list says that it is feasible, rightly added up, and the best there is.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> audit(problem, plan)
+    []
+    """
     found = [
         Violation(f"schema: {fault}", "", np.inf, 0.0)
         for data, schema in ((plan.decisions, DECISIONS), (plan.flows, FLOWS), (plan.prices, PRICES))

@@ -20,7 +20,13 @@ def it_power(d: Values, x: Values, load: Array) -> Array:
 
 
 def peak_over_mean(d: Values) -> Array:
-    """Peak of the day over its mean, of the service of each way."""
+    """Peak of the day over its mean, of the service of each way.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> peak_over_mean({name: each.values for name, each in problem.data.items()})
+    array([1.6])
+    """
     found: Array = d["way_service"] @ d["peak_to_mean"]
     return found
 

@@ -38,19 +38,33 @@ class Row:
 
 
 def balance(family: str, dims: tuple[str, ...], *terms: Array) -> Row:
-    """Terms that should add up to nothing."""
+    """Terms that should add up to nothing.
+
+    >>> row = balance("stacks", ("month",), np.array([3.0, 1.0]), np.array([-3.0, -2.0]))
+    >>> row.excess.tolist()
+    [0.0, 1.0]
+    """
     return Row(family, dims, np.abs(sum(terms)), np.asarray(sum(np.abs(term) for term in terms)))
 
 
 def limit(family: str, dims: tuple[str, ...], most: Array, *terms: Array) -> Row:
-    """Terms that should add up to no more than `most`, which may be infinite."""
+    """Terms that should add up to no more than `most`, which may be infinite.
+
+    >>> row = limit("power", ("site",), np.array([5.0]), np.array([4.0]), np.array([3.0]))
+    >>> row.excess.tolist()
+    [2.0]
+    """
     total = np.asarray(sum(terms))
     size = np.asarray(sum(np.abs(term) for term in terms)) + np.where(np.isfinite(most), np.abs(most), 0.0)
     return Row(family, dims, np.maximum(total - most, 0.0), size)
 
 
 def before(values: Array, start: Array | float = 0.0) -> Array:
-    """The month before; `start` in the first."""
+    """The month before; `start` in the first.
+
+    >>> before(np.array([1.0, 2.0, 3.0]), 7.0)
+    array([7., 1., 2.])
+    """
     found = np.zeros_like(values)
     found[..., 1:] = values[..., :-1]
     found[..., 0] = start
@@ -58,13 +72,21 @@ def before(values: Array, start: Array | float = 0.0) -> Array:
 
 
 def after(values: Array) -> Array:
-    """The month after; 0 in the last."""
+    """The month after; 0 in the last.
+
+    >>> after(np.array([1.0, 2.0, 3.0]))
+    array([2., 3., 0.])
+    """
     found = np.zeros_like(values)
     found[..., :-1] = values[..., 1:]
     return found
 
 
 def year_so_far(years: Array) -> Array:
-    """1 where an earlier month (second axis) lies in the year of a month (first) and not after it."""
+    """1 where an earlier month (second axis) lies in the year of a month (first) and not after it.
+
+    >>> year_so_far(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])).tolist()
+    [[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]]
+    """
     same = years[:, None] == years[None, :]
     return np.tril(same.astype(float))

@@ -142,7 +142,13 @@ def _mixed(first: Scenario, second: Scenario, keys: list[Key], catalog: Catalog,
 
 
 def axes(problem: Problem) -> dict[str, list[str]]:
-    """The ids of every axis: choices of one plan can stand in another where they are the same."""
+    """The ids of every axis: choices of one plan can stand in another where they are the same.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> axes(problem)["site"]
+    ['frankfurt']
+    """
     return {str(dim): [str(value) for value in problem.data[dim].values] for dim in problem.data.dims}
 
 
@@ -170,7 +176,13 @@ def shares(name: str, names: list[str], worth: Mapping[frozenset[str], Mapping[H
 
 
 def plain(value: Any) -> Any:
-    """A value without where it stands and what was noted beside it, to be compared."""
+    """A value without where it stands and what was noted beside it, to be compared.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> plain(read.inputs.sites["frankfurt"].phases[0])
+    {'month': 24314, 'power': (3.0, 'MW', None, None), 'choose': False, 'fee': (0.0, 'USD', None, None)}
+    """
     if isinstance(value, Fact):
         return (value.value, value.unit, value.low, value.high)
     if isinstance(value, Door):
@@ -183,7 +195,13 @@ def plain(value: Any) -> Any:
 
 
 def differing(first: Inputs, second: Inputs) -> list[Key]:
-    """The entries in which two scenarios differ, in the order of the file."""
+    """The entries in which two scenarios differ, in the order of the file.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> differing(read.inputs, read.inputs)
+    []
+    """
     found: list[Key] = []
     for section in Inputs.model_fields:
         if section in ("name", "about", "absent", "uncertainty"):
@@ -198,7 +216,11 @@ def differing(first: Inputs, second: Inputs) -> list[Key]:
 
 
 def grouped(keys: list[Key]) -> dict[str, list[Key]]:
-    """The players: each entry, or where there are more than MOST each section that has several."""
+    """The players: each entry, or where there are more than MOST each section that has several.
+
+    >>> list(grouped([("sites", "a"), ("sites", "b")]))
+    ['sites.a', 'sites.b']
+    """
     if len(keys) <= MOST:
         return {".".join(part for part in key if part): [key] for key in keys}
     found: dict[str, list[Key]] = {}
@@ -208,7 +230,13 @@ def grouped(keys: list[Key]) -> dict[str, list[Key]]:
 
 
 def mix(first: Inputs, second: Inputs, keys: list[Key]) -> Inputs:
-    """The first scenario's inputs with some entries of the second's."""
+    """The first scenario's inputs with some entries of the second's.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> mix(read.inputs, read.inputs, [("sites", "frankfurt")]) == read.inputs
+    True
+    """
     update: dict[str, Any] = {}
     for section, entry in keys:
         if not entry:
@@ -225,7 +253,14 @@ def mix(first: Inputs, second: Inputs, keys: list[Key]) -> Inputs:
 
 
 def labelled(first: Inputs, second: Inputs, name: str, keys: list[Key]) -> str:
-    """The name of an entry as it stands in reports, that of a section, or of several entries of one."""
+    """The name of an entry as it stands in reports, that of a section, or of several entries of one.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> keys = [("sites", "frankfurt")]
+    >>> labelled(read.inputs, read.inputs, "sites.frankfurt", keys)
+    'Frankfurt'
+    """
     if len(keys) == 1 and keys[0][1]:
         section, entry = keys[0]
         either = getattr(second, section).get(entry) or getattr(first, section).get(entry)
@@ -234,7 +269,13 @@ def labelled(first: Inputs, second: Inputs, name: str, keys: list[Key]) -> str:
 
 
 def described(first: Inputs, second: Inputs, keys: list[Key]) -> str:
-    """'wafers.slip: 0 to 6' for what changed in some entries; the first few."""
+    """'wafers.slip: 0 to 6' for what changed in some entries; the first few.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> described(read.inputs, read.inputs, [("sites", "frankfurt")])
+    ''
+    """
     told: list[str] = []
     for section, entry in keys:
         one, two = getattr(first, section), getattr(second, section)

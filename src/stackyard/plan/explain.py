@@ -75,6 +75,14 @@ def explain(
 
     Nothing is solved again later than `within` seconds after the start: what promises most is asked first, the rest is
     told by its prices, and a note says how much of it that is.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> from stackyard.plan.solve import solve_warm
+    >>> solved = solve_warm(problem)
+    >>> said = explain(problem, solved.plan, solved.resolve, steps=False)
+    >>> said.years[0].limit
+    'hbm'
     """
     tell, patience = progress or (lambda text: None), Patience(within)
     more = relief(problem, plan, resolve, tell, patience)

@@ -68,6 +68,11 @@ def formulate(problem: Problem, units: Mapping[str, float] | None = None) -> For
     """The program of a Problem. Decisions that cannot be non-zero and limits that are infinite are left out.
 
     `units` are the scales of another program, where this one is to be compared with it.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> formulate(problem).program.shape
+    (531, 603)
     """
     near = without_beyond(problem.data)
     units = scales(near) if units is None else units
@@ -105,7 +110,13 @@ REACH = ("power_busy", "pue_peak", "rate", "peak_to_mean", "way_service", "site_
 
 def beyond(data: xr.Dataset) -> xr.DataArray:
     """Demand that no plan could serve, (service, month): what exceeds twice the most that all power, run by the best
-    accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out."""
+    accelerator, serves of any service in any month. It is unserved in every plan, so the program leaves it out.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> float(beyond(problem.data).sum())  # tokens per day: all of it is within reach
+    0.0
+    """
     d: dict[str, Named] = {name: data.variables[name] for name in REACH}
     watts = d["power_busy"] * d["pue_peak"].min(T)  # (accelerator, way, site)
     tokens = (d["rate"] * DAY / grid.peak_over_mean(d) / watts.where(watts > 0)).fillna(np.inf)
@@ -116,7 +127,13 @@ def beyond(data: xr.Dataset) -> xr.DataArray:
 
 
 def without_beyond(data: xr.Dataset) -> xr.Dataset:
-    """The same coefficients with demand within reach; tiers of what is not served start so much lower."""
+    """The same coefficients with demand within reach; tiers of what is not served start so much lower.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> bool((without_beyond(problem.data)["demand"] == problem.data["demand"]).all())
+    True
+    """
     excess = beyond(data)
     if not excess.values.any():
         return data
@@ -134,6 +151,12 @@ def scales(data: xr.Dataset) -> dict[str, float]:
 
     All follow from the largest demand D and the coefficients: packages = D / (best rate x 86400), stacks, wafers and
     watts = packages x their largest use, USD = 30 D x the largest price of an unserved token.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> found = scales(problem.data)
+    >>> all(np.log2(scale) % 1 == 0 for scale in found.values())
+    True
     """
 
     def largest(name: str, otherwise: float = 1.0) -> float:
@@ -167,7 +190,15 @@ def scale(unit: str, units: Mapping[str, float]) -> float:
 
 
 def scaled(data: xr.Dataset, units: Mapping[str, float]) -> xr.Dataset:
-    """The coefficients in the solver's units."""
+    """The coefficients in the solver's units.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> units = scales(problem.data)
+    >>> small = scaled(problem.data, units)["stacks_delivered"]
+    >>> float((problem.data["stacks_delivered"] / small).max()) == units["stack"]
+    True
+    """
     return data.assign({name: data[name] / scale(column.unit, units) for name, column in SCHEMA.items()})
 
 

@@ -23,7 +23,13 @@ from stackyard.plan.program import Terms
 
 
 def peak_over_mean(data: Values) -> Named:
-    """Peak of the day over its mean, of the service of each way."""
+    """Peak of the day over its mean, of the service of each way.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> float(peak_over_mean(problem.data).max())
+    1.6
+    """
     return (data["way_service"] * data["peak_to_mean"]).sum(V)
 
 

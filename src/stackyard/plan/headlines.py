@@ -19,7 +19,15 @@ class Headline(NamedTuple):
 
 
 def headlines(problem: Problem, plan: Plan) -> dict[Headline, float]:
-    """Every figure of a plan, in a fixed order; the net present cost is of all months, the others of the horizon."""
+    """Every figure of a plan, in a fixed order; the net present cost is of all months, the others of the horizon.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> found = headlines(problem, plan)
+    >>> [figure.name for figure in found][:3]
+    ['Net present cost', 'Spending', 'Price of tokens not served']
+    """
     near, seen = reported(problem, plan)
     d, x, f = near.data, seen.decisions, seen.flows
     days = d["seconds"] / DAY

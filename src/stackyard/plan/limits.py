@@ -62,21 +62,40 @@ class Price:
 
 
 def finite(d: xr.Dataset, resource: Resource) -> xr.DataArray:
-    """What there is of a limit; 0 where it does not limit."""
+    """What there is of a limit; 0 where it does not limit.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> finite(problem.data, RESOURCES["power"]).values[0, [0, 2, 12]] / 1e6  # MW
+    array([0., 3., 8.])
+    """
     amount = d[resource.amount]
     found: xr.DataArray = amount.where(np.isfinite(amount), 0.0)
     return found
 
 
 def possible(d: xr.Dataset, resource: Resource) -> xr.DataArray:
-    """What there may be of a limit, what contracts and choices would bring included."""
+    """What there may be of a limit, what contracts and choices would bring included.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> possible(problem.data, RESOURCES["power"]).values[0, [0, 2, 12]] / 1e6  # MW
+    array([0., 3., 8.])
+    """
     more = OFFERED.get(resource.amount)
     found = finite(d, resource)
     return found if more is None else (found + d[more].sum(O)).transpose(*found.dims)
 
 
 def there(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
-    """What a plan has of a limit: given, or brought by what it chose; 0 where it does not limit."""
+    """What a plan has of a limit: given, or brought by what it chose; 0 where it does not limit.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> there(problem.data, plan, "power").values[0, [0, 2, 12]] / 1e6  # MW
+    array([0., 3., 8.])
+    """
     resource = RESOURCES[name]
     found = finite(d, resource)
     more = OFFERED.get(resource.amount)
@@ -86,7 +105,14 @@ def there(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
 
 
 def one_more(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
-    """What one more of a limit is worth, USD of the month: of a supply under contract, one more that is offered."""
+    """What one more of a limit is worth, USD of the month: of a supply under contract, one more that is offered.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> bool((one_more(problem.data, plan, "hbm") >= 0).all())
+    True
+    """
     price = plan.prices[RESOURCES[name].price]
     if name != "hbm":
         return price
@@ -95,33 +121,66 @@ def one_more(d: xr.Dataset, plan: Plan, name: str) -> xr.DataArray:
 
 
 def spending(plan: Plan) -> xr.DataArray:
-    """What the month costs without the price of unserved demand."""
+    """What the month costs without the price of unserved demand.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> bool((spending(plan) <= sum(plan.flows[name] for name in plan.flows if name.startswith("cost_"))).all())
+    True
+    """
     names = [name for name in plan.flows if str(name).startswith("cost_") and name not in NOT_SPENT]
     return plan.flows[names].to_dataarray().sum("variable")
 
 
 def noise(problem: Problem, plan: Plan) -> xr.DataArray:
     """USD of the month below which a rent is none: NOISE of its spending and of what is served, at the price of not
-    being served; and NOISE^2 of the price of what is not."""
+    being served; and NOISE^2 of the price of what is not.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> bool((noise(problem, plan) > 0).all())
+    True
+    """
     d = problem.data
     served = (d["unserved_price"] * plan.decisions["served"]).sum(V) * d["seconds"] / DAY
     return NOISE * (spending(plan) + served) + NOISE**2 * plan.flows["cost_unserved"]
 
 
 def yearly(d: xr.Dataset) -> xr.DataArray:
-    """Mean discount of a year, by which its price reads in USD of the year."""
+    """Mean discount of a year, by which its price reads in USD of the year.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> yearly(problem.data).values[:2].round(2)  # 2026 and 2027
+    array([0.97, 0.89])
+    """
     member = in_year(d)
     return (member * d["discount"]).sum(T) / member.sum(T)
 
 
 def most(d: xr.Dataset, resource: Resource) -> xr.DataArray:
-    """The most there ever is of a limit, by place: with it a price shows also in a month in which there is nothing."""
+    """The most there ever is of a limit, by place: with it a price shows also in a month in which there is nothing.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> float(most(problem.data, RESOURCES["power"]).max()) / 1e6  # MW
+    8.0
+    """
     return possible(d, resource).max(Y if resource.axis is None else T)
 
 
 def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = None) -> xr.DataArray:
     """Rent of a resource (or of another amount of it) by place and month, USD of the month, 0 below noise; that of a
-    budget follows the spending."""
+    budget follows the spending.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> float(rent(problem, plan, "hbm").sum()) > 0  # the stacks delivered bind
+    True
+    """
     d, resource = problem.data, RESOURCES[name]
     found = one_more(d, plan, name) * (there(d, plan, name) if amount is None else amount)
     if resource.axis is None:
@@ -133,7 +192,14 @@ def rent(problem: Problem, plan: Plan, name: str, amount: xr.DataArray | None = 
 
 
 def rents(problem: Problem, plan: Plan) -> xr.DataArray:
-    """Rent of every resource over all its places, (resource, month), USD of the month."""
+    """Rent of every resource over all its places, (resource, month), USD of the month.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> rents(problem, plan).dims
+    ('resource', 'month')
+    """
     found = [rent(problem, plan, name) for name in RESOURCES]
     total = [values.sum([dim for dim in values.dims if dim != T]) for values in found]
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
@@ -141,7 +207,14 @@ def rents(problem: Problem, plan: Plan) -> xr.DataArray:
 
 
 def prices_in(problem: Problem, plan: Plan, month: str) -> tuple[Price, ...]:
-    """Every limit with a rent in a month of the horizon, dearest first; KeyError for a month outside it."""
+    """Every limit with a rent in a month of the horizon, dearest first; KeyError for a month outside it.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> [price.resource for price in prices_in(problem, plan, "2026-03")]
+    ['hbm']
+    """
     problem, plan = reported(problem, plan)
     d = problem.data
     labels = json.loads(str(d.attrs.get("labels", "{}")))

@@ -28,7 +28,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"  # of the package
 
 
 def named(path: Path) -> Path:
-    """A path, or where nothing is there the packaged example of that name: openai-sk, first-plan."""
+    """A path, or where nothing is there the packaged example of that name: openai-sk, first-plan.
+
+    >>> named(Path("first-plan")).name
+    'first-plan.yaml'
+    """
     if path.exists() or path.name != str(path):
         return path
     found = (EXAMPLES / path, EXAMPLES / f"{path}.yaml")
@@ -36,7 +40,11 @@ def named(path: Path) -> Path:
 
 
 def is_overlay(data: Any) -> bool:
-    """Whether a file's data is a base with changes."""
+    """Whether a file's data is a base with changes.
+
+    >>> is_overlay({"base": "openai-sk", "changes": {}}), is_overlay({"name": "A plan"})
+    (True, False)
+    """
     return isinstance(data, dict) and "base" in data
 
 
@@ -87,7 +95,11 @@ def parts(key: str) -> list[str]:
 
 
 def place(data: Any, key: str) -> Path_:
-    """The key path in plain data; names that contain a point are found as long as they are there."""
+    """The key path in plain data; names that contain a point are found as long as they are there.
+
+    >>> place({"sites": {"st.gallen": {"power": 3}}}, "sites.st.gallen.power")
+    ('sites', 'st.gallen', 'power')
+    """
     path: list[str | int] = []
     rest = parts(key)
     while rest:
@@ -108,7 +120,11 @@ def place(data: Any, key: str) -> Path_:
 
 
 def at(data: Any, path: Path_) -> Any:
-    """What stands at a key path; KeyError where nothing does."""
+    """What stands at a key path; KeyError where nothing does.
+
+    >>> at({"sites": {"ulsan": {"power": 3}}}, ("sites", "ulsan", "power"))
+    3
+    """
     for step in path:
         try:
             data = data[step]
@@ -118,7 +134,11 @@ def at(data: Any, path: Path_) -> Any:
 
 
 def changed(data: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
-    """Plain data with other values at key paths, and the paths whose owner does not exist, with what does."""
+    """Plain data with other values at key paths, and the paths whose owner does not exist, with what does.
+
+    >>> changed({"sites": {"ulsan": {"power": 3}}}, {"sites.ulsan.power": 4})
+    ({'sites': {'ulsan': {'power': 4}}}, {})
+    """
     found, missing = copy.deepcopy(data), {}
     for key, value in changes.items():
         path = place(data, key)
@@ -133,7 +153,11 @@ def changed(data: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str, str]]
 
 
 def stands(data: Any, path: Path_) -> bool:
-    """True where something stands at this path."""
+    """True where something stands at this path.
+
+    >>> stands({"sites": {"ulsan": 3}}, ("sites", "ulsan")), stands({"sites": {}}, ("sites", "ulsan"))
+    (True, False)
+    """
     try:
         at(data, path)
     except KeyError:

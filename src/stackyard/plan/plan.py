@@ -155,7 +155,15 @@ class Plan(Labelled):
 
 
 def reported(problem: Problem, plan: Plan) -> tuple[Problem, Plan]:
-    """The horizon without its run-out: the same amounts, and the net present cost of all months."""
+    """The horizon without its run-out: the same amounts, and the net present cost of all months.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> near, seen = reported(problem, plan)
+    >>> str(near.data["month"].values[-1]), seen.objective == plan.objective
+    ('2027-12', True)
+    """
 
     def cut(data: xr.Dataset) -> xr.Dataset:
         years = {Y: slice(None, int(problem.end[:4]))} if Y in data.dims else {}
@@ -166,7 +174,13 @@ def reported(problem: Problem, plan: Plan) -> tuple[Problem, Plan]:
 
 
 def in_year(data: xr.Dataset) -> xr.DataArray:
-    """1 where a month (labelled '2026-09') lies in a year (labelled 2026), else 0; axes (year, month)."""
+    """1 where a month (labelled '2026-09') lies in a year (labelled 2026), else 0; axes (year, month).
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> in_year(problem.data).sum("month").values[:2]
+    array([12., 12.])
+    """
     years = [str(year) for year in data[Y].values]
     member = [[float(str(month)[:4] == year) for month in data[T].values] for year in years]
     return xr.DataArray(np.array(member).reshape(len(years), -1), dims=(Y, T), coords={Y: data[Y], T: data[T]})

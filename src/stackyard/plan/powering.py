@@ -54,7 +54,12 @@ class Source(Door):
 
 def premiums(tariff: Mapping[str, Block], months: range, krw: float) -> tuple[Array, Array]:
     """Share of the day of each block, what is left of the day first, and by (block, month) the USD/J that energy costs
-    more in it than in the mean of the day."""
+    more in it than in the mean of the day.
+
+    >>> shares, dear = premiums({}, range(24300, 24302), 1400.0)
+    >>> shares, dear
+    (array([1.]), array([[0., 0.]]))
+    """
     named = np.array([block.hours.si / DAY for block in tariff.values()])
     share = np.array([max(1 - named.sum(), 0.0), *named])
     over = np.array([np.zeros(len(months)), *(block.premium.by_month(months, krw) for block in tariff.values())])

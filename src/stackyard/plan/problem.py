@@ -183,7 +183,13 @@ class Problem(Labelled):
 
 
 def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:
-    """Every way in which a Dataset departs from a schema: names, axes, units, or numbers that are not numbers."""
+    """Every way in which a Dataset departs from a schema: names, axes, units, or numbers that are not numbers.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> mismatches(problem.data.drop_vars("rate"), SCHEMA)
+    ['rate is missing']
+    """
     found = [f"unknown variable {name}" for name in data.data_vars if name not in schema]
     for name, column in schema.items():
         if name not in data:
@@ -200,14 +206,24 @@ def mismatches(data: xr.Dataset, schema: dict[str, Column]) -> list[str]:
 
 
 def array(name: str, values: object, schema: dict[str, Column] | None = None) -> xr.Variable:
-    """A variable of the schema with its axes and unit attached: `Dataset({name: array(name, values)})`."""
+    """A variable of the schema with its axes and unit attached: `Dataset({name: array(name, values)})`.
+
+    >>> array("rate", [[1000.0]]).attrs["units"]
+    'token/s/package'
+    """
     column = (schema or SCHEMA)[name]
     attributes = {"units": column.unit, "long_name": column.meaning}
     return xr.Variable(column.dims, np.asarray(values, dtype=float), attributes)
 
 
 def digest(data: xr.Dataset) -> str:
-    """Twelve hex digits that change when any coordinate or value changes."""
+    """Twelve hex digits that change when any coordinate or value changes.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> digest(problem.data) == problem.digest
+    True
+    """
     total = hashlib.sha256()
     for name in sorted(map(str, data.variables)):
         values = data[name].values

@@ -172,5 +172,9 @@ def _triplets(rows: xr.Variable, columns: xr.Variable, coefficient: xr.Variable 
 
 
 def gather(values: Array, places: Places) -> Array:
-    """The values at places; 0 where there is none."""
+    """The values at places; 0 where there is none.
+
+    >>> gather(np.array([5.0, 7.0]), np.array([1, -1]))
+    array([7., 0.])
+    """
     return np.where(places >= 0, np.append(values, 0.0)[places], 0.0)

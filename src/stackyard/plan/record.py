@@ -22,7 +22,18 @@ LISTS = ("years", "worths", "shortages", "marginals", "chains")
 
 
 def store(path: Path, problem: Problem, plan: Plan, explanation: Explanation) -> None:
-    """Problem, plan and explanation as the groups of one NetCDF file."""
+    """Problem, plan and explanation as the groups of one NetCDF file.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     store(Path(folder) / "plan.nc", problem, plan, made.explanation)
+    ...     _, again, said = load(Path(folder) / "plan.nc")
+    >>> again.objective == plan.objective, said.years[0].year
+    (True, 2026)
+    """
     rows = {name: [asdict(row) for row in getattr(explanation, name)] for name in LISTS}
     attributes = {
         "objective": plan.objective,
@@ -87,6 +98,12 @@ def plain(problem: Problem, plan: Plan, explanation: Explanation, digests: Mappi
 
     Arrays are rows of axis labels and a value, in the unit stated; zeros are left out. Numbers that are not known
     (a step that was not solved for) are None.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> sorted(plain(problem, plan, made.explanation, {}))[:4]
+    ['binds', 'decisions', 'digests', 'flows']
     """
     labels: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
     problem, plan = reported(problem, plan)

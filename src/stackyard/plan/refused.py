@@ -18,7 +18,13 @@ TOLD = 3  # accelerators whose reasons are told one by one
 
 
 def refusals(problem: Problem, services: list[str]) -> dict[str, dict[str, Any]]:
-    """Accelerators that cannot run each way of these services: way -> accelerator -> {lacks, why}."""
+    """Accelerators that cannot run each way of these services: way -> accelerator -> {lacks, why}.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> refusals(problem, ["assistant"])  # the H200 runs it
+    {'assistant/llama-3.1-70b/fp8': {}}
+    """
     d = problem.data
     known: dict[str, dict[str, Any]] = json.loads(str(d.attrs.get("refused", "{}")))
     own = d["way_service"].sel({V: services}).sum(V).values > 0
@@ -26,7 +32,13 @@ def refusals(problem: Problem, services: list[str]) -> dict[str, dict[str, Any]]
 
 
 def name(problem: Problem, services: list[str]) -> str:
-    """'Number format (fp4)' where that is what every accelerator lacks for all these services; '' where they differ."""
+    """'Number format (fp4)' where that is what every accelerator lacks for all these services; '' where they differ.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> name(problem, ["assistant"])
+    ''
+    """
     found = refusals(problem, services)
     lacks = {each["lacks"] for chips in found.values() for each in chips.values()}
     if len(lacks) != 1 or any(len(chips) < problem.data.sizes[A] for chips in found.values()):
@@ -37,7 +49,13 @@ def name(problem: Problem, services: list[str]) -> str:
 
 
 def sentence(problem: Problem, services: list[str]) -> str:
-    """'HGX H200: no fp4 arithmetic on record (it has bf16, fp8)' for the first accelerators, the others counted."""
+    """'HGX H200: no fp4 arithmetic on record (it has bf16, fp8)' for the first accelerators, the others counted.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> sentence(problem, ["assistant"])
+    ''
+    """
     names: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
     told = []
     for chips in refusals(problem, services).values():

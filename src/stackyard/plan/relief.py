@@ -198,13 +198,26 @@ def _most(problem: Problem, plan: Plan, other: Plan, years: list[int], own: int)
 
 
 def by_year(d: xr.Dataset, daily: xr.DataArray) -> xr.DataArray:
-    """Mean over each year of an amount per day."""
+    """Mean over each year of an amount per day.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> by_year(problem.data, problem.data["demand"]).shape  # (service, year)
+    (1, 4)
+    """
     seconds = in_year(d) * d["seconds"]
     mean: xr.DataArray = (daily * seconds).sum(T) / seconds.sum(T)
     return mean.transpose(..., Y)
 
 
 def worth_of(worths: tuple[Worth, ...], resource: str, year: int) -> Worth | None:
-    """The step of a limit that serves most more in a year, whenever it is taken; None where none does."""
+    """The step of a limit that serves most more in a year, whenever it is taken; None where none does.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> worth_of(made.explanation.worths, "hbm", 2026).resource
+    'hbm'
+    """
     helping = [w for w in worths if (w.resource, w.tokens_year) == (resource, year) and not w.tokens <= 0]
     return max(helping, key=lambda w: w.tokens) if helping else None

@@ -67,7 +67,11 @@ class Scenario:
 
 
 def find_file(path: Path) -> Path:
-    """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one."""
+    """The scenario file of a path: itself, or scenario.yaml in a folder; InputErrors for a folder without one.
+
+    >>> find_file(Path("a-plan.yaml")).name
+    'a-plan.yaml'
+    """
     path = named(path)
     if not path.is_dir():
         return path
@@ -81,7 +85,13 @@ def find_file(path: Path) -> Path:
 
 
 def load(path: Path, catalog: Catalog) -> Scenario:
-    """Reads a scenario file or folder; raises InputErrors with every fault of the file and its tables."""
+    """Reads a scenario file or folder; raises InputErrors with every fault of the file and its tables.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.plan.overlay import named
+    >>> load(named(Path("first-plan")), catalog.load()).name
+    'A first plan'
+    """
     file = find_file(path)
     located, folder = read_yaml(file), file.parent
     if is_overlay(located.data):
@@ -436,7 +446,13 @@ def _with_paths(inputs: Inputs, located: Located) -> Inputs:
 
 
 def facts_of(inputs: Inputs) -> Iterator[tuple[str, Fact]]:
-    """(key path, Fact) of every number that the scenario states or takes from the catalogue."""
+    """(key path, Fact) of every number that the scenario states or takes from the catalogue.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> [path for path, _ in facts_of(read.inputs)][:2]
+    ['money.discount_rate', 'money.carbon_price']
+    """
     return ((dotted(path), fact) for path, fact in _facts_by_path(inputs))
 
 

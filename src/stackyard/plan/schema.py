@@ -103,5 +103,9 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as it is shipped."""
+    """The schema as it is shipped.
+
+    >>> text().splitlines()[0]
+    '{'
+    """
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"

@@ -24,7 +24,14 @@ IDLE = 0.9  # of the power of a site: one that uses less has some left
 
 
 def opening(binding: Binding, left: float) -> str:
-    """What a year leaves, and for what cause most of it; `left` in tokens per day."""
+    """What a year leaves, and for what cause most of it; `left` in tokens per day.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> str(opening(made.explanation.years[0], 1e9))[:4]
+    'HBM.'
+    """
     part = binding.left
     if binding.resource == SERVED:
         if part <= 1e-6:

@@ -123,7 +123,14 @@ class Solved:
 
 
 def without_the_rest(problem: Problem, plan: Plan) -> Problem:
-    """The problem without the places and months in which a plan's campaigns do not run."""
+    """The problem without the places and months in which a plan's campaigns do not run.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> without_the_rest(problem, plan).digest == problem.digest  # nothing is trained
+    True
+    """
     d = problem.data
     hosts = (d["cluster_most"] * plan.decisions["host"]).transpose(*d["cluster_most"].dims)
     runs = d["campaign_open"].where((plan.decisions["active"] > 0) | (d["campaign_least"] <= 0), 0.0)
@@ -136,7 +143,14 @@ def without_the_rest(problem: Problem, plan: Plan) -> Problem:
 
 
 def solve(problem: Problem, *, time_limit: float | None = None, progress: Progress | None = None) -> Plan:
-    """The plan of least net present cost; SolveError says what was reached when the solver stops without one."""
+    """The plan of least net present cost; SolveError says what was reached when the solver stops without one.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> plan = solve(problem)
+    >>> plan.status, plan.gap < 1e-6
+    ('optimal', True)
+    """
     return solve_warm(problem, time_limit=time_limit, progress=progress).plan
 
 
@@ -149,7 +163,14 @@ def solve_warm(
     progress: Progress | None = None,
 ) -> Solved:
     """As `solve`, with the solver kept for re-solves. `gap` is what choices are optimised to; `choices` are those of
-    another plan (`Solved.choices`), all or some, that stand as they are."""
+    another plan (`Solved.choices`), all or some, that stand as they are.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> solved = solve_warm(problem)
+    >>> solved.plan.status
+    'optimal'
+    """
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     formulation = formulate(problem)
@@ -240,7 +261,13 @@ def planned(formulation: Formulation, found: Reached, seconds: float, choice: Re
 
 
 def beyond_reach(problem: Problem) -> float:
-    """USD of today for demand that no plan could serve."""
+    """USD of today for demand that no plan could serve.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> beyond_reach(problem)
+    0.0
+    """
     lost = steering({str(name): values.variable for name, values in problem.data.data_vars.items()})["unserved"]
     return float((lost * problem.data["discount"].variable * beyond(problem.data).variable).sum())
 

@@ -18,6 +18,12 @@ def cost(problem: Problem, plan: Plan) -> xr.DataArray:
     the token is worth less. Rents and prices of watts are the plan's: an accelerator that is short costs what it could
     earn. nan where no accelerator in place can run it. A way in use costs its service's price of a token served, less
     the price of its own share where that is at its limit; none costs less (a law).
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> cost(problem, plan).dims
+    ('way', 'month')
     """
     d, p = problem.data, plan.prices
     over: xr.DataArray = peak_over_mean({str(name): values for name, values in d.data_vars.items()})
@@ -41,7 +47,14 @@ def _yearly(d: xr.Dataset) -> xr.DataArray:
 
 def by_year(problem: Problem, plan: Plan) -> xr.Dataset:
     """`share` of its service's served tokens that goes each way, and `cost` of a token, (way, year); the cost is the
-    mean over the year's months, by what the service is served in them."""
+    mean over the year's months, by what the service is served in them.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> problem, plan = made.built.problem, made.plan
+    >>> by_year(problem, plan)["share"].values
+    array([[1., 1., 1., 1.]])
+    """
     d, x = problem.data, plan.decisions
     member, days = in_year(d), d["seconds"] / DAY
     served = (d["way_service"] * x["served"]).sum(V) * days  # of the way's service

@@ -135,13 +135,25 @@ def _with_least(solved: Solved, columns: np.ndarray, least: np.ndarray) -> Plan 
 
 
 def labels(problem: Problem) -> dict[str, str]:
-    """The name of each id."""
+    """The name of each id.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> labels(problem)["frankfurt"]
+    'Frankfurt'
+    """
     found: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
     return found
 
 
 def hard_limits(problem: Problem) -> dict[str, dict[str, xr.DataArray]]:
-    """Every limit that can make a plan impossible, in words with its key in the scenario: what dropping it changes."""
+    """Every limit that can make a plan impossible, in words with its key in the scenario: what dropping it changes.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> list(hard_limits(problem))
+    []
+    """
     d, names = problem.data, labels(problem)
     found: dict[str, dict[str, xr.DataArray]] = {}
     for year in d[Y].values.tolist():
@@ -162,7 +174,13 @@ def hard_limits(problem: Problem) -> dict[str, dict[str, xr.DataArray]]:
 
 
 def feasible(problem: Problem) -> bool:
-    """Whether any plan keeps every hard limit, what is whole taken as divisible."""
+    """Whether any plan keeps every hard limit, what is whole taken as divisible.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> feasible(problem)
+    True
+    """
     formulation = formulate(problem)
     program = formulation.program
     highs = solver(program, solver="simplex")
@@ -181,6 +199,11 @@ def conflict(problem: Problem) -> tuple[str, ...]:
     Found by leaving out one limit after another for good where the rest still contradict each other (a deletion
     filter: J. W. Chinneck, Feasibility and Infeasibility in Optimization, 2008). Empty where there is a plan, and where
     whole numbers are what cannot be.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> conflict(problem)
+    ()
     """
     if feasible(problem):
         return ()

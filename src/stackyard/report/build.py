@@ -82,7 +82,14 @@ def build(
 
 
 def headline(view: View, explanation: Explanation | None) -> Section:
-    """What limits the plan in each year and why, and the figures to remember."""
+    """What limits the plan in each year and why, and the figures to remember.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> str(headline(view, None).title)
+    'In one minute'
+    """
     blocks: list[Block] = [key_figures(view)]
     if explanation is not None:
         blocks += [limits.by_year_table(view, explanation), limits.reasons(explanation)]
@@ -103,7 +110,14 @@ def _answer(view: View, explanation: Explanation | None) -> str:
 
 
 def key_figures(view: View) -> KeyFigures:
-    """The horizon in six numbers."""
+    """The horizon in six numbers.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> [str(item.label) for item in key_figures(view).items][:2]
+    ['Tokens served', 'Share of demand served']
+    """
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     total = float(view.tokens(served).sum() / max(float(view.tokens(asked).sum()), 1e-30))
     used, energised = view.array("site_power_peak").sum(axis=0)[-1], view.energised.sum(axis=0)[-1]
@@ -161,7 +175,14 @@ def _objective(view: View, plan: Plan) -> str:
 
 
 def by_year_table(view: View) -> Table:
-    """The same figures year by year."""
+    """The same figures year by year.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> [column.title for column in by_year_table(view).columns][:3]
+    ['Year', 'Asked for*', 'Served*']
+    """
     served, asked = view.array("served").sum(axis=0), view.array("demand").sum(axis=0)
     used, energised = view.array("site_power_peak").sum(axis=0), view.energised.sum(axis=0)
     kinds = (

@@ -11,7 +11,11 @@ MARK = "◆"
 
 
 def mark(grade: Grade | None) -> str:
-    """What the sign says beside it: of what kind the weakest inputs are; '' where they are better than an estimate."""
+    """What the sign says beside it: of what kind the weakest inputs are; '' where they are better than an estimate.
+
+    >>> mark(Grade.ASSUMED), mark(Grade.MEASURED)
+    ('assumed inputs', '')
+    """
     if grade is None or grade < Grade.ESTIMATED:
         return ""
     return phrase("assumed inputs") if grade is Grade.ASSUMED else phrase("estimated inputs")
@@ -32,7 +36,12 @@ def explained(grade: Grade | None, words: Words) -> str:
 
 
 def text(cell: Cell, column: Column, words: Words) -> str:
-    """A cell as plain text."""
+    """A cell as plain text.
+
+    >>> from stackyard.words.spoken import Words
+    >>> text(1234.5, Column("MW", "MW", 1), Words("en"))
+    '1,234.5'
+    """
     if cell is None:
         return "–"
     if isinstance(cell, str):

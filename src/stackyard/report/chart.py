@@ -54,7 +54,13 @@ Colours = Mapping[str, str]
 
 
 def colours(report: Report) -> Colours:
-    """A colour for every id in the report's figures: the kind chooses the family, first use the place in it."""
+    """A colour for every id in the report's figures: the kind chooses the family, first use the place in it.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> len(colours(report)) > 2
+    True
+    """
     chosen: dict[str, str] = {}
     used: dict[str, int] = {}
     for figure in report.figures:
@@ -79,7 +85,15 @@ def _ids(figure: Figure) -> list[str]:
 
 
 def legend(figure: Figure, palette: Colours, words: Words) -> list[tuple[str, str, str]]:
-    """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first."""
+    """(name, colour, 'solid' or the dash) of every series, in the order in which the eye meets them; top first.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> from stackyard.words.spoken import Words
+    >>> figure = report.figures[0]
+    >>> [kind for _, _, kind in legend(figure, colours(report), Words("en"))][:1]
+    ['dash']
+    """
     data = figure.data
     if isinstance(data, Fan | Tornado):
         return spread.legend(data, words)
@@ -96,7 +110,14 @@ def legend(figure: Figure, palette: Colours, words: Words) -> list[tuple[str, st
 
 
 def draw(figure: Figure, palette: Colours, words: Words, with_legend: bool = True) -> go.Figure:
-    """The plotly figure, without a title: whoever shows it has the caption."""
+    """The plotly figure, without a title: whoever shows it has the caption.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> from stackyard.words.spoken import Words
+    >>> len(draw(report.figures[0], colours(report), Words("en")).data) > 0
+    True
+    """
     kind: Callable[..., go.Figure] = KINDS[type(figure.data)]
     drawn = kind(figure.data, palette, words)
     drawn.update_layout(

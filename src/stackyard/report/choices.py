@@ -15,7 +15,14 @@ from stackyard.words import share as per_cent
 
 
 def choices(view: View, plan: Plan) -> tuple[Section, ...]:
-    """The section of choices; none where the scenario leaves nothing to choose, contract or train."""
+    """The section of choices; none where the scenario leaves nothing to choose, contract or train.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> choices(view, made.plan)  # nothing is to be chosen
+    ()
+    """
     tables = [table for table in (_options(view), _contracts(view), _campaigns(view)) if table.rows]
     if not tables:
         return ()

@@ -16,7 +16,13 @@ _FREE = "FREE PARAMETER"  # how the note of a number starts that the scenario le
 
 
 def distinct(provenance: Sequence[Fact]) -> tuple[Fact, ...]:
-    """The facts used, each once, in the order of first use; a fact used in several places keeps its first."""
+    """The facts used, each once, in the order of first use; a fact used in several places keeps its first.
+
+    >>> from stackyard import api
+    >>> facts = api.facts("h200 memory")
+    >>> len(distinct([*facts, *facts])) == len(facts)
+    True
+    """
     seen: dict[tuple[object, ...], Fact] = {}
     for fact in provenance:
         seen.setdefault((fact.path, fact.value, fact.unit), fact)
@@ -24,7 +30,13 @@ def distinct(provenance: Sequence[Fact]) -> tuple[Fact, ...]:
 
 
 def sources(provenance: Sequence[Fact]) -> tuple[Source, ...]:
-    """Every document cited, each once, by title."""
+    """Every document cited, each once, by title.
+
+    >>> from stackyard import api
+    >>> facts = api.facts("h200 memory")
+    >>> len(sources(facts)) > 0
+    True
+    """
     found = {(source.title, source.url): source for fact in provenance for source in fact.sources}
     return tuple(sorted(found.values(), key=lambda source: (source.title.casefold(), source.url)))
 
@@ -42,7 +54,13 @@ class Used(NamedTuple):
 
 
 def numbers(facts: Sequence[Fact]) -> tuple[Used, ...]:
-    """The numbers behind the facts, each once: one that is stated once and used in many places counts once."""
+    """The numbers behind the facts, each once: one that is stated once and used in many places counts once.
+
+    >>> from stackyard import api
+    >>> facts = api.facts("h200 memory")
+    >>> len(numbers([*facts, *facts])) == len(numbers(facts))
+    True
+    """
     places: dict[tuple[object, ...], list[Fact]] = {}
     for fact in distinct(facts):
         said = (fact.note, fact.sources, fact.low, fact.high)
@@ -52,7 +70,12 @@ def numbers(facts: Sequence[Fact]) -> tuple[Used, ...]:
 
 
 def standing(facts: Sequence[Fact]) -> str:
-    """How many of the numbers behind an answer are our own judgement, in a sentence."""
+    """How many of the numbers behind an answer are our own judgement, in a sentence.
+
+    >>> from stackyard import api
+    >>> standing(api.facts("h200 memory"))
+    '◆ 0 of the 4 numbers behind this are assumed: our own judgement, listed in the report.'
+    """
     used = numbers(facts)
     assumed = sum(each.fact.grade is Grade.ASSUMED for each in used)
     return phrase(
@@ -143,7 +166,11 @@ def _row(each: Used) -> tuple[Cell, ...]:
 
 
 def graded(grade: Grade) -> str:
-    """What a grade is called."""
+    """What a grade is called.
+
+    >>> graded(Grade.PUBLISHED)
+    'published'
+    """
     return _GRADES[grade]
 
 

@@ -308,12 +308,24 @@ class Report:
 
 
 def in_language(report: Report, code: str) -> Report:
-    """The report with every text of it said in a language, 'de' or 'ko'; 'en' is as it was written."""
+    """The report with every text of it said in a language, 'de' or 'ko'; 'en' is as it was written.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> in_language(report, "de").sections[0].title
+    'In einer Minute'
+    """
     return replace(report if code == "en" else say_in(report, Words(code)), language=code)
 
 
 def numbers(figure: Figure) -> Table:
-    """The numbers behind a figure as a table: for spreadsheets, for print and for who cannot see the picture."""
+    """The numbers behind a figure as a table: for spreadsheets, for print and for who cannot see the picture.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> [column.title for column in numbers(report.figures[0]).columns][:1]
+    ['Month']
+    """
     columns, rows = _numbers(figure.data)
     return Table(figure.title, columns, tuple(rows), note=figure.note, grade=figure.grade, folded=True)
 

@@ -18,7 +18,14 @@ _WAFERS = phrase(
 
 
 def chain(view: View, year: str = "") -> Section:
-    """Stacks in place in December of the year (the one that serves most, if not said), followed to the services."""
+    """Stacks in place in December of the year (the one that serves most, if not said), followed to the services.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> chain(view).title
+    'From stacks to tokens'
+    """
     wafers = view.array("wafers_per_stack").any()
     title = phrase("From wafers to tokens") if wafers else phrase("From stacks to tokens")
     served = view.year_end(view.array("served").sum(axis=0))

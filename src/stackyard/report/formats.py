@@ -23,12 +23,24 @@ __all__ = ["FORMATS", "summary"]
 
 
 def to_html(report: Report) -> bytes:
-    """One page that needs nothing else."""
+    """One page that needs nothing else.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> to_html(report)[:15]
+    b'<!doctype html>'
+    """
     return page(report).encode()
 
 
 def to_json(report: Report) -> bytes:
-    """Every value of the report; each part names its kind, what is not a number is null."""
+    """Every value of the report; each part names its kind, what is not a number is null.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> sorted(json.loads(to_json(report)))[:3]
+    ['date', 'digests', 'kind']
+    """
     return json.dumps(_plain(report), ensure_ascii=False, indent=1, allow_nan=False).encode()
 
 
@@ -46,7 +58,13 @@ def _plain(value: Any) -> Any:
 
 
 def to_markdown(report: Report) -> bytes:
-    """Plain Markdown with pipe tables; a figure is told by its sentence and its numbers."""
+    """Plain Markdown with pipe tables; a figure is told by its sentence and its numbers.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> to_markdown(report).splitlines()[0]
+    b'# A first plan'
+    """
     words = Words(report.language)
     parts = [f"# {_md(report.title)}", _md(report.subtitle), _md(report.date)]
     for number, section in enumerate(report.sections, 1):
@@ -107,7 +125,13 @@ def _md_table(table: Table, words: Words) -> str:
 
 
 def to_csv(report: Report) -> bytes:
-    """Every table in long form: section, table, row, column, unit, value."""
+    """Every table in long form: section, table, row, column, unit, value.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> to_csv(report).splitlines()[0]
+    b'\xef\xbb\xbfsection,table,row,column,unit,value'
+    """
     stream = io.StringIO()
     writer = csv.writer(stream)
     words = Words(report.language)

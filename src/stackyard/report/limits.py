@@ -33,7 +33,13 @@ _COUNTED = {"stack": "stacks", "wafer": "wafers", "package": "accelerators"}
 
 def answer(years: Sequence[Binding]) -> str:
     """'HBM limits the plan most in 2026 (32% of demand is left unserved); power in 2029-2030 (4 to 9%); in 2027-2028
-    all demand is served': the greatest cause of each year's shortage, and the second where it is great."""
+    all demand is served': the greatest cause of each year's shortage, and the second where it is great.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> str(answer(made.explanation.years))[:20]
+    'HBM and lead time li'
+    """
     when: dict[str, list[Binding]] = {}
     for binding in years:
         when.setdefault(_named(binding), []).append(binding)
@@ -150,7 +156,13 @@ def _one_more(view: View, worth: Worth) -> tuple[str, str | None, str | None]:
 
 
 def reasons(explanation: Explanation) -> Points:
-    """Why, in a few sentences for each year."""
+    """Why, in a few sentences for each year.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> reasons(made.explanation).items[0][0]
+    '2026'
+    """
     return Points(tuple((str(binding.year), capital(binding.why)) for binding in explanation.years))
 
 

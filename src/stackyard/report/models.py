@@ -15,7 +15,14 @@ from stackyard.words import joined, listed, phrase
 
 
 def models(view: View, problem: Problem, plan: Plan) -> tuple[Section, ...]:
-    """The section of models; none where every service has one."""
+    """The section of models; none where every service has one.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> models(view, made.built.problem, made.plan)  # every service has one model
+    ()
+    """
     several = np.flatnonzero(view.array("way_service").sum(axis=0) > 1)
     if not several.size:
         return ()

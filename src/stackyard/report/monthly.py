@@ -49,7 +49,14 @@ _HEADS = (
 
 
 def monthly(view: View) -> Table:
-    """Month, what, which supply, accelerator, site, service and model, value and unit."""
+    """Month, what, which supply, accelerator, site, service and model, value and unit.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> [column.title for column in monthly(view).columns]
+    ['Month', 'What', 'Supply', 'Accelerator', 'Site', 'Service', 'Model', 'Campaign', 'Value', 'Unit']
+    """
     rows: list[tuple[Cell, ...]] = []
     of = view.array("way_service").argmax(axis=1)
     for name, kind in KINDS.items():

@@ -33,7 +33,13 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 
 def page(report: Report) -> str:
     """The whole page as text. Plotly's script (4.8 MB, no partial bundle is shipped) is inlined once, if there is a
-    figure to draw."""
+    figure to draw.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> page(report).count("<h1")
+    1
+    """
     figures, words = report.figures, Words(report.language)
     script = _scripts() if figures else ""
     skip = _text(words("Skip to the report"))
@@ -67,7 +73,13 @@ def page(report: Report) -> str:
 
 
 def sections(report: Report) -> str:
-    """The sections and sources alone, for a page that has a frame and scripts of its own."""
+    """The sections and sources alone, for a page that has a frame and scripts of its own.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> "<section" in sections(report)
+    True
+    """
     words = Words(report.language)
     every = [_section(number, section, report, words) for number, section in enumerate(report.sections, 1)]
     return "\n".join([*every, _sources(report, words), _calendar(words) if report.figures else ""])

@@ -99,7 +99,11 @@ def plain(value: float, digits: int = 3) -> str:
 
 
 def decimals(values: Values) -> int:
-    """Decimals that show about three digits of the largest value: one choice for a whole column."""
+    """Decimals that show about three digits of the largest value: one choice for a whole column.
+
+    >>> decimals([1234.0, 12.0]), decimals([0.123])
+    (0, 2)
+    """
     array = np.abs(np.asarray(values, dtype=float))
     array = array[np.isfinite(array)]
     top = float(array.max()) if array.size else 0.0

@@ -38,7 +38,14 @@ COSTS = {
 
 
 def spend(view: View) -> Array:
-    """USD paid in each month: every cost except the price put on tokens not served, which nobody pays."""
+    """USD paid in each month: every cost except the price put on tokens not served, which nobody pays.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> bool((spend(view) >= 0).all())
+    True
+    """
     return np.asarray(sum(view.array(name) for name in COSTS))
 
 
@@ -52,7 +59,14 @@ def by_year(view: View, title: str, display: Scale, rows: list[tuple[str, Array]
 
 
 def demand(view: View) -> Section:
-    """Tokens asked for against tokens served, by service."""
+    """Tokens asked for against tokens served, by service.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> demand(view).title
+    'Demand and service'
+    """
     asked, served = view.array("demand"), view.array("served")
     unit = scale(asked.sum(axis=0), "tokens/day")
     total = Series("limit/demand", phrase("Asked for"), unit.of(asked.sum(axis=0)))
@@ -113,7 +127,14 @@ def _demand_lead(view: View, asked: Array, served: Array) -> str:
 
 
 def memory(view: View) -> Section:
-    """HBM stacks drawn against delivered, by supply."""
+    """HBM stacks drawn against delivered, by supply.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> memory(view).title
+    'HBM stacks'
+    """
     drawn = view.array("draw").sum(axis=1)
     delivered, released = view.delivered, view.array("released")
     unit = scale(delivered.sum(axis=0), "stacks")
@@ -221,7 +242,14 @@ def _needed(view: View) -> tuple[Figure, ...]:
 
 
 def built(view: View) -> Section:
-    """What is ordered and installed, where and when."""
+    """What is ordered and installed, where and when.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> built(view).title
+    'What is built, where and when'
+    """
     bought = view.yearly(view.array("bought"))
     placed, retired = view.yearly(view.array("placed")), view.yearly(view.array("retired"))
     standing = view.year_end(view.array("installed"))
@@ -279,7 +307,14 @@ def _built_lead(view: View, bought: Array) -> str:
 
 
 def money(view: View) -> Section:
-    """Spending by year and kind; the price of unserved demand apart."""
+    """Spending by year and kind; the price of unserved demand apart.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> money(view).title
+    'Cost'
+    """
     kinds = [(label, name, view.yearly(view.array(name))) for name, label in COSTS.items()]
     kinds = [kind for kind in kinds if kind[2].any()]
     total = view.yearly(spend(view))
@@ -329,7 +364,14 @@ def money(view: View) -> Section:
 
 
 def footprint(view: View) -> Section:
-    """Energy, carbon and water by year and site."""
+    """Energy, carbon and water by year and site.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> footprint(view).title
+    'Energy, carbon and water'
+    """
     known = [
         ("energy", phrase("Energy"), "J"),
         ("carbon", phrase("Carbon"), "kg CO₂e"),

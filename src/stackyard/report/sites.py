@@ -32,7 +32,14 @@ class Verdict:
 
 
 def power(view: View) -> Section:
-    """Site power used at the day's peak against phases energised, and why power is left."""
+    """Site power used at the day's peak against phases energised, and why power is left.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> power(view).title
+    'Power and phases'
+    """
     used, energised = view.array("site_power_peak"), view.energised
     unit = scale(energised.sum(axis=0), "W")
     figure = Figure(
@@ -74,6 +81,12 @@ def kilowatt(view: View) -> Array:
 
     PUE of the worst hour × (fit-out × its cost a month, that of an annuity over its life) + energy, demand charge and
     carbon of those months at the PUE, in money of the first of them: what the plan weighs when it chooses a site.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> bool((kilowatt(view) > 0).all())
+    True
     """
     months = slice(max(len(view.months) - _YEAR, 0), None)
     worth = view.array("discount")[months] / view.array("discount")[months][0]
@@ -90,12 +103,26 @@ def kilowatt(view: View) -> Array:
 
 
 def pue_at_full_load(view: View) -> Array:
-    """Site power over IT power of a full site, mean of each month: (site, month)."""
+    """Site power over IT power of a full site, mean of each month: (site, month).
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> bool((pue_at_full_load(view) > 1).all())
+    True
+    """
     return np.asarray(view.array("pue") + view.array("overhead") * view.array("pue_design")[:, None])
 
 
 def verdicts(view: View) -> tuple[Verdict, ...]:
-    """Why each site ends full, with power left, or idle."""
+    """Why each site ends full, with power left, or idle.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> [verdict.kind for verdict in verdicts(view)]
+    ['full']
+    """
     placed = np.flatnonzero(view.array("placed").sum(axis=(0, 1)))
     last = int(placed[-1]) if placed.size else -1
     return tuple(_verdict(view, i, last) for i in range(len(view.ids(SITE))))

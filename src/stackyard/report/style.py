@@ -6,6 +6,10 @@ FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans KR", "Noto
 
 
 def html(text: str) -> str:
-    """Plotly reads a little HTML in its texts: what was not meant as such is shown as written."""
+    """Plotly reads a little HTML in its texts: what was not meant as such is shown as written.
+
+    >>> html("a < b")
+    'a &lt; b'
+    """
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\n", " ").replace("%{", "%&#123;")

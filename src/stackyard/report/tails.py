@@ -12,7 +12,14 @@ from stackyard.words import listed, month, number, phrase
 
 
 def tails(view: View) -> tuple[Section, ...]:
-    """The section of tails; none where no service that is served states one."""
+    """The section of tails; none where no service that is served states one.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> tails(view)  # no service states one
+    ()
+    """
     asked, of = view.array("tail_share"), view.array("way_service").argmax(axis=1)
     served = [v for v in range(len(view.ids(V))) if view.array("run")[:, :, of == v].any()]
     if not any(asked[of == v].any() for v in served):

@@ -16,7 +16,13 @@ _ROOM = 30  # characters in which words wrap well
 
 
 def summary(report: Report) -> Group:
-    """What a terminal shows of a report; tables fit themselves to its width."""
+    """What a terminal shows of a report; tables fit themselves to its width.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> len(summary(report).renderables) > 3
+    True
+    """
     from rich.console import Group
     from rich.table import Table as Grid
     from rich.text import Text

@@ -141,7 +141,11 @@ def _month_text(month: Any) -> str:
 
 
 def spans(years: Sequence[int]) -> str:
-    """'2026–2027 and 2030'."""
+    """'2026–2027 and 2030'.
+
+    >>> spans([2026, 2027, 2030])
+    '2026–2027 and 2030'
+    """
     runs: list[list[int]] = []
     for year in years:
         if runs and year == runs[-1][-1] + 1:

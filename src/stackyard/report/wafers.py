@@ -15,7 +15,14 @@ _SUM = phrase("All supplies")
 
 
 def wafers(view: View) -> tuple[Block, ...]:
-    """Month by month and year by year, of the supplies that say how many wafers are behind a stack; else nothing."""
+    """Month by month and year by year, of the supplies that say how many wafers are behind a stack; else nothing.
+
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> view = View.of(made.built.problem, made.plan)
+    >>> wafers(view)  # deliveries are stated, not wafers
+    ()
+    """
     if not view.array("wafers_per_stack").any():
         return ()
     months, needed = started(view, _delivered_and_drawn(view))

@@ -20,7 +20,13 @@ _LONG = 40  # rows from which a table gets filters
 
 
 def to_xlsx(report: Report) -> bytes:
-    """Contents, the sheets for spreadsheets alone, one sheet a table (a figure counts as its numbers), the sources."""
+    """Contents, the sheets for spreadsheets alone, one sheet a table (a figure counts as its numbers), the sources.
+
+    >>> from stackyard import api
+    >>> report = api.plan("first-plan", steps=False).report
+    >>> to_xlsx(report)[:2]  # a workbook is a zip file
+    b'PK'
+    """
     from openpyxl import Workbook
     from openpyxl.styles import Font
 

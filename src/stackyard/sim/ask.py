@@ -67,12 +67,22 @@ TIER_RATES = {"host": (25.0, 1e-5), "ssd": (6.0, 1e-4), "remote": (12.5, 1e-3)} 
 
 
 def fault(key: str, message: str, hint: str = "") -> InputErrors:
-    """One refusal of a command's option."""
+    """One refusal of a command's option.
+
+    >>> fault("--rate", "is not a rate", "write 5/s").faults[0].message
+    'is not a rate'
+    """
     return InputErrors([Fault(key, 0, "", message, hint)])
 
 
 def deployment(of: Service, longest: int) -> Deployment:
-    """The deployment that a service describes. Raises InputErrors for a layout or settings that cannot be."""
+    """The deployment that a service describes. Raises InputErrors for a layout or settings that cannot be.
+
+    >>> from stackyard import api
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> of.replicas, of.engines[0].layout.tensor
+    (1, 1.0)
+    """
     try:
         engine = constants.engine_of(FRAMEWORKS.get(of.engine, of.engine), "", of.chip).id
         policy = replace(preset(of.engine, of.chip), **of.policy)
@@ -131,7 +141,11 @@ def _asked(of: Service, model: Model, policy: Policy, precision: Any, engine: st
 
 
 def rate_of(text: str | None, own: float) -> float:
-    """'2x' of a trace's own rate, or requests a second: '5', '5/s'. Raises InputErrors otherwise."""
+    """'2x' of a trace's own rate, or requests a second: '5', '5/s'. Raises InputErrors otherwise.
+
+    >>> rate_of("2x", own=3.0), rate_of("5/s", own=3.0)
+    (6.0, 5.0)
+    """
     if text is None:
         return own
     found = re.fullmatch(r"\s*([\d.eE+-]+)\s*(x|/s)?\s*", text)
@@ -164,6 +178,11 @@ def offered(
     Synthetic ones are of one law, of a mixture of `clients` (traffic.client_sets), or conversations of `turns` turns;
     the rate swings over a day by the share `swing`. A trace with times is the same for every seed; lengths without
     times come as a Poisson stream.
+
+    >>> from stackyard.sim.traffic import Lengths
+    >>> made, skipped = offered(None, "5/s", 100, Lengths(1000.0), Lengths(200.0))
+    >>> len(made(0).arrival), skipped
+    (100, 0)
     """
     if path is None:
         wanted = rate_of(rate or "1", 1.0)
@@ -205,7 +224,15 @@ def simulate(
     replications: int = 1,
     workers: int | None = None,
 ) -> Simulation:
-    """Serves the requests, `replications` times with independent seeds, on all cores; same seeds, same answer."""
+    """Serves the requests, `replications` times with independent seeds, on all cores; same seeds, same answer.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.traffic import Lengths
+    >>> made, _ = offered(None, "5/s", 100, Lengths(1000.0), Lengths(200.0))
+    >>> found = simulate(api.service("llama-3.1-8b", "h200"), made, workers=1)
+    >>> found.served, found.stable
+    (100, True)
+    """
     first = requests(seed)
     longest = int((first.prompt + first.output).max())
     built = deployment(of, longest)
@@ -227,14 +254,25 @@ def simulate(
 
 
 def shared_out(requests: Requests, models: int, seed: int) -> Requests:
-    """The requests dealt at random to the models of a shared host, evenly; as they are where there is one."""
+    """The requests dealt at random to the models of a shared host, evenly; as they are where there is one.
+
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = synthetic(5.0, 100, Lengths(100.0), Lengths(10.0))
+    >>> shared_out(of, 1, seed=0) is of
+    True
+    """
     if models == 1 or requests.model is not None:
         return requests
     return replace(requests, model=np.random.default_rng(seed).integers(0, models, len(requests)))
 
 
 def accelerators(of: Deployment) -> int:
-    """All accelerators of a deployment."""
+    """All accelerators of a deployment.
+
+    >>> from stackyard import api
+    >>> accelerators(deployment(api.service("llama-3.1-8b", "h200"), longest=2000))
+    1
+    """
     if not of.engines:
         return of.groups
     layout = of.engines[0].layout

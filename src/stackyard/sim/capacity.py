@@ -51,7 +51,17 @@ class Capacity(Tabular):
 
 
 def full_rate(of: Deployment, requests: Requests, seed: int = 0) -> float:
-    """Requests a second of a queue that is never empty: completions over time, without the first and last tenth."""
+    """Requests a second of a queue that is never empty: completions over time, without the first and last tenth.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> full_rate(of, requests) > 10
+    True
+    """
     outcome = serve.run(replace(of, closed=0, shed=False), replace(requests, arrival=np.zeros(len(requests))), seed)
     ended = np.sort(outcome.left["last"][outcome.left["status"] == state.SERVED])
     if len(ended) < 20:
@@ -99,7 +109,18 @@ def capacity(
 
 
 def digest(of: Deployment, replications: Sequence[Requests], objective: Objective, seed: int) -> str:
-    """A name for the question: everything that the answer depends on, the constants and the kernel included."""
+    """A name for the question: everything that the answer depends on, the constants and the kernel included.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> from stackyard.sim.metrics import Objective
+    >>> len(digest(of, [requests], Objective(ttft=1.0), seed=0))
+    64
+    """
     h = hashlib.sha256()
     for asked in of.engines:
         chip = (asked.chip.id, asked.chip.memory, asked.chip.bandwidth, sorted(asked.chip.flops.items()))

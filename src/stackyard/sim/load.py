@@ -39,7 +39,12 @@ def load(
     turns: float = 1.0,
     swing: float = 0.0,
 ) -> Load:
-    """A trace at a rate, or synthetic requests. Raises InputErrors for what cannot be."""
+    """A trace at a rate, or synthetic requests. Raises InputErrors for what cannot be.
+
+    >>> made = load(None, "5/s", 100, 1000.0, 200.0, 1.0, "poisson", 1.0, 0, False)
+    >>> len(made.made(0).arrival), made.skipped
+    (100, 0)
+    """
     sizes = Lengths(prompt, spread), Lengths(output, spread)
     try:
         made, skipped = ask.offered(
@@ -67,7 +72,15 @@ def capacity_row(found: Capacity) -> dict[str, Any]:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as CSV."""
+    """A table as CSV.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_csv(Path(folder) / "load.csv", ("rate", "ttft"), [(1.0, 0.2)])
+    ...     told = (Path(folder) / "load.csv").read_text().split()
+    >>> told
+    ['rate,ttft', '1.0,0.2']
+    """
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)

@@ -39,7 +39,12 @@ def student(samples: int) -> float:
 
 
 def interval(values: Sequence[float], value: float | None = None) -> Figure:
-    """A mean of independent values (or the stated value) with its 95% interval, mean -+ t s / sqrt(n)."""
+    """A mean of independent values (or the stated value) with its 95% interval, mean -+ t s / sqrt(n).
+
+    >>> found = interval([1.0, 2.0, 3.0])
+    >>> found.value, round(found.high - found.value, 2)
+    (2.0, 2.48)
+    """
     good = np.array([each for each in values if np.isfinite(each)])
     if not len(good):
         return Figure(math.nan if value is None else value)
@@ -62,7 +67,11 @@ def latencies(left: NDArray[Any], overhead: float) -> dict[str, NDArray[np.float
 
 
 def summary(values: NDArray[np.float64]) -> dict[str, float]:
-    """Mean and percentiles by name."""
+    """Mean and percentiles by name.
+
+    >>> summary(np.array([1.0, 2.0, 3.0]))["mean"]
+    2.0
+    """
     if not len(values):
         return {}
     told = {f"p{q}": float(np.quantile(values, q / 100)) for q in QUANTILES}
@@ -80,7 +89,17 @@ def gap_summary(counts: NDArray[np.int64]) -> dict[str, float]:
 
 
 def measured(outcome: Outcome) -> dict[str, float]:
-    """Every latency figure of one run, as 'ttft.p99'."""
+    """Every latency figure of one run, as 'ttft.p99'.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> measured(run(of, requests))["ttft.p50"] < 0.1
+    True
+    """
     left = outcome.left[outcome.left["status"] == state.SERVED]
     found = {name: summary(values) for name, values in latencies(left, outcome.overhead).items()}
     found["itl"] = gap_summary(outcome.world["gaps"]["count"])
@@ -88,7 +107,17 @@ def measured(outcome: Outcome) -> dict[str, float]:
 
 
 def parts(outcome: Outcome) -> list[dict[str, float]]:
-    """The same of consecutive parts of a run, by arrival: batch means for its intervals."""
+    """The same of consecutive parts of a run, by arrival: batch means for its intervals.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> ["ttft.p99" in part for part in parts(run(of, requests))]
+    []
+    """
     left = outcome.left[outcome.left["status"] == state.SERVED]
     if len(left) < FEW:
         return []
@@ -105,6 +134,15 @@ def growth(outcome: Outcome) -> float:
 
     (mean waiting in the last tenth of the arrivals' time - that around its middle) over the time between. Only growth
     beyond 2% of the rate that ends in more than 20 waiting counts: a burst is not an overload.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> growth(run(of, requests))
+    0.0
     """
     series, one = outcome.world["moments"], outcome.world.record[0]
     width = float(one["width"])
@@ -135,7 +173,18 @@ class Utilisation:
 
 
 def utilisation(outcome: Outcome, bandwidth: float) -> Utilisation:
-    """What the engines did, over the time from the start to the last completion."""
+    """What the engines did, over the time from the start to the last completion.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> found = utilisation(run(of, requests), bandwidth=4.8e12)
+    >>> 0 < found.busy < 1
+    True
+    """
     e = outcome.world["engines"]
     time = max(outcome.seconds, 1e-12) * len(e)
     looked = e["lookup_tokens"].sum()
@@ -221,7 +270,18 @@ class Simulation(Tabular):
 
 
 def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float, accelerators: float) -> Simulation:
-    """One answer from independent replications: means over them with intervals; of one run, by batch means."""
+    """One answer from independent replications: means over them with intervals; of one run, by batch means.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> found = gathered([run(of, requests, seed) for seed in range(2)], Objective(ttft=1.0), 4.8e12, 1)
+    >>> found.goodput.value
+    1.0
+    """
     told = [measured(one) for one in outcomes]
     first = outcomes[0]
     pieces = told if len(outcomes) > 1 else parts(first)
@@ -254,7 +314,17 @@ def gathered(outcomes: Sequence[Outcome], objective: Objective, bandwidth: float
 
 
 def over_time(outcome: Outcome) -> dict[str, list[float]]:
-    """Requests running and waiting, and shares of the cache held and cached, by interval."""
+    """Requests running and waiting, and shares of the cache held and cached, by interval.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> sorted(over_time(run(of, requests)))
+    ['cached', 'held', 'running', 'seconds', 'waiting']
+    """
     series, one = outcome.world["moments"], outcome.world.record[0]
     width = float(one["width"])
     many = min(math.ceil(outcome.seconds / width) if width else 0, len(series))

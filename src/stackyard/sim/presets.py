@@ -30,7 +30,11 @@ class Own:
 
 @lru_cache(maxsize=1)
 def fitted() -> dict[str, Any]:
-    """The fitted constants' file, as `python -m stackyard.sim.calibration.fit` writes it."""
+    """The fitted constants' file, as `python -m stackyard.sim.calibration.fit` writes it.
+
+    >>> sorted(fitted())
+    ['engines', 'generations']
+    """
     from stackyard.files import read_yaml
 
     path = DATA / "fitted.yaml"
@@ -55,7 +59,11 @@ def constants_of(asked: Asked) -> Own:
 
 @lru_cache(maxsize=1)
 def engines() -> dict[str, Any]:
-    """The presets' file: settings with source, and constants by engine release."""
+    """The presets' file: settings with source, and constants by engine release.
+
+    >>> sorted(engines()["presets"])
+    ['sglang', 'trtllm', 'vllm']
+    """
     from stackyard.files import read_yaml
 
     data: dict[str, Any] = read_yaml(DATA / "engines.yaml", "sim/data/engines.yaml").data
@@ -80,7 +88,12 @@ def preset(name: str, chip: Accelerator | None = None) -> Policy:
 
 
 def preset_of(engine: str, chip: Accelerator) -> Policy:
-    """The preset that a printed engine name and version means; vLLM's where nothing is said."""
+    """The preset that a printed engine name and version means; vLLM's where nothing is said.
+
+    >>> from stackyard import catalog
+    >>> preset_of("vllm-0.11", catalog.load().accelerator("h100")).name
+    'vllm'
+    """
     plain = engine.lower().replace("-", "").replace(" ", "")
     for name, start in (("sglang", "sglang"), ("trtllm", "tensorrtllm"), ("trtllm", "trtllm")):
         if start in plain:

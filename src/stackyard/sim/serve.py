@@ -30,6 +30,12 @@ def cache_blocks(asked: Asked, policy: Policy) -> float:
     blocks = (share memory - weights - activations - own) / bytes of a block; all of one accelerator. Where the share is
     of what is left, as TensorRT-LLM's, blocks = share (memory - weights - activations - own) / bytes. vLLM 0.15 on H100
     prints 7,463 blocks for Llama-2-7B, 30,251 for Llama-3.1-70B on four and 65,352 for Qwen2.5-7B.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> cache_blocks(of.engines[0], of.policy) > 10_000
+    True
     """
     memory, share = asked.chip.memory * VISIBLE, policy.memory_share
     taken = ENGINE_BYTES + float(weight_bytes(asked.model, asked.layout, asked.precision))
@@ -40,7 +46,14 @@ def cache_blocks(asked: Asked, policy: Policy) -> float:
 
 
 def overhead(of: Deployment) -> tuple[float, float]:
-    """Seconds of the host before a request is queued, and more in a step that takes prompts in."""
+    """Seconds of the host before a request is queued, and more in a step that takes prompts in.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> all(0 <= seconds < 0.1 for seconds in overhead(of))
+    True
+    """
     if of.overhead is not None:
         return of.overhead
     if not of.engines or of.tables:
@@ -50,13 +63,27 @@ def overhead(of: Deployment) -> tuple[float, float]:
 
 
 def token_bytes(asked: Asked) -> float:
-    """Bytes of one token's cache over all accelerators that hold a part of it."""
+    """Bytes of one token's cache over all accelerators that hold a part of it.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> token_bytes(of.engines[0]) / 1024  # KiB: 32 layers, 8 heads of 128, keys and values, 2 bytes
+    128.0
+    """
     each = float(sequence_bytes(asked.model, asked.layout, asked.precision, 1000.0)) / 1000.0
     return each * float(asked.layout.tensor * asked.layout.pipeline)
 
 
 def tables(of: Deployment, longest: int) -> list[steps.Table]:
-    """The step tables of the deployment's engines: those given, else the performance model's."""
+    """The step tables of the deployment's engines: those given, else the performance model's.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> len(tables(of, longest=2000))
+    1
+    """
     if of.tables:
         return list(of.tables)
     most = float(max(of.policy.tokens, 1) if of.policy.chunked else max(of.policy.tokens, longest))
@@ -277,7 +304,17 @@ def feed(w: World, requests: NDArray[Any], final: bool) -> NDArray[Any]:
 
 
 def run(of: Deployment, requests: Requests, seed: int = 0) -> Outcome:
-    """Serves the requests and returns what happened."""
+    """Serves the requests and returns what happened.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> len(run(of, requests).left)
+    100
+    """
     requests = requests.in_blocks(int(of.policy.block))
     w = world(of, requests, seed, requests.duration)
     left = feed(w, requests.lines(), True)
@@ -297,6 +334,15 @@ def stream(
     """Serves batches of requests one after the other, each after the last in time; yields those that leave.
 
     Memory is that of one batch and of the requests in progress. Batches share no prefixes.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> from stackyard.sim.serve import run
+    >>> from stackyard.sim.traffic import Lengths, synthetic
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> requests = synthetic(5.0, 100, Lengths(1000.0), Lengths(200.0))
+    >>> sum(len(left) for _, left in stream(of, [requests], seconds=60.0))
+    100
     """
     w: World | None = None
     batches, at = iter(batches), 0
@@ -312,5 +358,12 @@ def stream(
 
 
 def with_policy(of: Deployment, **changes: Any) -> Deployment:
-    """The deployment with some settings of its policy changed."""
+    """The deployment with some settings of its policy changed.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> with_policy(of, sequences=64).policy.sequences
+    64
+    """
     return replace(of, policy=replace(of.policy, **changes))

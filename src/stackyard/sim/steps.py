@@ -49,7 +49,11 @@ class Asked:
 
 
 def axis(most: float, ratio: float) -> Vector:
-    """0, 1, 2, ... as far as `ratio` allows no whole step, then each point `ratio` times the last, past `most`."""
+    """0, 1, 2, ... as far as `ratio` allows no whole step, then each point `ratio` times the last, past `most`.
+
+    >>> axis(8.0, 2.0)
+    array([0., 1., 2., 4., 8.])
+    """
     points = [0.0, 1.0]
     while points[-1] < most:
         points.append(float(max(points[-1] + 1, np.ceil(points[-1] * ratio))))
@@ -136,7 +140,14 @@ def prefill_attention(asked: Asked, tokens: Numeric, before: Numeric, provider: 
 def direct(
     asked: Asked, tokens: Numeric, before: Numeric, ends: Numeric, sequences: Numeric, context: Numeric
 ) -> Numeric:
-    """Seconds of a step by the formulas themselves, without tables; one chunk of `tokens`, `before` cached."""
+    """Seconds of a step by the formulas themselves, without tables; one chunk of `tokens`, `before` cached.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> bool(0 < direct(of.engines[0], 512.0, 0.0, 1.0, 0.0, 0.0) < 0.1)
+    True
+    """
     provider = Roofline(asked.values)
     seconds = blocks(asked, tokens + sequences, provider, head=False)[0]
     seconds = seconds + blocks(asked, ends + sequences, provider, head=True)[0]
@@ -148,12 +159,27 @@ def direct(
 
 
 def host_seconds(asked: Asked) -> tuple[float, float]:
-    """What the host adds to a step, and for each sequence of it; of perf.schedule.host_seconds, all stages."""
+    """What the host adds to a step, and for each sequence of it; of perf.schedule.host_seconds, all stages.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> all(0 < seconds < 0.01 for seconds in host_seconds(of.engines[0]))
+    True
+    """
     return asked.values["overhead.step"], asked.values["overhead.sequence"]
 
 
 def table(asked: Asked, tokens: float, sequences: float, context: float) -> Table:
-    """The tables of a model on a chip, up to these sizes; beyond them the last line goes on."""
+    """The tables of a model on a chip, up to these sizes; beyond them the last line goes on.
+
+    >>> from stackyard import api
+    >>> from stackyard.sim.ask import deployment
+    >>> of = deployment(api.service("llama-3.1-8b", "h200"), longest=2000)
+    >>> made = table(of.engines[0], 1000.0, 8.0, 1000.0)
+    >>> len(made.axes)
+    5
+    """
     provider = Roofline(asked.values)
     axes = (
         axis(tokens + sequences, 1.03),

@@ -93,7 +93,11 @@ def synthetic(
 def batches(
     rate: float, many: int, prompt: Lengths, output: Lengths, seed: int = 0, each: int = 100_000
 ) -> Iterator[Requests]:
-    """The same in batches, one after the other in time: memory does not grow with `many`."""
+    """The same in batches, one after the other in time: memory does not grow with `many`.
+
+    >>> sum(len(part.arrival) for part in batches(5.0, 1000, Lengths(100.0), Lengths(10.0), each=300))
+    1000
+    """
     start = 0.0
     for i in range(0, many, each):
         size = min(each, many - i)
@@ -144,6 +148,10 @@ def mixture(rate: float, seconds: float, clients: Sequence[Client], seed: int = 
     """Requests of clients that each have a rate, a burstiness and lengths of their own, as ServeGen finds them.
 
     After Xiang et al., ServeGen (arXiv:2505.09999): production traffic is a sum of few skewed, bursty clients.
+
+    >>> one = Client(1.0, "poisson", 1.0, Lengths(100.0), Lengths(10.0))
+    >>> len(mixture(5.0, 10.0, [one, one]).arrival) > 20
+    True
     """
     parts, whole = [], sum(client.share for client in clients)
     for i, client in enumerate(clients):
@@ -161,6 +169,10 @@ def daily(of: Requests, swing: float, day: float = 86400.0) -> Requests:
     """The same requests with a rate that swings over the day: rate(t) = mean (1 + swing sin(2 pi t / day)).
 
     Times are moved by the inverse of the integral, so burstiness in units of the local rate stays. 0 <= swing < 1.
+
+    >>> of = synthetic(5.0, 1000, Lengths(100.0), Lengths(10.0))
+    >>> len(daily(of, 0.5).arrival) == len(of.arrival)
+    True
     """
     if not 0 <= swing < 1:
         raise ValueError("the swing of a day must be at least 0 and below 1")
@@ -188,6 +200,10 @@ def conversations(
     A turn's prompt is the system prompt, all earlier questions and answers, and a new question; it is sent `think`
     seconds (exponential) after the last one was, and waits until that is answered. Blocks up to the last answer's end
     are shared with the turn before, those of the system prompt with everybody.
+
+    >>> made = conversations(1.0, 50, 3.0, Lengths(100.0), Lengths(50.0))
+    >>> len(made.arrival) >= 40
+    True
     """
     rng = np.random.default_rng(seed)
     span, before_it = many / rate, 5 * think * turns
@@ -255,6 +271,10 @@ def sessions(of: Requests, many: int, warm: bool, serial: bool = True, block: in
     A user's next request waits until the last one is answered, unless not `serial`. A prompt is in the cache from the
     second time on. With `warm` all send the same prompt, so that only the very first is computed: the state of a server
     that has seen all of them before.
+
+    >>> of = synthetic(5.0, 1000, Lengths(100.0), Lengths(10.0))
+    >>> len(sessions(of, 10, warm=False).arrival) == len(of.arrival)
+    True
     """
     user = np.arange(len(of)) % many
     blocks = of.prompt // block

@@ -53,7 +53,11 @@ class Whole:
 
 
 def real(least: float = 0.0, most: float = math.inf) -> Reading:
-    """A number within bounds; thousands may be set apart."""
+    """A number within bounds; thousands may be set apart.
+
+    >>> real(0.0, 1.0)("0.5")
+    0.5
+    """
 
     def read(value: Any) -> float:
         number = _number(value)
@@ -77,14 +81,22 @@ def _number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str:
-    """Any text."""
+    """Any text.
+
+    >>> text("Frankfurt")
+    'Frankfurt'
+    """
     if not isinstance(value, str):
         raise Refusal(f"'{value}' is not text", "put it in quotes")
     return value
 
 
 def word(known: Iterable[str] = ()) -> Reading:
-    """One of the known words; any text where none are told."""
+    """One of the known words; any text where none are told.
+
+    >>> word(("bf16", "fp8"))("fp8")
+    'fp8'
+    """
     names = tuple(known)
 
     def read(value: Any) -> str:
@@ -96,7 +108,11 @@ def word(known: Iterable[str] = ()) -> Reading:
 
 
 def words(known: Iterable[str] = ()) -> Reading:
-    """One word, or several of them as a list."""
+    """One word, or several of them as a list.
+
+    >>> words(("bf16", "fp8"))(["fp8", "bf16"])
+    ['fp8', 'bf16']
+    """
     one = word(known)
 
     def read(value: Any) -> list[str]:
@@ -106,14 +122,22 @@ def words(known: Iterable[str] = ()) -> Reading:
 
 
 def flag(value: Any) -> bool:
-    """yes or no."""
+    """True or false.
+
+    >>> flag(True), flag(False)
+    (True, False)
+    """
     if not isinstance(value, bool):
-        raise Refusal(f"'{value}' is neither yes nor no", "write true or false")
+        raise Refusal(f"'{value}' is neither true nor false", "write true or false")
     return value
 
 
 def quantity(like: str, example: str, factors: bool = False) -> Reading:
-    """A quantity of a dimension, above 0, as text with its unit; with `factors` also x1.5."""
+    """A quantity of a dimension, above 0, as text with its unit; with `factors` also x1.5.
+
+    >>> quantity("s", "2 s")("500 ms")
+    '500 ms'
+    """
 
     def read(value: Any) -> str:
         stated = str(value).strip()
@@ -133,7 +157,11 @@ def quantity(like: str, example: str, factors: bool = False) -> Reading:
 
 
 def share(value: Any) -> str:
-    """A share from 0 to 1, or in percent, as text."""
+    """A share from 0 to 1, or in percent, as text.
+
+    >>> share("70%")
+    '70%'
+    """
     from stackyard.perf.asked import share as read
 
     read("--share", str(value))
@@ -141,7 +169,11 @@ def share(value: Any) -> str:
 
 
 def precision(value: Any) -> str:
-    """A preset of number formats, or weights/cache/compute."""
+    """A preset of number formats, or weights/cache/compute.
+
+    >>> precision("fp8")
+    'fp8'
+    """
     from stackyard.perf.precision import precision_of
 
     name = text(value).lower()
@@ -150,12 +182,20 @@ def precision(value: Any) -> str:
 
 
 def model(value: Any) -> str:
-    """A model of the catalogue, by its id."""
+    """A model of the catalogue, by its id.
+
+    >>> model("llama-3.1-8b")
+    'llama-3.1-8b'
+    """
     return load().model(text(value)).id
 
 
 def chip(value: Any) -> str:
-    """An accelerator of the catalogue, or a system of it; as it is called."""
+    """An accelerator of the catalogue, or a system of it; as it is called.
+
+    >>> chip("h200")
+    'h200'
+    """
     from stackyard.perf.asked import accelerator
 
     accelerator(load(), text(value))
@@ -163,7 +203,11 @@ def chip(value: Any) -> str:
 
 
 def product(value: Any) -> str:
-    """An HBM generation, with its height if wanted: hbm4, hbm4-12h."""
+    """An HBM generation, with its height if wanted: hbm4, hbm4-12h.
+
+    >>> product("hbm4-12h")
+    'hbm4-12h'
+    """
     from stackyard.perf.asked import product as read
 
     load().generation(read(text(value))[0])
@@ -257,5 +301,9 @@ def written(before: str, value: float, unit: str) -> Any:
 
 
 def row(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Chosen numbers of a summary under the names of columns; floats, None where they are not known."""
+    """Chosen numbers of a summary under the names of columns; floats, None where they are not known.
+
+    >>> row({"tpot": 0.01, "why": None}, {"tpot": "tpot_s"})
+    {'tpot_s': 0.01}
+    """
     return {name: None if told[key] is None else float(told[key]) for key, name in names.items()}

@@ -122,6 +122,9 @@ def stamp() -> str:
     """Digest of the program: its version, code and data (the catalogue's in), and the libraries of its arithmetic.
 
     A result is used again only under the same stamp, and a worker with another one is refused.
+
+    >>> len(stamp())
+    12
     """
     from importlib.metadata import PackageNotFoundError, version
 
@@ -219,5 +222,9 @@ def number(value: Any) -> float | None:
 
 
 def joined(reasons: Sequence[str]) -> str:
-    """Reasons as one text of a row."""
+    """Reasons as one text of a row.
+
+    >>> joined(["too large", "no such width"])
+    'too large; no such width'
+    """
     return "; ".join(reasons)

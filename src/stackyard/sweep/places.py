@@ -76,7 +76,11 @@ def place_of(on: str) -> Place:
 
 
 def cores() -> int:
-    """Processors that this program may use."""
+    """Processors that this program may use.
+
+    >>> cores() >= 1
+    True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

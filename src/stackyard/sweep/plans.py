@@ -202,7 +202,13 @@ def begin(data: Any, folder: Path) -> Doing:
 
 
 def figures(scenario: Scenario, rated: dict[str, Any] | None = None) -> Row:
-    """Headline figures of a scenario's plan and the dearest limit of each year; SolveError where there is none."""
+    """Headline figures of a scenario's plan and the dearest limit of each year; SolveError where there is none.
+
+    >>> from stackyard import api
+    >>> read = api.scenario("first-plan")
+    >>> sorted(figures(read))[:2]
+    ['accelerators_in_place_at_the_end', 'co2e_of_the_sites_kg']
+    """
     from stackyard.plan.build import build
     from stackyard.plan.check import audit
     from stackyard.plan.headlines import headlines

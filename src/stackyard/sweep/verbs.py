@@ -91,7 +91,11 @@ def _variant(chip: str, *memory: Any) -> Any:
 
 
 def estimated(inputs: Inputs) -> Row:
-    """The estimate of one model on one accelerator, its three main figures with their 80% interval."""
+    """The estimate of one model on one accelerator, its three main figures with their 80% interval.
+
+    >>> sorted(estimated({"model": "llama-3.1-8b", "chip": "h100", "tensor": 1, "batch": 8}))[:3]
+    ['accelerators', 'batch', 'data']
+    """
     from stackyard.verbs.serving import estimate
 
     part, rest = _part(inputs)
@@ -190,7 +194,11 @@ _STEP = {
 
 
 def trained(inputs: Inputs) -> Row:
-    """A training run: its step with an interval, rate, memory, power, and the share of weeks that is progress."""
+    """A training run: its step with an interval, rate, memory, power, and the share of weeks that is progress.
+
+    >>> sorted(trained({"model": "llama-3.1-8b", "chip": "h100", "accelerators": 8}))[:3]
+    ['fits', 'goodput', 'hfu']
+    """
     from stackyard.verbs.training import train
 
     asked = dict(inputs)

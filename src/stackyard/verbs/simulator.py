@@ -27,10 +27,11 @@ def prepare() -> None:
     begin()
 
 
-def service(models: Sequence[str], system: str, **settings: Any) -> Service:
-    """What runs where, for `simulate` and `capacity`; settings are fields of sim.ask.Service. Raises InputErrors.
+def service(models: str | Sequence[str], system: str, **settings: Any) -> Service:
+    """What runs where, for `simulate` and `capacity`: a model, or several that share the hosts; settings are fields of
+    sim.ask.Service. Raises InputErrors.
 
-    >>> of = service(["llama-3.1-70b"], "hgx-h200", tensor=4)
+    >>> of = service("llama-3.1-70b", "hgx-h200", tensor=4)
     >>> of.chip.id, of.tensor
     ('h200-sxm', 4)
     """
@@ -41,7 +42,7 @@ def service(models: Sequence[str], system: str, **settings: Any) -> Service:
 
     known = load()
     rack = system_named(known, system)
-    shapes = tuple(known.model(model) for model in models)
+    shapes = tuple(known.model(model) for model in ((models,) if isinstance(models, str) else models))
     return Service(
         shapes,
         variant(known, system).chip,

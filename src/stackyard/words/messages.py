@@ -23,7 +23,11 @@ _KEYWORDS = {"phrase": None, "words": None}
 
 
 def written() -> Mapping[str, str]:
-    """Every message of the source, and the file that has it first."""
+    """Every message of the source, and the file that has it first.
+
+    >>> len(written()) > 1000
+    True
+    """
     with as_file(files("stackyard")) as folder:
         found: dict[str, str] = {}
         for file, _, message, _, _ in extract_from_dir(folder, _METHODS, keywords=_KEYWORDS):

@@ -109,14 +109,22 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def either(texts: Sequence[str]) -> str:
-    """'a or b or c'."""
+    """'a or b or c'.
+
+    >>> either(["HBM", "power", "money"])
+    'HBM or power or money'
+    """
     if len(texts) < 2:
         return texts[0] if texts else phrase("none")
     return phrase("{first} or {last}", first=either(texts[:-1]), last=texts[-1])
 
 
 def together(texts: Sequence[str]) -> str:
-    """'a and b and c'."""
+    """'a and b and c'.
+
+    >>> together(["HBM", "power", "money"])
+    'HBM and power and money'
+    """
     if len(texts) < 2:
         return texts[0] if texts else phrase("none")
     return phrase("{first} and {last}", first=together(texts[:-1]), last=texts[-1])
@@ -131,7 +139,11 @@ class Capital(Said):
 
 
 def capital(text: str) -> str:
-    """A text with a capital first letter."""
+    """A text with a capital first letter.
+
+    >>> capital("power stands idle")
+    'Power stands idle'
+    """
     return Capital(text[:1].upper() + text[1:], text)
 
 
@@ -161,7 +173,11 @@ class Number(Said):
 
 
 def number(text: str) -> str:
-    """A number as English writes it: '1,234.5'."""
+    """A number as English writes it: '1,234.5'.
+
+    >>> number("1,234.5")
+    '1,234.5'
+    """
     return Number(text)
 
 
@@ -173,7 +189,11 @@ class Share(Said):
 
 
 def share(text: str) -> str:
-    """Per cent as English writes them: '32%', or '4 to 9%'."""
+    """Per cent as English writes them: '32%', or '4 to 9%'.
+
+    >>> share("32%")
+    '32%'
+    """
     return Share(text)
 
 
@@ -185,7 +205,11 @@ class Amount(Said):
 
 
 def amount(text: str, value: float, unit: str) -> str:
-    """An SI value: its English text, and what other languages say it from."""
+    """An SI value: its English text, and what other languages say it from.
+
+    >>> amount("1.2 GW", 1.2e9, "W")
+    '1.2 GW'
+    """
     return Amount(text, value, unit)
 
 
@@ -197,7 +221,11 @@ class Label(Said):
 
 
 def label(text: str, factor: float, unit: str) -> str:
-    """A display unit: its English text ('M stacks'), the factor (1e6) and the unit that is counted ('stacks')."""
+    """A display unit: its English text ('M stacks'), the factor (1e6) and the unit that is counted ('stacks').
+
+    >>> label("M stacks", 1e6, "stacks")
+    'M stacks'
+    """
     return Label(text, factor, unit)
 
 
@@ -210,7 +238,11 @@ class Month(Said):
 
 
 def month(text: str) -> str:
-    """A month such as '2027-03'."""
+    """A month such as '2027-03'.
+
+    >>> month("2027-03")
+    '2027-03'
+    """
     return Month(text)
 
 
@@ -222,12 +254,20 @@ class Day(Said):
 
 
 def day(text: str) -> str:
-    """A day such as '2027-03-31'."""
+    """A day such as '2027-03-31'.
+
+    >>> day("2027-03-31")
+    '2027-03-31'
+    """
     return Day(text)
 
 
 def to(first: str, last: str) -> str:
-    """'2026-05 to 2026-10', or the one month that both are."""
+    """'2026-05 to 2026-10', or the one month that both are.
+
+    >>> to("2026-05", "2026-10"), to("2026-05", "2026-05")
+    ('2026-05 to 2026-10', '2026-05')
+    """
     if first == last:
         return month(first)
     return phrase("{first} to {last}", first=month(first), last=month(last))

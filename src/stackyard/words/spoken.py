@@ -78,7 +78,12 @@ def language(asked: str) -> str:
 
 
 def say_in(value: Value, words: Words) -> Value:
-    """A value with every text in it said in a language: of tuples, mappings and frozen dataclasses all the way down."""
+    """A value with every text in it said in a language: of tuples, mappings and frozen dataclasses all the way down.
+
+    >>> from stackyard.words import phrase
+    >>> say_in((phrase("Month"), 3), Words("de"))
+    ('Monat', 3)
+    """
     said: object = value
     if isinstance(value, Said):
         said = words(value)
@@ -269,5 +274,9 @@ def _base(unit: str) -> str:
 
 
 def placeholders(text: str) -> frozenset[str]:
-    """The names in braces of a message."""
+    """The names in braces of a message.
+
+    >>> sorted(placeholders("{sites} in {month}"))
+    ['month', 'sites']
+    """
     return frozenset(re.findall(r"{(\w+)[^}]*}", text))

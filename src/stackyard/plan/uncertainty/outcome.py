@@ -72,7 +72,13 @@ def outcome(index: int, problem: Problem, plan: Plan) -> Outcome:
 
 
 def solved_with(problem: Problem, choices: Mapping[str, Array] | None) -> Solved:
-    """The plan of a problem with choices that were made before, kept for re-solves; without any, as `solve_warm`."""
+    """The plan of a problem with choices that were made before, kept for re-solves; without any, as `solve_warm`.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> solved_with(problem, None).plan.status
+    'optimal'
+    """
     return solve_warm(problem, choices=choices)
 
 
@@ -106,5 +112,9 @@ def shares_of(outcomes: list[Outcome], year: int) -> dict[str, float]:
 
 
 def percentiles(values: list[tuple[float, ...]], at: tuple[float, ...]) -> Array:
-    """Percentiles over the samples of what is kept by month or year, (percentile, month)."""
+    """Percentiles over the samples of what is kept by month or year, (percentile, month).
+
+    >>> percentiles([(1.0, 10.0), (2.0, 20.0), (3.0, 30.0)], (50.0,))
+    array([[ 2., 20.]])
+    """
     return np.asarray(np.percentile(np.array(values), at, axis=0))

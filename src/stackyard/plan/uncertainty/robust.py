@@ -325,7 +325,13 @@ def robust(
 
 
 def average(problems: list[Problem], chances: Array) -> Problem:
-    """The problem whose coefficients are the means of the branches'; what is infinite in one is so in the mean."""
+    """The problem whose coefficients are the means of the branches'; what is infinite in one is so in the mean.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("first-plan").problem
+    >>> average([problem, problem], np.array([0.5, 0.5])).digest == problem.digest
+    True
+    """
     first, means = problems[0].data, {}
     for name, values in first.data_vars.items():
         stack = np.array([problem.data[name].values for problem in problems])

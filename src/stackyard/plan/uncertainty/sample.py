@@ -93,7 +93,12 @@ def correlated(independent: Array, matrix: Array) -> Array:
 
 
 def independent(count: int, inputs: int, seed: int) -> Array:
-    """Points of a scrambled Sobol sequence in the open unit cube, (count, inputs); the first of more are the same."""
+    """Points of a scrambled Sobol sequence in the open unit cube, (count, inputs); the first of more are the same.
+
+    >>> points = independent(8, 2, seed=1)
+    >>> points.shape, bool((points[:4] == independent(4, 2, seed=1)).all())
+    ((8, 2), True)
+    """
     from scipy.stats import qmc
 
     with warnings.catch_warnings():

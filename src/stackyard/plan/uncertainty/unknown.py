@@ -100,14 +100,22 @@ def unknowns(located: Located, doubt: Doubt | None, catalog: Catalog) -> tuple[l
 
 
 def kind_of(raws: list[Any]) -> str:
-    """'month', 'count' or 'amount', as numbers stand in a file."""
+    """'month', 'count' or 'amount', as numbers stand in a file.
+
+    >>> kind_of(["2026-09", "2026-12"]), kind_of([1, 3]), kind_of(["3 MW", "4 MW"])
+    ('month', 'count', 'amount')
+    """
     if all(isinstance(raw, str) and _MONTH.fullmatch(raw) for raw in raws):
         return "month"
     return "count" if all(isinstance(raw, int) for raw in raws) else "amount"
 
 
 def impossible(shape: str, low: float, value: float, high: float) -> Iterator[tuple[str, str]]:
-    """Why no number can be spread like this, each with the next step."""
+    """Why no number can be spread like this, each with the next step.
+
+    >>> list(impossible("triangular", 3.0, 2.0, 5.0))
+    [('its value 2 is outside 3 to 5', 'low <= value <= high')]
+    """
     if not low < high:
         yield f"its low end {low:g} is not below its high end {high:g}", "a range has a width"
     elif not low <= value <= high:
@@ -122,7 +130,12 @@ def _split(raw: Any, catalog: Catalog) -> tuple[float, str]:
 
 
 def ends_of(raw: Any, catalog: Catalog) -> tuple[float | None, float, float | None, str]:
-    """Low, value, high and unit of a number as it stands in the file."""
+    """Low, value, high and unit of a number as it stands in the file.
+
+    >>> from stackyard import catalog
+    >>> ends_of({"low": "1 MW", "value": "2 MW", "high": "4 MW"}, catalog.load())
+    (1.0, 2.0, 4.0, 'MW')
+    """
     if isinstance(raw, dict) and "fact" in raw:
         fact = catalog.facts[str(raw["fact"])]
         if not isinstance(fact.value, float | int):
@@ -144,7 +157,12 @@ def ends_of(raw: Any, catalog: Catalog) -> tuple[float | None, float, float | No
 
 
 def correlation(names: list[str], pairs: Mapping[tuple[str, str], float]) -> Array:
-    """The correlation matrix of the inputs: 1 on the diagonal, 0 where nothing is said."""
+    """The correlation matrix of the inputs: 1 on the diagonal, 0 where nothing is said.
+
+    >>> correlation(["price", "yield"], {("price", "yield"): 0.5})
+    array([[1. , 0.5],
+           [0.5, 1. ]])
+    """
     matrix = np.eye(len(names))
     for (one, two), value in pairs.items():
         i, j = names.index(one), names.index(two)
