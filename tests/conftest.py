@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -299,3 +300,22 @@ def chosen_of() -> Callable[[int], Solved]:
 def problem_with() -> Callable[..., Problem]:
     """Random problems of other sizes."""
     return random_problem
+
+
+def same_weather(path: Path, temperatures: str) -> None:
+    """Writes a weather file with the same dry-bulb and dew-point temperatures, '10.0,5.0', in every hour of a year."""
+    head = ["LOCATION,Here,-,DEU,Custom,0,50,8,1,100", *[f"LINE {i}" for i in range(2, 9)]]
+    days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    rows = [
+        f"1999,{month},{day + 1},{hour + 1},0,?,{temperatures},70,101325"
+        for month, count in enumerate(days, start=1)
+        for day in range(count)
+        for hour in range(24)
+    ]
+    path.write_text("\n".join(head + rows))
+
+
+@pytest.fixture
+def weather() -> Callable[[Path, str], None]:
+    """`same_weather`, for any area."""
+    return same_weather

@@ -75,7 +75,8 @@ def test_a_place_on_the_map_is_what_the_search_finds_with_that_memory(model, chi
     point = optimum(asked, Variant(changed, None), "fp8", among)
     assert (point is None) == math.isnan(here)
     if point is not None:
-        assert here == pytest.approx(point.token_rate_per_accelerator, rel=0.02)
+        step = 2 ** (1 / 32) - 1  # the map tries 32 batches to a doubling, and no rate rises faster than its batch
+        assert here == pytest.approx(point.token_rate_per_accelerator, rel=step + 1e-6)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -234,16 +235,8 @@ def test_packages_that_fail_take_stacks_and_wafers_with_them(tmp_path: Path) -> 
     assert float(built.problem.data["wafers_per_package"][0, 0]) == pytest.approx(1 / 28 / 0.8)
 
 
-def test_a_weather_file_stands_for_the_climate(tmp_path: Path) -> None:
-    head = ["LOCATION,Here,-,DEU,Custom,0,50,8,1,100", *[f"LINE {i}" for i in range(2, 9)]]
-    days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-    rows = [
-        f"1999,{month},{day + 1},{hour + 1},0,?,-5.0,-8.0,70,101325"
-        for month, count in enumerate(days, start=1)
-        for day in range(count)
-        for hour in range(24)
-    ]
-    (tmp_path / "cold.epw").write_text("\n".join(head + rows))
+def test_a_weather_file_stands_for_the_climate(tmp_path: Path, weather: Callable[[Path, str], None]) -> None:
+    weather(tmp_path / "cold.epw", "-5.0,-8.0")
     cold, mild = (made(tmp_path, line).problem.data for line in ("epw: cold.epw", ""))
     assert float(cold["pue_peak"].max()) < float(mild["pue_peak"].max())
     with pytest.raises(InputErrors, match=r"there is no file 'warm\.epw'"):

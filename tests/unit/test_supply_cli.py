@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,16 +115,8 @@ def test_site_refuses_with_the_next_step(words: tuple[str, ...], told: str) -> N
     assert all(fault.hint for fault in caught.value.faults)
 
 
-def test_site_reads_a_weather_file(tmp_path: Path) -> None:
-    head = ["LOCATION,Here,-,KOR,Custom,0,35,129,9,10", *[f"LINE {i}" for i in range(2, 9)]]
-    days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-    rows = [
-        f"1999,{month},{day + 1},{hour + 1},0,?,10.0,5.0,70,101325"
-        for month, count in enumerate(days, start=1)
-        for day in range(count)
-        for hour in range(24)
-    ]
+def test_site_reads_a_weather_file(tmp_path: Path, weather: Callable[[Path, str], None]) -> None:
     file = tmp_path / "here.epw"
-    file.write_text("\n".join(head + rows))
+    weather(file, "10.0,5.0")
     told = said("site", "--epw", str(file), "--cooling", "air")
-    assert "Here, KOR" in told and "here.epw" in told and "8,760" in told
+    assert "Here, DEU" in told and "here.epw" in told and "8,760" in told

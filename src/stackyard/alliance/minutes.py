@@ -270,11 +270,14 @@ def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block,
                 each.noted,
             )
         )
-    columns = tuple(
-        Column(words(name))
-        for name in (phrase("Promise"), phrase("Of"), phrase("Before"), phrase("Now"), phrase("Status"), phrase("Note"))
-    )
-    return (Table(words("Promises that changed"), columns, tuple(rows)),) if rows else ()
+    names = (phrase("Promise"), phrase("Of"), phrase("Before"), phrase("Now"), phrase("Status"), phrase("Note"))
+    return _table(words, phrase("Promises that changed"), names, rows)
+
+
+def _table(words: Words, title: str, names: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> tuple[Block, ...]:
+    """A table under its title; none without rows."""
+    listed = tuple(rows)
+    return (Table(words(title), tuple(Column(words(name)) for name in names), listed),) if listed else ()
 
 
 def plan_changes(
@@ -295,20 +298,12 @@ def plan_changes(
     if rows and same:
         blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
     elif rows:
-        columns = tuple(
-            Column(words(name))
-            for name in (phrase("Figure"), phrase("At the last meeting"), phrase("Now"), phrase("Change"))
-        )
-        blocks.append(Table(words("The plan before and now"), columns, tuple(rows)))
+        names = (phrase("Figure"), phrase("At the last meeting"), phrase("Now"), phrase("Change"))
+        blocks += _table(words, phrase("The plan before and now"), names, rows)
     binds = seen.results("limits", "year.binds.")
     if binds:
-        blocks.append(
-            Table(
-                words("What limits each year"),
-                (Column(words("Year")), Column(words("Limit"))),
-                tuple((r.title, cause(r.text, words)) for r in binds),
-            )
-        )
+        limits = ((r.title, cause(r.text, words)) for r in binds)
+        blocks += _table(words, phrase("What limits each year"), (phrase("Year"), phrase("Limit")), limits)
     steps = [(step_name(seen, id_, words), by_figure) for id_, by_figure in changes]
     effects: list[tuple[Cell, ...]] = [
         (
@@ -365,23 +360,13 @@ def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:
                 said = f"{low} – {high}"
             kind = words("binding") if c.terms.binding else words("not binding")
             rows.append((c.name, partner_name(seen, c.partner), said, words(c.status), kind, words(c.terms.grade)))
-    columns = tuple(
-        Column(words(n))
-        for n in (
-            phrase("Promise"),
-            phrase("Of"),
-            phrase("What"),
-            phrase("Status"),
-            phrase("Kind"),
-            phrase("Confidence"),
-        )
-    )
-    return (Table(words("Open promises"), columns, tuple(rows)),) if rows else ()
+    names = (phrase("Promise"), phrase("Of"), phrase("What"), phrase("Status"), phrase("Kind"), phrase("Confidence"))
+    return _table(words, phrase("Open promises"), names, rows)
 
 
 def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
     """Promises that came short."""
-    rows: list[tuple[Cell, ...]] = [
+    rows = (
         (
             s.commitment.name,
             partner_name(seen, s.commitment.partner),
@@ -391,19 +376,10 @@ def slips(found: Iterable[Slip], seen: Seen, words: Words) -> tuple[Block, ...]:
             words(s.reason),
         )
         for s in found
-    ]
-    columns = tuple(
-        Column(words(n))
-        for n in (
-            phrase("Promise"),
-            phrase("Of"),
-            phrase("Promised"),
-            phrase("Came or stands now"),
-            phrase("Months"),
-            phrase("What"),
-        )
     )
-    return (Table(words("Slipping deliveries"), columns, tuple(rows)),) if rows else ()
+    came = phrase("Came or stands now")
+    names = (phrase("Promise"), phrase("Of"), phrase("Promised"), came, phrase("Months"), phrase("What"))
+    return _table(words, phrase("Slipping deliveries"), names, rows)
 
 
 def questions(seen: Seen, meeting: Meeting, words: Words) -> list[str]:

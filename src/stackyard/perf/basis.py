@@ -37,15 +37,7 @@ def basis_of(provider: Provider, model: Model, chip: Accelerator, engine: str, o
         elif op.kind in ("matmul", "experts"):
             names |= {f"compute.{op.precision}", f"memory.{op.kind}", f"format.{op.stored}", f"padding.{op.kind}"}
             names |= {"compute.dequantise"} if op.stored in FOUR_BIT and op.precision != "fp4" else set()
-            grouped = (
-                "compute.experts",
-                "compute.narrow",
-                "memory.narrow",
-                "load.experts",
-                "overhead.group",
-                "experts.popularity",
-            )
-            names |= {"compute.wave"} if op.kind == "matmul" else set(grouped)
+            names |= {"compute.wave"} if op.kind == "matmul" else set(_GROUPED)
         else:
             names |= {f"compute.{op.kind}", f"memory.{op.kind}"}
             names |= {f"cache.{op.stored}"} if op.kind == "decode" else set()
