@@ -16,7 +16,7 @@ import numpy as np
 from stackyard.errors import SolveError, Stopped
 from stackyard.plan.program import Array, Program
 
-LARGE = 150_000  # columns: simplex over long ways took seconds at 18,000, over 6 minutes at 256,000
+LARGE = 150_000  # columns above which a program is solved without crossover where its basis is not needed
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,20 @@ def method(program: Program) -> dict[str, Any]:
     return {"solver": "ipx", "run_crossover": "on"}
 
 
-def method_far(program: Program) -> dict[str, Any] | None:
-    """The options by which a program far from one that was solved is solved: above LARGE columns from scratch, without
-    crossover; None for simplex from the basis of that one."""
-    return {"solver": "ipx", "run_crossover": "off"} if program.cost.size > LARGE else None
+def afresh(program: Program) -> Any:
+    """A HiGHS that solved a program from nothing, as one is that lies far from any that was solved.
+
+    Above LARGE columns crossover is left out, and made up for where the interior point alone does not settle.
+    """
+    import highspy
+
+    large = program.cost.size > LARGE
+    highs = solver(program, **method(program) | ({"run_crossover": "off"} if large else {}))
+    run(highs)
+    if large and highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+        highs = solver(program, **method(program))
+        run(highs)
+    return highs
 
 
 def hand_over(highs: Any, program: Program) -> None:

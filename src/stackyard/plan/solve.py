@@ -16,7 +16,7 @@ import xarray as xr
 
 from stackyard.plan.account import flows, residual_value
 from stackyard.plan.formulate import Formulation, beyond, formulate, scale, steering
-from stackyard.plan.highs import Reached, hand_over, heed, method, method_far, put, reached, run, solver
+from stackyard.plan.highs import Reached, afresh, hand_over, heed, method, put, reached, run, solver
 from stackyard.plan.plan import DECISIONS, WHOLE, Plan
 from stackyard.plan.problem import Problem, T
 from stackyard.plan.program import Array, Program
@@ -68,8 +68,8 @@ class Solved:
         return chosen(self.plan, self.formulation)
 
     def resolve(self, changes: Mapping[str, xr.DataArray], far: bool = False) -> Plan:
-        """The plan with other coefficients. With `far` a large program is solved from scratch, and its prices are those
-        of an interior point, not of a vertex."""
+        """The plan with other coefficients. With `far` it is solved from nothing, not from the basis of the plan, and
+        the prices of a large program are those of an interior point, not of a vertex."""
         return self.around(self.formulation.problem)(changes, far)
 
     def around(self, problem: Problem, only_upper: bool = False) -> Resolve:
@@ -90,10 +90,8 @@ class Solved:
         heed()
         start = time.perf_counter()
         formulation, program = self._narrowed(problem, only_upper)
-        afresh = method_far(program) if far else None
-        if afresh is not None:
-            highs = solver(program, **afresh)
-            run(highs)
+        if far:
+            highs = afresh(program)
         else:
             warm = self._warm()
             highs = warm.highs
