@@ -7,12 +7,13 @@ than any plan needs, in every month, what would be served in the month that is s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from stackyard.children import at_once
 from stackyard.plan.causes import leading, part_of
 from stackyard.plan.formulate import beyond, without_beyond
 from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, there, yearly
@@ -74,32 +75,34 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress, patie
         limited = (rents(lifted, other).sum("resource") > 0) | (beyond(lifted.data).sum(V) > 0)
         return gained + other.decisions["unserved"].where(limited.cumsum(T) > 0, 0.0)  # even so much limits
 
-    def asked(names: list[str], share: float) -> xr.DataArray:
-        return more(names) if patience.left(LIFTS, share) else nothing * np.nan
+    def asked(sets: Iterable[list[str]], share: float) -> list[xr.DataArray]:
+        return at_once(lambda names: more(names) if patience.left(LIFTS, share) else nothing * np.nan, sets)
 
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
-    alone = {name: asked([name], 0.5) for name in priced}
+    alone = dict(zip(priced, asked(([name] for name in priced), 0.5), strict=True))
     single = [alone.get(name, nothing) for name in RESOURCES]
     complete = not any(bool(values.isnull().any()) for values in single)
-    together = nothing if not priced else asked(list(RESOURCES), 0.6 if complete else 0.0)
-    pair = _pairs(plan, xr.concat(single, dim=index), lambda names: asked(names, 0.65))
-    without = [
-        asked([other for other in RESOURCES if other != name], 0.65) if name in priced else together
-        for name in RESOURCES
-    ]
+    together = asked([list(RESOURCES)], 0.6 if complete else 0.0)[0] if priced else nothing
+    pair = _pairs(plan, xr.concat(single, dim=index), lambda sets: asked(sets, 0.65))
+    others = asked(([other for other in RESOURCES if other != name] for name in priced), 0.65)
+    kept = dict(zip(priced, others, strict=True))
+    without = [kept.get(name, together) for name in RESOURCES]
     found = {"single": xr.concat(single, dim=index), "together": together, "without": xr.concat(without, dim=index)}
     found["pair"] = pair
     return xr.Dataset({name: values.assign_attrs(units="token/day") for name, values in found.items()})
 
 
-def _pairs(plan: Plan, single: xr.DataArray, more: Callable[[list[str]], xr.DataArray]) -> xr.DataArray:
+def _pairs(
+    plan: Plan, single: xr.DataArray, asked: Callable[[Iterable[list[str]]], list[xr.DataArray]]
+) -> xr.DataArray:
     """What is served without two limits, for those that lead together in some month; nan for the others."""
     names, part = list(RESOURCES), part_of(plan, single)
     first, second = leading(part)
     both = np.sort(part, axis=0)[-2] > 0
     found = np.full((len(names), *single.shape), np.nan)
-    for r, s in {(min(pair), max(pair)) for pair in zip(first[both].tolist(), second[both].tolist(), strict=True)}:
-        found[r, s] = found[s, r] = more([names[r], names[s]]).transpose(*single.dims[1:]).values
+    pairs = sorted({(min(each), max(each)) for each in zip(first[both].tolist(), second[both].tolist(), strict=True)})
+    for (r, s), served in zip(pairs, asked([names[r], names[s]] for r, s in pairs), strict=True):
+        found[r, s] = found[s, r] = served.transpose(*single.dims[1:]).values
     coords = {"other": names, **{str(name): values for name, values in single.coords.items()}}
     return xr.DataArray(found, dims=("resource", "other", *single.dims[1:]), coords=coords)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from stackyard.catalog.entries import Accelerator, Model
+from stackyard.children import at_once, cores
 from stackyard.errors import Fault, InputErrors
 from stackyard.perf import constants, energy
 from stackyard.perf.cost import Prices, cost_per_token
@@ -240,7 +240,7 @@ def simulate(
     def one(i: int) -> serve.Outcome:
         return serve.run(built, shared_out(requests(seed + i), len(of.models), seed + i), seed + i)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         asked = [pool.submit(one, i) for i in range(replications)]
         try:
             outcomes = [each.result() for each in asked]
@@ -326,5 +326,4 @@ def sweep(
         outcome = serve.run(built, base.at_rate(rate), seed)
         return rate, gathered([outcome], objective, of.chip.bandwidth, accelerators(built))
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(at, rates.tolist()))
+    return at_once(at, rates.tolist())

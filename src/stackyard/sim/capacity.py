@@ -11,13 +11,13 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stackyard.children import at_once
 from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.sim import serve
 from stackyard.sim.kernel import state
@@ -102,9 +102,7 @@ def capacity(
         start = most / 2 if math.isfinite(most) else 1.0
         return min(largest(holds, start), most), most
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        found = list(pool.map(one, range(len(replications))))
-    rates, most = zip(*found, strict=True)
+    rates, most = zip(*at_once(one, range(len(replications)), workers), strict=True)
     return Capacity(interval(rates), interval(most), len(replications[0]))
 
 

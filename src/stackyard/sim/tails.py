@@ -11,12 +11,12 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from stackyard.children import at_once
 from stackyard.perf import constants
 from stackyard.perf.estimate import Estimate
 from stackyard.perf.layout import Layout
@@ -117,9 +117,8 @@ def _search(candidates: Sequence[Estimate], tail: Tail) -> Held:
             best = max(best, Held(rate, i, tokens), key=lambda each: each.rate)
     if best.rate == 0:
         return best
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        rates = pool.map(lambda seed: _rate(candidates[best.candidate], tail, best.tokens, seed), range(1, SEEDS + 1))
-    return Held(float(np.mean(list(rates))), best.candidate, best.tokens)
+    rates = at_once(lambda seed: _rate(candidates[best.candidate], tail, best.tokens, seed), range(1, SEEDS + 1))
+    return Held(float(np.mean(rates)), best.candidate, best.tokens)
 
 
 def _mean(e: Estimate) -> float:

@@ -18,7 +18,7 @@ from pickle import PicklingError
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from stackyard.children import nameless
+from stackyard.children import cores, nameless
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.sweep.job import Chunk, Outcome, work
 
@@ -73,15 +73,6 @@ def place_of(on: str) -> Place:
         return Cluster(on)
     hint = "one of: here, processes, processes:8, tcp://scheduler:8786"
     raise InputErrors([Fault("command line", 0, "--on", f"'{on}' is no place to run a sweep", hint)])
-
-
-def cores() -> int:
-    """Processors that this program may use.
-
-    >>> cores() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Here:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from stackyard.children import cores
+
 F = TypeVar("F", bound=Callable[..., Any])
 HOME = Path(__file__).parent
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -156,7 +158,7 @@ _BESIDE: list[subprocess.Popen[bytes]] = []
 
 def begin() -> None:
     """Has another core compile the kernel, where no machine code is kept, while this process reads its inputs."""
-    if not (INTERPRETED or _BESIDE or (os.cpu_count() or 1) < 2 or kept().exists()):
+    if not (INTERPRETED or _BESIDE or cores() < 2 or kept().exists()):
         command = [sys.executable, "-m", "stackyard.sim.kernel"]
         with suppress(OSError):  # no process to be had: it is compiled here
             _BESIDE.append(subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL))
