@@ -23,6 +23,7 @@ from stackyard.words import phrase
 
 SHORT = 5e-3  # share of demand left in a month below which it counts as served
 NOTICEABLE = 0.05  # part of a month's shortage below which lifting a limit does nothing: plans of equal cost differ so
+ROUNDING = 1e-9  # part of a shortage that two solutions of one program may differ by
 
 SERVED = "demand"
 LEAD, LAUNCH, HALL, RATE, QUALIFIED = "lead time", "launch", "hall", "rate", "qualification"
@@ -77,12 +78,17 @@ def _parts(plan: Plan, more: xr.Dataset) -> dict[str, Months]:
     either = _either(plan, more)
     together = np.maximum(together, np.maximum(_both(plan, more), one))
     found = {
-        name: np.where(first == r, one - either, 0.0) + np.where(second == r, two - either, 0.0)
+        name: np.where(first == r, _beyond(one, either), 0.0) + np.where(second == r, _beyond(two, either), 0.0)
         for r, name in enumerate(RESOURCES)
     }
-    rest = np.maximum(together - (one + two - either), 0.0)
-    told = bool(more["together"].notnull().all())
-    return found | {EITHER: either, SEVERAL: rest, COST if told else UNASKED: 1.0 - together}
+    rest, told = _beyond(together, one + two - either), bool(more["together"].notnull().all())
+    return found | {EITHER: either, SEVERAL: rest, COST if told else UNASKED: _beyond(1.0, together)}
+
+
+def _beyond(part: Months | float, other: Months) -> Months:
+    """By how much a part exceeds another; what rounding leaves of equal ones is nothing."""
+    more = part - other
+    return np.where(more > ROUNDING, more, 0.0)
 
 
 def leading(single: Months) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
