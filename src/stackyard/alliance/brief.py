@@ -10,6 +10,7 @@ import numpy as np
 from stackyard.alliance.access import Input, Seen
 from stackyard.alliance.minutes import cause, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import FIGURES, Result
+from stackyard.plan.labels import label
 from stackyard.report.confidence import confidence, distinct, sources
 from stackyard.report.document import (
     Block,
@@ -368,7 +369,7 @@ def _limits(seen: Seen, words: Words) -> tuple[Block, ...]:
 
 def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ...]:
     """The scenario's numbers that may be seen: value, range, grade and sources; or the range alone."""
-    rows = [_input(i, words) for i in seen.inputs if i.item.partition(".")[0] in sections]
+    rows = [_input(i, seen, words) for i in seen.inputs if i.item.partition(".")[0] in sections]
     if not rows:
         return ()
     heads = (
@@ -379,19 +380,22 @@ def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ..
         phrase("Confidence"),
         phrase("Source"),
     )
-    columns = tuple(Column(words(head)) for head in heads)
+    columns = (*(Column(words(head)) for head in heads), Column(words("Key in the scenario"), aside=True))
     return (Table(words("Inputs of the plan"), columns, tuple(rows), folded=True),)
 
 
-def _input(shown: Input, words: Words) -> tuple[Cell, ...]:
+def _input(shown: Input, seen: Seen, words: Words) -> tuple[Cell, ...]:
     low, high = shown.low, shown.high
     between = f"{words.number(low, 4)} – {words.number(high, 4)}" if low is not None and high is not None else "–"
+    name = label(shown.path)
+    if shown.item in seen.items and "." in shown.item:
+        name = phrase("{item}: {what}", item=seen.items[shown.item], what=name)
     if shown.fact is None:
-        return (shown.path, words("not shown"), between, shown.unit, "", None)
+        return (words(name), words("not shown"), between, shown.unit, "", None, shown.path)
     value = shown.fact.value
     if isinstance(value, tuple):
         said = f"{words.number(min(value), 4)} … {words.number(max(value), 4)}"
     else:
         said = "–" if value is None else words.number(value, 4)
     sources: tuple[Source, ...] | None = shown.fact.sources or None
-    return (shown.path, said, between, shown.unit, words(shown.grade), sources)
+    return (words(name), said, between, shown.unit, words(shown.grade), sources, shown.path)

@@ -124,7 +124,8 @@ def heaviest(data: xr.Dataset, name: str, cause: str, inside: NDArray[np.bool_])
     """
     months = inside & (data["left"].sel(cause=cause).sum(V).values > 0)
     weight = data[name].values[:, months].sum(axis=1)
-    return tuple(str(data["resource"].values[i]) for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max() > 0)
+    part = np.round(weight / max(float(weight.max()), 1e-30), 6)  # so that rounding does not choose between equal ones
+    return tuple(str(data["resource"].values[i]) for i in np.argsort(-part, kind="stable") if part[i] > 0.1)
 
 
 def unable(data: xr.Dataset, inside: NDArray[np.bool_]) -> list[str]:
