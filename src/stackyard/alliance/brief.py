@@ -387,7 +387,7 @@ def inputs(seen: Seen, words: Words, sections: Sequence[str]) -> tuple[Block, ..
 def _input(shown: Input, seen: Seen, words: Words) -> tuple[Cell, ...]:
     low, high = shown.low, shown.high
     between = f"{words.number(low, 4)} – {words.number(high, 4)}" if low is not None and high is not None else "–"
-    name = label(shown.path)
+    name = label(shown.path) or shown.path
     if shown.item in seen.items and "." in shown.item:
         name = phrase("{item}: {what}", item=seen.items[shown.item], what=name)
     if shown.fact is None:

@@ -104,18 +104,18 @@ _OF_MONTH = re.compile(r"\d{4}(-\d{2})?")
 
 
 def label(path: str) -> str:
-    """What a number is called without the item it is of: 'price of a token not served, 2026-03'; its key if unknown.
+    """What a number is called without the item it is of: 'price of a token not served, 2026-03'; '' if unknown.
 
     >>> label("services.chat.unserved_price.points.2026-03"), label("sites.abilene.phases[1].power")
     ('price of a token not served, 2026-03', 'power, phase 2')
     >>> label("services.chat.demand.growth.2026-03"), label("sites.korea.halls.dense.fee")
     ('demand, growth a year from 2026-03', 'fee, dense')
     """
-    section, *keys = re.findall(r"[^.\[\]]+", path)
+    section, *keys = re.findall(r"[^.\[\]]+", path) or [""]
     own = keys if section in ("money", "uncertainty") else keys[1:]
     at = next((i for i in reversed(range(len(own))) if own[i] in NAMES), None)
     if at is None:
-        return ".".join(own) or path
+        return ""
     before = [f"{key}.{own[at]}" for key in (own[at - 1] if at else section, own[at - 2] if at > 1 else section)]
     said = next((NAMES[key] for key in before if key in NAMES), NAMES[own[at]])
     within, after = own[:at], own[at + 1 :]

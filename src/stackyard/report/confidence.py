@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from stackyard.plan.labels import label
 from stackyard.quantity import UnitError
 from stackyard.report.document import Block, Cell, Column, Note, Paragraph, Section, Table
 from stackyard.report.scale import plain
@@ -161,7 +162,7 @@ def _row(each: Used) -> tuple[Cell, ...]:
     if each.more:
         many = each.more > 1
         places = phrase("and in {n} more places", n=each.more) if many else phrase("and in 1 more place")
-    name = joined("\n", [_named(fact), joined("; ", [fact.note, places])])
+    name = joined("\n", [_named(fact), joined("; ", [label(fact.path), fact.note, places])])
     return (name, _value(fact), _ends(fact), doubt or None, graded(fact.grade), fact.sources or None)
 
 
