@@ -10,6 +10,7 @@ from datetime import date
 import httpx2 as httpx
 import pytest
 
+from stackyard.alliance.decide import Actor, Refused
 from stackyard.alliance.event import Cited, CommitmentMoved, CommitmentProposed, MeetingCalled, PartnerJoined
 from stackyard.alliance.workspace import Workspace, open_workspace
 from stackyard.web.settings import Settings
@@ -119,6 +120,23 @@ def test_the_second_of_two_editors_sees_the_range_that_the_first_changed(client:
     beside = late.text.split('id="problem"')[1].split("</section>")[0]
     assert "<pre>2027-01 50\n2027-02 50</pre>" in beside and "<pre>2027-01 70\n2027-02 70</pre>" in beside
     assert "Months and amounts" not in beside and "At most" not in beside
+
+
+def test_who_was_promised_declines_with_a_reason_and_nothing_more_can_be_made_of_it(
+    client: httpx.Client, workspace: Workspace
+) -> None:
+    moved = CommitmentMoved(commitment="stacks", status="declined", note="too late for us")
+    own = workspace.record(Actor("ann", "maker"), moved)
+    assert isinstance(own, Refused) and "declined by whom it was promised to" in own.reasons[0]
+    page = client.get("/promises/stacks").text
+    form = re.findall(r'<form method="post" action="/promises/stacks/move".*?</form>', page, re.S)
+    assert sum('value="declined"' in each and 'name="note"' in each for each in form) == 1
+    assert isinstance(workspace.record(Actor("bob", "lab"), moved), tuple)
+    page = client.get("/promises/stacks").text
+    assert "too late for us" in page and ">Accept<" not in page and ">Revise<" not in page
+    assert workspace.ledger.state().planned() == ()
+    again = workspace.record(HOST, CommitmentMoved(commitment="stacks", status="accepted"))
+    assert isinstance(again, Refused) and "declined" in again.reasons[0]
 
 
 def test_a_promise_says_by_name_who_may_see_it(client: httpx.Client, workspace: Workspace) -> None:

@@ -37,9 +37,10 @@ LIKE: Mapping[str, str] = {"stacks": "stack", "wafers": "wafer", "power": "W", "
 SECTION: Mapping[str, str] = {"stacks": "supplies", "wafers": "supplies", "power": "sites", "demand": "services"}
 # From which status a commitment may go to which.
 NEXT: Mapping[str, tuple[str, ...]] = {
-    "proposed": ("accepted", "withdrawn"),
+    "proposed": ("accepted", "declined", "withdrawn"),
     "accepted": ("fulfilled", "missed", "withdrawn"),
     "missed": ("fulfilled", "withdrawn"),
+    "declined": (),
     "fulfilled": (),
     "withdrawn": (),
 }
@@ -175,6 +176,8 @@ def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
         yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
     elif event.kind == "commitment-moved" and event.status == "accepted" and not promised:
         yield phrase("'{name}' is accepted by whom it was promised to, or by the host", name=commitment.name)
+    elif event.kind == "commitment-moved" and event.status == "declined" and not promised:
+        yield phrase("'{name}' is declined by whom it was promised to, or by the host", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
         yield phrase("'{name}' is withdrawn by its partner, or by the host", name=commitment.name)
 
@@ -207,7 +210,7 @@ def _revision(state: State, event: Any) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
         yield phrase("no commitment '{commitment}'", commitment=event.commitment)
-    elif commitment.status in ("fulfilled", "withdrawn"):
+    elif not NEXT[commitment.status]:
         yield phrase("'{name}' is {status}: propose a new one", name=commitment.name, status=phrase(commitment.status))
     else:
         yield from _amounts(commitment.measure, commitment.item, commitment.unit, event)

@@ -29,7 +29,7 @@ def _there(text: str) -> str:
 
 
 Visibility: TypeAlias = Literal["private", "named", "alliance", "public"]
-Status: TypeAlias = Literal["proposed", "accepted", "fulfilled", "missed", "withdrawn"]
+Status: TypeAlias = Literal["proposed", "accepted", "declined", "fulfilled", "missed", "withdrawn"]
 Measure: TypeAlias = Literal["stacks", "wafers", "power", "demand", "other"]
 GradeLabel: TypeAlias = Literal["measured", "published", "reported", "estimated", "assumed"]
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
@@ -179,7 +179,7 @@ class CommitmentRevised:
 
 @dataclass(frozen=True, kw_only=True)
 class CommitmentMoved:
-    """A promise is accepted, fulfilled, missed or withdrawn."""
+    """A promise is accepted, declined, fulfilled, missed or withdrawn."""
 
     commitment: Id
     status: Status

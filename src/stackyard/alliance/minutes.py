@@ -26,6 +26,7 @@ from stackyard.words.spoken import Words
 NAMED = (
     phrase("proposed"),
     phrase("accepted"),
+    phrase("declined"),
     phrase("fulfilled"),
     phrase("missed"),
     phrase("withdrawn"),

@@ -230,7 +230,7 @@ def revise(id_: str, request: Request, me: Me, form: Filled) -> Response:
 
 @routes.post("/promises/{id_}/move")
 def move(id_: str, request: Request, me: Me, form: Filled) -> Response:
-    """A promise is accepted, fulfilled, missed or withdrawn."""
+    """A promise is accepted, declined, fulfilled, missed or withdrawn."""
     parts = server(request)
     _known(parts, me, id_)
     event = CommitmentMoved(

@@ -27,6 +27,7 @@ from stackyard.words.phrase import listed, together
 from stackyard.words.spoken import Words
 
 routes = APIRouter()
+ORDER = ("proposed", "accepted", "missed", "fulfilled", "declined", "withdrawn")  # of promises on their page
 
 
 def today() -> str:
@@ -74,7 +75,7 @@ def waiting(seen: Seen, me: Who) -> list[Commitment]:
 
 def listing(seen: Seen, words: Words) -> dict[str, Any]:
     """What the page of all promises shows."""
-    order = {"proposed": 0, "accepted": 1, "missed": 2, "fulfilled": 3, "withdrawn": 4}
+    order = {status: place for place, status in enumerate(ORDER)}
     ordered = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
     return {
         "seen": seen,
@@ -185,9 +186,9 @@ def meeting_readers(seen: Seen, called: MeetingCalled) -> str:
 
 
 def moves(commitment: Commitment, me: Who) -> tuple[str, ...]:
-    """What somebody may make of a promise: who was promised accepts it, whose it is withdraws it."""
+    """What somebody may make of a promise: who was promised accepts or declines it, whose it is withdraws it."""
     ours, promised = commitment.partner == me.actor.partner, commitment.to == me.actor.partner
-    may = {"accepted": promised, "withdrawn": ours}
+    may = {"accepted": promised, "declined": promised, "withdrawn": ours}
     return tuple(s for s in NEXT[commitment.status] if me.actor.host or may.get(s, ours or promised))
 
 
