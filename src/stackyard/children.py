@@ -24,10 +24,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def at_once(work: Callable[[Item], Made], items: Iterable[Item], workers: int | None = None) -> list[Made]:
+def at_once(
+    work: Callable[[Item], Made],
+    items: Iterable[Item],
+    workers: int | None = None,
+    failed: Callable[[], object] = lambda: None,
+) -> list[Made]:
     """What `work` makes of each item, in their order: a thread for each core, for work that lets others run meanwhile.
 
-    Each sees the caller's context variables. After the first error nothing more is begun, and it is raised.
+    Each sees the caller's context variables. After the first error, or Ctrl-C, nothing more is begun, `failed` may stop
+    what is running, and the error is raised when that has ended.
 
     >>> at_once(abs, [-1, 2])
     [1, 2]
@@ -36,9 +42,11 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item], workers: int | 
         waiting = [pool.submit(copy_context().run, work, item) for item in items]
         try:
             return [each.result() for each in waiting]
-        finally:
+        except BaseException:
             for each in waiting:
                 each.cancel()
+            failed()
+            raise
 
 
 @contextmanager

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from stackyard.children import at_once
 from stackyard.errors import SolveError, Stopped
 from stackyard.plan.program import Array, Program
 
 LARGE = 150_000  # columns above which a program is solved without crossover where its basis is not needed
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,17 @@ def heed() -> None:
     asked = _ASKED.get()
     if asked is not None and asked():
         raise Stopped
+
+
+def side_by_side(solve: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+    """What is solved of each item, a core each; Ctrl-C and a stop that is asked for reach all of them.
+
+    >>> side_by_side(abs, [-1, 2])
+    [1, 2]
+    """
+    ended, before = threading.Event(), _ASKED.get()
+    with stoppable(lambda: ended.is_set() or (before is not None and before())):
+        return at_once(solve, items, failed=ended.set)
 
 
 def run(highs: Any) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from stackyard.children import at_once
 from stackyard.plan.causes import leading, part_of
 from stackyard.plan.formulate import beyond, without_beyond
+from stackyard.plan.highs import side_by_side
 from stackyard.plan.limits import RESOURCES, Resource, finite, most, rent, rents, there, yearly
 from stackyard.plan.patience import LIFTS, STEPS, Patience
 from stackyard.plan.plan import Plan, in_year
@@ -76,7 +76,7 @@ def relief(problem: Problem, plan: Plan, resolve: Resolve, tell: Progress, patie
         return gained + other.decisions["unserved"].where(limited.cumsum(T) > 0, 0.0)  # even so much limits
 
     def asked(sets: Iterable[list[str]], share: float) -> list[xr.DataArray]:
-        return at_once(lambda names: more(names) if patience.left(LIFTS, share) else nothing * np.nan, sets)
+        return side_by_side(lambda names: more(names) if patience.left(LIFTS, share) else nothing * np.nan, sets)
 
     index = xr.DataArray(list(RESOURCES), dims="resource", name="resource")
     alone = dict(zip(priced, asked(([name] for name in priced), 0.5), strict=True))
