@@ -164,8 +164,12 @@ def test_every_row_of_the_published_tables_is_compared_or_counted_under_a_reason
         ("TensorRT-LLM", "2025-10-29", "b200", "trtllm-2025-09"),
         ("vLLM (ROCm)", "2025-01-24; ROCm 6.3.1, vLLM 0.6.6", "mi300x", "vllm-rocm-2025-01"),
         ("SGLang 0.5.9", "2026-02-01", "h200", "sglang-2026"),
-        ("something new", "2027-01-01", "h200", "software"),
-        ("", "2024-09", "h100", "software"),
+        ("something new", "2027-01-01", "h200", "software@2027-01"),
+        ("something new", "", "h200", "software"),
+        ("", "2024-09", "h100", "software@2024-09"),
+        ("vLLM 0.24.0", "2026-11-03", "b200", "vllm-2026@2026-11"),  # half a year after its last measured run
+        ("vLLM 0.20.0", "2026-06-03", "b200", "vllm-2026"),
+        ("TensorRT-LLM v0.12", "2024-09-01", "h100", "trtllm-2023@2024-09"),  # between two measured ones,
         ("vLLM 0.6.3", "", "h100", "vllm-2023"),
         ("SGLang v0.3", "", "h100", "sglang-2025"),
         ("TensorRT-LLM 0.12", "", "h100", "trtllm-2023"),
@@ -173,12 +177,32 @@ def test_every_row_of_the_published_tables_is_compared_or_counted_under_a_reason
         ("vLLM 0.9", "", "gaudi3", "vllm-gaudi-2026"),
         ("vLLM 0.9", "", "trainium2", "software"),  # nobody measured it on this vendor's chips
         ("TensorRT-LLM 0.12", "", "mi300x", "software"),
-        *((name, "2024-09", "h100", "software") for name in ("LMDeploy 0.6.0", "TGI 2.3", "MLC", "DeepSpeed-MII 0.3")),
-        *((name, "2025-09", "h100", "software") for name in ("MAX 25.3", "Dynamo 0.4", "ATOMIC 1.0")),
+        *((name, "", "h100", "software") for name in ("LMDeploy 0.6.0", "TGI 2.3", "MLC", "DeepSpeed-MII 0.3")),
+        *((name, "2025-09", "h100", "software@2025-09") for name in ("MAX 25.3", "Dynamo 0.4", "ATOMIC 1.0")),
     ],
 )
 def test_an_engine_is_found_by_its_version_or_its_date(framework, date, chip, engine):
     assert constants.engine_of(framework, date, KNOWN.accelerator(chip)).id == engine
+
+
+@pytest.mark.parametrize("base", ["vllm-2026", "trtllm-2023", "software"])
+def test_a_release_nobody_measured_is_the_mean_of_its_framework_carried_to_its_month(base):
+    engine, year = constants.engines()[base], constants.means(constants.YEARLY)["overhead.scale"]
+    mean = constants.means(constants.SOFTWARE if base == "software" else engine.framework)
+    early, late = (constants.engine_named(f"{base}@{month}").values for month in ("2025-07", "2026-07"))
+    assert early["overhead.scale"] == pytest.approx(mean["overhead.scale"] * year**-0.5)
+    assert late["overhead.scale"] == pytest.approx(early["overhead.scale"] * year)
+    assert all(early[name] == late[name] == value for name, value in mean.items() if name != "overhead.scale")
+    assert {name: late[name] for name in late.keys() - mean.keys()} == constants.stated("", base)
+    far, farther = (constants.engine_named(f"{base}@{month}").values for month in ("2029-01", "2035-01"))
+    assert far == farther  # a trend is not carried on for ever
+    assert not constants.engine_named(f"{base}@2025-07").measured
+
+
+def test_no_release_is_made_of_a_month_or_an_engine_that_is_none():
+    for name in ("vllm-2026@", "vllm-2026@2026-13", "vllm-2026@soon", "vlm@2026-05"):
+        with pytest.raises(ValueError, match="is not an engine I know"):
+            constants.engine_named(name)
 
 
 def test_a_chip_nobody_measured_has_a_relative_and_a_wider_interval():

@@ -106,7 +106,11 @@ Store = Annotated[
 ]
 PowerCap = Annotated[str | None, typer.Option(help="Most power of an accelerator: '700 W'.", rich_help_panel=HOW)]
 EngineName = Annotated[
-    str, typer.Option(help="Engine whose constants count: vllm-2026; the newest if left out.", rich_help_panel=HOW)
+    str,
+    typer.Option(
+        help="Engine whose constants count: vllm-2026, or a later release: vllm-2026@2026-12. The newest if left out.",
+        rich_help_panel=HOW,
+    ),
 ]
 TwoPools = Annotated[
     bool, typer.Option("--disaggregated", help="Prefill and decode on pools of their own.", rich_help_panel=POOLS)

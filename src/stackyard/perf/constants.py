@@ -21,6 +21,10 @@ from stackyard.source import Fact, Grade
 
 FOLDER = Path(__file__).parent / "data"
 CHIPS, SOFTWARE = "chips", "software"  # the means over every generation and every framework, in inference.yaml
+YEARLY = "yearly"  # factors on releases' constants from one year to the next, there too
+MEANS = 2026.0  # what means of releases stand for: the start of this year
+_AFTER = 0.25  # years after a release's last measured run in which a run is still taken for it
+_AHEAD = 1.0  # years beyond the newest measured run that the yearly factors are carried on for
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ class Engine:
     released: str
     version: tuple[int, ...]
     values: Mapping[str, float]
+    until: str = ""  # month of the last run that was measured
+    measured: bool = True
+
+    @property
+    def years(self) -> float:
+        """Years of its release after MEANS, below 0 where it is before."""
+        return years(self.released)
 
 
 @dataclass(frozen=True)
@@ -93,11 +104,47 @@ def engines() -> Mapping[str, Engine]:
     ('vLLM', 'software')
     """
     found = {
-        key: Engine(key, row["framework"], row["vendor"], row["released"], tuple(row["version"]), _over(row))
+        key: Engine(
+            key,
+            row["framework"],
+            row["vendor"],
+            row["released"],
+            tuple(row["version"]),
+            _over(row),
+            row.get("until", ""),
+        )
         for key, row in fitted()["engines"].items()
     }
-    found[SOFTWARE] = Engine(SOFTWARE, "any other", "", "", (), means(SOFTWARE))
+    found[SOFTWARE] = Engine(SOFTWARE, "any other", "", "", (), means(SOFTWARE), measured=False)
     return MappingProxyType(found)
+
+
+def years(month: str) -> float:
+    """Years from MEANS to a month.
+
+    >>> years("2026-07"), years("2025-01")
+    (0.5, -1.0)
+    """
+    year, _, rest = month.partition("-")
+    return int(year) - MEANS + (int(rest or 1) - 1) / 12.0
+
+
+def unseen(base: Engine, month: str) -> Engine:
+    """A release that nobody measured: its framework's mean, carried to its month by what a year changes.
+
+    log c = log mean + t log(yearly factor), t the years since MEANS, at most one beyond the newest measured run; what
+    the framework's documentation states is that of its release `base`. `base` SOFTWARE makes it of all frameworks.
+
+    >>> newer = unseen(engines()["vllm-2026"], "2026-12")
+    >>> newer.id, newer.values["overhead.scale"] < engines()["vllm-2026"].values["overhead.scale"]
+    ('vllm-2026@2026-12', True)
+    """
+    newest = max((years(engine.until) for engine in engines().values() if engine.until), default=0.0)
+    ahead = min(years(month), newest + _AHEAD)
+    stated = fitted()["engines"].get(base.id, {}).get("stated", {})
+    mean = means(base.framework) or means(SOFTWARE)
+    found = {name: value * means(YEARLY).get(name, 1.0) ** ahead for name, value in mean.items()}
+    return replace(base, id=f"{base.id}@{month}", released=month, values={**stated, **found}, measured=False)
 
 
 def means(owner: str) -> Mapping[str, float]:
@@ -179,19 +226,29 @@ def measured(chip: Accelerator) -> bool:
 def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """The engine of a run: by the version in the framework's name or the date's text, else by the date.
 
-    The latest release that is not newer than the run; the oldest where all are. Frameworks that nobody measured, at all
-    or on this vendor's chips, take the mean of all software.
+    The latest release that is not newer than the run; the oldest where all are. Where the run is months after the last
+    one that was measured of that release, it is one that nobody measured (`unseen`). Frameworks that nobody measured,
+    at all or on this vendor's chips, take the mean of all software, at the run's month where that is told.
 
     >>> from stackyard import catalog
     >>> engine_of("vLLM 0.19.0", "2026-04-17", catalog.load().accelerator("b200")).id
     'vllm-2026'
-    >>> engine_of("LMDeploy 0.6", "2024-10", catalog.load().accelerator("b200")).id
+    >>> engine_of("vLLM 0.24.0", "2026-11-02", catalog.load().accelerator("b200")).id
+    'vllm-2026@2026-11'
+    >>> engine_of("LMDeploy", "", catalog.load().accelerator("b200")).id
     'software'
     """
     framework = re.sub(_TRTLLM, "TensorRT-LLM", framework, flags=re.IGNORECASE)
     family = [e for e in engines().values() if e.vendor == chip.vendor and _names(framework, e.framework)]
-    if not family:
-        return engines()[SOFTWARE]
+    found = _released(family, framework, date) if family else engines()[SOFTWARE]
+    month = re.search(r"20\d\d-(0[1-9]|1[0-2])", date)
+    if month and (not family or (found.until and years(month.group()) > years(found.until) + _AFTER)):
+        return unseen(found, month.group())
+    return found
+
+
+def _released(family: list[Engine], framework: str, date: str) -> Engine:
+    """The latest release of a framework that is not newer than a run, by version or else by date."""
     name = re.escape(family[0].framework)
     version = re.search(rf"{name}[^\d;]*?v?(\d+)\.(\d+)(?:\.(\d+))?", f"{framework} {date}", re.IGNORECASE)
     when = re.search(r"20\d\d(-\d\d)?", date)
@@ -229,12 +286,16 @@ def newest_engine(chip: Accelerator) -> Engine:
     return engines()[usual.get(chip.vendor, "trtllm-2025-09")]
 
 
+@lru_cache(maxsize=256)
 def engine_named(name: str) -> Engine:
-    """The engine of this id; ValueError with the nearest known one otherwise.
+    """The engine of this id, with @ and a month one nobody measured (`unseen`); ValueError with the nearest otherwise.
 
-    >>> engine_named("vllm-2026").framework
-    'vLLM'
+    >>> engine_named("vllm-2026").framework, engine_named("vllm-2026@2027-01").measured
+    ('vLLM', False)
     """
+    base, at, month = name.partition("@")
+    if at and base in engines() and re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+        return unseen(engines()[base], month)
     if name not in engines():
         hint = f"'{SOFTWARE}' is the mean of all, for one that nobody measured"
         raise ValueError(f"'{name}' is not an engine I know: {nearest(name, engines())}; {hint}")
@@ -243,7 +304,7 @@ def engine_named(name: str) -> Engine:
 
 @lru_cache(maxsize=256)
 def _values(generation_id: str, engine_id: str) -> Mapping[str, float]:
-    return MappingProxyType({**plain(), **generations()[generation_id].values, **engines()[engine_id].values})
+    return MappingProxyType({**plain(), **generations()[generation_id].values, **engine_named(engine_id).values})
 
 
 def values(chip: Accelerator, engine: str = "") -> Mapping[str, float]:

@@ -64,7 +64,7 @@ def factors(chip: Accelerator, metric: str, scenario: str = "", engine: str = ""
     held = ["model"]
     if not constants.measured(chip):
         held.append("chip" if constants.in_generation(chip) else "generation")
-    held += ["engine"] if engine == constants.SOFTWARE else []
+    held += ["engine"] if engine and not constants.engine_named(engine).measured else []
     pairs = [found[kind][name] for kind in held]
     pairs += [_ways()[scenario][name]] if scenario in _ways() else []
     return joined(found["seen"][name], pairs)

@@ -47,7 +47,7 @@ def constants_of(asked: Asked) -> Own:
     found = fitted()
     generation = constants.generation(asked.chip).id
     scale = found.get("generations", {}).get(generation, {}).get("scale", 1.0)
-    engine = constants.engines()[asked.engine]
+    engine = constants.engine_named(asked.engine)
     rows = found.get("engines", {})
     own = rows.get(asked.engine)
     if own is None:  # the framework's measured release, else that of any engine

@@ -1,18 +1,21 @@
 """Fits the constants of chip generations and engines to the measured rows: python -m stackyard.perf.calibration.fit.
 
-Minimises sum over rows of w rho(log(predicted / measured)) + sum over constants of (log(constant / parent) / sigma)^2
+Minimises sum over rows of w rho(predicted / measured - 1) + sum over constants of (log(constant / parent) / sigma)^2
 by damped Gauss-Newton steps on the logarithms of the constants. The parent of a generation's constant is the mean of
 all chips, of a release's the mean of its framework, of that the mean of all software, and of these means the prior: who
-has no rows takes the mean. rho is Cauchy's loss, scale^2 log(1 + (error / scale)^2). Each cell (source, model, chip,
-metric) of n rows has the weight n^(1/2) in all, so that no table drowns the others. Nothing is random: the same table
-gives the same constants.
+has no rows takes the mean. A release's parent is its framework's mean at its date: what a year changes in YEARLY is
+fitted too, one factor for all software. rho is Cauchy's loss, scale^2 log(1 + (error / scale)^2). Each cell (source,
+model, chip, metric) of n rows has the weight n^(1/2) in all, so that no table drowns the others. Nothing is random: the
+same table gives the same constants.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -76,6 +79,9 @@ ENGINE = {
     "overhead.sequence": 0.5,
     "overhead.request": 0.7,
 }
+# Standard deviation of the logarithm of what a year changes, for what newer software is known to lower: kernels are
+# fused, recorded once and started by the one before them, so that less time passes between them.
+YEARLY = {"overhead.scale": 1.0}
 ALL = "model, chip and engine"  # left out at once
 # Weight of a row: whole runs average more than single times do, and queues are the least certain part of the model.
 _TRUST = {"output_rate": 2.0, "latency": 2.0, "ttft": 0.5}
@@ -100,7 +106,8 @@ _SIZES = (
 class Constant:
     """One constant to fit: of a generation, an engine, or what these have in common.
 
-    It is drawn to that of the same name of its `parent`, or to the prior where that is ''.
+    It is drawn to that of the same name of its `parent`, or to the prior where that is ''; a release's to what the
+    yearly factor makes of its parent in `years`.
     """
 
     owner: str
@@ -110,6 +117,7 @@ class Constant:
     low: float
     high: float
     parent: str = ""
+    years: float = 0.0
 
 
 class Gathered(Mapping[str, Any]):
@@ -295,13 +303,14 @@ def unknowns(pairs: Sequence[tuple[str, str]]) -> list[Constant]:
     owners += [(constants.SOFTWARE, "", ENGINE)]
     owners += [(key, constants.SOFTWARE, ENGINE) for key in sorted(set(frameworks.values()))]
     owners += [(key, frameworks[key], ENGINE) for key in engines if key in frameworks]
-    found = []
+    found = [Constant(constants.YEARLY, name, 1.0, sigma, 0.1, 10.0) for name, sigma in YEARLY.items()]
     for owner, parent, names in owners:
         for name, sigma in names.items():
             fact = facts[name]
             limits = max(fact.si_low, fact.si / 100.0), fact.si_high
             share = 1.0 if not parent else RELEASE if owner in engines else OWN
-            found.append(Constant(owner, name, fact.si, sigma * share, *limits, parent))
+            years = engines[owner].years if parent and owner in engines and name in YEARLY else 0.0
+            found.append(Constant(owner, name, fact.si, sigma * share, *limits, parent, years))
     return found
 
 
@@ -346,6 +355,8 @@ def pull(asked: Sequence[Constant]) -> tuple[Vector, Vector]:
         relation[place, place] = 1.0 / each.sigma
         if each.parent:
             relation[place, places[each.parent, each.name]] = -1.0 / each.sigma
+            if each.years:
+                relation[place, places[constants.YEARLY, each.name]] = -each.years / each.sigma
         else:
             offset[place] = math.log(each.prior) / each.sigma
     return relation, offset
@@ -415,17 +426,40 @@ def left_out(problem: Problem, asked: Sequence[Constant], *by: Sequence[str]) ->
     """
     keys = np.array(by)
     found = np.empty(keys.shape[1])
-    for own in sorted(set(zip(*by, strict=True))):
-        alike = keys == np.array(own)[:, None]
-        inside = alike.all(axis=0)
-        logs = fit(problem, asked, weights=np.where(alike.any(axis=0), 0.0, problem.weights))
-        found[inside] = problem.predict(table(problem, asked, logs))[inside]
+    alike = [keys == np.array(own)[:, None] for own in sorted(set(zip(*by, strict=True)))]
+    weights = [np.where(same.any(axis=0), 0.0, problem.weights) for same in alike]
+    with ProcessPoolExecutor(initializer=_take, initargs=(problem, asked)) as workers:
+        for same, predicted in zip(alike, workers.map(_without, weights), strict=True):
+            inside = same.all(axis=0)
+            found[inside] = predicted[inside]
     return found
+
+
+_taken: list[tuple[Problem, Sequence[Constant]]] = []  # of a worker
+
+
+def _take(problem: Problem, asked: Sequence[Constant]) -> None:
+    _taken.append((problem, asked))
+
+
+def _without(weights: Vector) -> Vector:
+    """Predictions of every row by constants fitted with these weights."""
+    problem, asked = _taken[-1]
+    return problem.predict(table(problem, asked, fit(problem, asked, weights=weights)))
 
 
 def _errors(problem: Problem, asked: Sequence[Constant], logs: Vector) -> Vector:
     """Relative errors, predicted / measured - 1: what the targets are stated in, and what is fitted."""
     found: Vector = problem.predict(table(problem, asked, logs)) / problem.measured - 1.0
+    return found
+
+
+def _until(rows: Sequence[Row], engines: Sequence[str]) -> dict[str, str]:
+    """The month of each engine's last measured run; of its release, where no run tells its month."""
+    found = {key: engine.released for key, engine in constants.engines().items()}
+    for row, key in zip(rows, engines, strict=True):
+        month = re.search(r"20\d\d-(0[1-9]|1[0-2])", row.date)
+        found[key] = max(found[key], month.group()) if month else found[key]
     return found
 
 
@@ -449,7 +483,7 @@ def main() -> int:
     within = {kind: inside(rows, keys[kind], ratio) for kind, ratio in ratios.items()}
     ratios["seen"] = problem.measured / problem.predict(table(problem, asked, best))
     intervals = {kind: quantiles(rows, keys.get(kind, keys["model"]), ratio) for kind, ratio in ratios.items()}
-    write(values, intervals, sorted({row.chip for row in rows}))
+    write(values, intervals, sorted({row.chip for row in rows}), _until(rows, keys["engine"]))
     held[ALL] = left_out(problem, asked, *(keys[kind] for kind in ("model", "chip", "engine")))
     within[ALL] = inside_joined(rows, keys["generation"], intervals, problem.measured / held[ALL])
     write_held_out(rows, keys, held, within)

@@ -69,8 +69,12 @@ def write(
     values: Mapping[str, Mapping[str, float]],
     intervals: Mapping[str, Mapping[str, tuple[float, float]]],
     chips: list[str],
+    until: Mapping[str, str],
 ) -> None:
-    """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there."""
+    """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there.
+
+    `until` is the month of an engine's last measured run.
+    """
     data = constants.fitted()
     lines = [_HEAD.rstrip(), "generations:"]
     for key, row in data["generations"].items():
@@ -87,12 +91,13 @@ def write(
             f"    framework: {row['framework']}",
             f"    vendor: {row['vendor']}",
             f"    released: '{row['released']}'",
+            f"    until: '{until[key]}'",
             f"    version: [{version}]",
         ]
         if row.get("stated"):
             lines.append("    stated:" + _block(row["stated"]))
         lines.append("    values:" + _block(values.get(key, {})))
-    lines.append("means:  # of all chips, all software, a framework's releases; who was not measured takes them")
+    lines.append("means:  # of all chips, all software, a framework's releases, and what a year changes")
     for key in sorted(values.keys() - data["generations"].keys() - data["engines"].keys()):
         lines += [f"  {key}:", "    values:" + _block(values[key])]
     lines.append(f"measured: [{', '.join(chips)}]")
