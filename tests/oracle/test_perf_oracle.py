@@ -38,7 +38,7 @@ def test_touched_experts_match_random_routing():
 
 
 def test_llama_70b_decode_step_by_hand():
-    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers."""
+    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers; waves of tiles left out."""
     model, chip = KNOWN.model("llama-3.1-70b"), KNOWN.accelerator("h200")
     weights = 80 * (2 * 8192 * 8192 + 2 * 8192 * 1024 + 3 * 8192 * 28672) + 2 * 128256 * 8192
     of = constants.values(chip)
@@ -46,4 +46,4 @@ def test_llama_70b_decode_step_by_hand():
     host = of["overhead.step"] + of["overhead.sequence"]
     reached = of["memory.matmul"] * of["format.fp8"] * of["engine.kernels"]
     one = estimate(model, chip, Layout(), 1, 1, 1, "fp8")
-    assert one.step_seconds == pytest.approx(weights / (reached * 4.8e12) + launches + host, rel=0.01)
+    assert one.step_seconds == pytest.approx(weights / (reached * 4.8e12) + launches + host, rel=0.015)
