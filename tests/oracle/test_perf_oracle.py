@@ -38,7 +38,7 @@ def test_touched_experts_match_random_routing():
 
 
 def test_llama_70b_decode_step_by_hand():
-    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers; waves of tiles left out."""
+    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers; no waves of tiles."""
     model, chip = KNOWN.model("llama-3.1-70b"), KNOWN.accelerator("h200")
     weights = 80 * (2 * 8192 * 8192 + 2 * 8192 * 1024 + 3 * 8192 * 28672) + 2 * 128256 * 8192
     of = constants.values(chip)
