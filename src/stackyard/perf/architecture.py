@@ -166,7 +166,15 @@ def is_latent(model: Model) -> bool:
 
 
 def remembered(work: Callable[[Model], Found]) -> Callable[[Model], Found]:
-    """`work` done once for each model: models cannot change, so that what is counted of one stays true."""
+    """`work` done once for each model: models cannot change, so that what is counted of one stays true.
+
+    >>> from stackyard import catalog
+    >>> asked = []
+    >>> layers = remembered(lambda model: asked.append(model.id) or model.layers)
+    >>> model = catalog.load().model("llama-3.1-8b")
+    >>> layers(model), layers(model), asked
+    (32, 32, ['llama-3.1-8b'])
+    """
     kept: dict[int, tuple[Model, Found]] = {}
 
     @wraps(work)

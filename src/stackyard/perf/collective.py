@@ -57,6 +57,15 @@ def within(op: Op, fabric: Fabric, values: Mapping[str, float]) -> tuple[Second,
     On eight H100 nccl-tests show 20 us up to 0.5 MB, and 90 us beyond bytes over rate from 100 MB; eight H200 sum
     8.6 GB at 0.68 of the link in the switch, four at 0.81 in a ring, eight B200 at 0.60 and four at 0.75
     (github:stas00/ml-engineering).
+
+    >>> from stackyard.perf.op import all_reduce
+    >>> values = {"overhead.collective": 1e-5, "overhead.ramp": 0.0, "link.half": 16e6, "link.switch": 0.82}
+    >>> plain = Fabric(link=450e9, adds=0.0, mates=0.0)
+    >>> small, large = (within(all_reduce("sum", size, 8.0), plain, values) for size in (1e4, 1e9))
+    >>> [float(part) for part in small] == [7 * 1e4 / 450e9, 1e-5]  # one shot: seven copies, one latency
+    True
+    >>> round(float(large[0] * 450e9 / 1e9), 6), float(large[1])  # a ring: 2 x 7/8 of the size, two latencies
+    (1.75, 2e-05)
     """
     n = most(op.peers, 2.0)
     link: BytePerSecond = fabric.link * where(fabric.mates > 0, least((n - 1.0) / most(fabric.mates, 1.0), 1.0), 1.0)
@@ -114,6 +123,14 @@ def beyond(op: Op, chip: Accelerator, values: Mapping[str, float]) -> tuple[Seco
     domain and `overhead.hop` for each step beyond: 2 (m - 1) of a ring, 2 ceil(log2 m) of a tree; the quicker of both
     is taken. nccl-tests of 0.5 to 17 GB are in tests/law/test_collective_laws.py; 1,440 B200 in 20 racks take about
     twice what this says.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.op import all_reduce
+    >>> chip = catalog.load().accelerator("h100")
+    >>> near, far = (sum(beyond(all_reduce("sum", 1e9, peers), chip, constants.values(chip))) for peers in (8.0, 64.0))
+    >>> bool(near < far)  # eight H100 in one domain, 64 in eight
+    True
     """
     domain = float(max(chip.scale_up_domain, 1))
     found = tiers(op, domain)

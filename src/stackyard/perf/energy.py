@@ -117,6 +117,15 @@ def drawn(
     The limit is the lesser of `limit` and the rated power. The constants were measured under the rated power with
     memory of `energy.hbm` joules a byte, so what that costs is in `seconds`: the pass is longer by the clock of that
     over the clock of what is asked, 1 where neither the limit is lower nor memory takes more.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.op import matmul
+    >>> chip = catalog.load().accelerator("h200")
+    >>> ops, values = [matmul("up", 8192.0, 8192.0, 8192.0, 1.0, "fp8")], constants.values(chip)
+    >>> free, capped = (drawn(chip, ops, 1e-3, values, limit=watts) for watts in (1000.0, 500.0))
+    >>> bool(capped.watts <= 500 < free.watts), bool(capped.clock < free.clock)
+    (True, True)
     """
     done: dict[str, Numeric] = {}
     moved: Numeric = 0.0

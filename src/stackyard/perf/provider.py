@@ -82,6 +82,16 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
     a tile in the mean, of a tile that libraries choose to suit the rows: pad = P flop / (P + flop), P = padding edge.
     The last wave of tiles leaves part of the chip idle; the accelerator with the busiest experts is waited for; narrow
     experts have short inner loops and short rows.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.op import matmul
+    >>> chip = catalog.load().accelerator("h200")
+    >>> op = matmul("up", 1.0, 8192.0, 8192.0, 1.0, "fp8")  # one row: memory is waited for
+    >>> reached = reach(op, constants.values(chip))
+    >>> found = kernel(op, chip.flops["fp8"], chip.bandwidth, reached)
+    >>> bool(found.memory > found.compute), round(float(found.memory * chip.bandwidth * reached.memory / op.bytes), 9)
+    (True, 1.0)
     """
     work, moved = op.flop, op.bytes
     if op.kind == "experts":
@@ -102,7 +112,20 @@ def kernel(op: Op, flops: FlopPerSecond, bandwidth: BytePerSecond, reach: Reach)
 
 
 def transfer(op: Op, fabric: Fabric, values: Mapping[str, float]) -> Terms:
-    """Terms of a collective inside a domain (`collective.within`), for all its repetitions; of none, nothing."""
+    """Terms of a collective inside a domain (`collective.within`), for all its repetitions; of none, nothing.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.collective import fabric
+    >>> from stackyard.perf.op import all_reduce
+    >>> chip = catalog.load().accelerator("h200")
+    >>> values = constants.values(chip)
+    >>> near = fabric(chip, values)
+    >>> once, twice = (transfer(all_reduce("sum", 1e6, 8.0, count), near, values) for count in (1.0, 2.0))
+    >>> alone = transfer(all_reduce("sum", 1e6, 1.0), near, values)
+    >>> float(twice.seconds / once.seconds), float(alone.seconds)
+    (2.0, 0.0)
+    """
     busy = op.count > 0
     sent, latency = within(op, fabric._replace(link=where(busy, fabric.link, 1.0)), values)
     return Terms(0.0, 0.0, op.count * where(busy, sent, 0.0), op.count * latency)

@@ -77,6 +77,11 @@ def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Sec
 
     step + sequence group / pipeline: the parts of the engine that it does not hide behind the accelerator. Each stage
     has a host process of its own, and runs it for each pass.
+
+    >>> cut = shape(Layout(pipeline=2), 16.0, 1000.0, 101.0, 8000.0, "concurrency")
+    >>> values = {"overhead.step": 1e-3, "overhead.sequence": 1e-5}
+    >>> round(float(host_seconds(Layout(pipeline=2), cut, values)), 9)  # 1 ms, and 10 us for each of the stage's eight
+    0.00108
     """
     return values["overhead.step"] + values["overhead.sequence"] * cut.group / layout.pipeline
 

@@ -137,6 +137,13 @@ def guesses(
 
     The next-token layer takes the last hidden state and the last token's embedding through a projection of 2 hidden x
     hidden first (DeepSeek-V3, arXiv:2412.19437, section 2.2); embedding and head are the main model's.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf.precision import PRESETS
+    >>> model, fp8 = catalog.load().model("deepseek-v3"), PRESETS["fp8"]
+    >>> found = guesses(model, Layout(), fp8, Serving(draft=2.0, acceptance=0.8), 8.0, 1000.0)
+    >>> {float(op.count) for op in found if op.kind == "experts"}, guesses(model, Layout(), fp8, PLAIN, 8.0, 1000.0)
+    ({2.0}, [])
     """
     if not serving.draft:
         return []

@@ -82,7 +82,18 @@ def lowered(
     regime: str = "concurrency",
     serving: Serving = PLAIN,
 ) -> tuple[schedule.Shape, list[Op], list[Op]]:
-    """How the batch is cut, and the operations of one stage's pass that takes prompts in and of its decode pass."""
+    """How the batch is cut, and the operations of one stage's pass that takes prompts in and of its decode pass.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.precision import PRESETS
+    >>> known = catalog.load()
+    >>> model, values = known.model("llama-3.1-8b"), constants.values(known.accelerator("h200"))
+    >>> cut, mixed, decode = lowered(model, PRESETS["fp8"], values, Layout(), 8.0, 1000.0, 100.0)
+    >>> work = [sum(float(op.flop * op.count) for op in ops) for ops in (mixed, decode)]
+    >>> work[0] > 100 * work[1]  # a prompt of 1,000 tokens beside steps of one
+    True
+    """
     new = most(prompt * (1.0 - serving.prefix), 1.0) if serving.prefix else prompt
     prefix = prompt - new if serving.prefix else 0.0
     cut = schedule.shape(layout, batch, new, output, values["prefill.tokens"], regime, serving.gain)
@@ -98,7 +109,19 @@ def lowered(
 
 
 def seconds(provider: Provider, op: Op, chip: Accelerator) -> Second:
-    """Seconds of all repetitions of an operation; nan where the provider does not know."""
+    """Seconds of all repetitions of an operation; nan where the provider does not know.
+
+    >>> from stackyard import catalog
+    >>> from stackyard.perf import constants
+    >>> from stackyard.perf.op import matmul
+    >>> from stackyard.perf.provider import Roofline
+    >>> chip = catalog.load().accelerator("h200")
+    >>> provider = Roofline(constants.values(chip))
+    >>> ops = [matmul("up", 8.0, 8192.0, 8192.0, 1.0, "fp8", count) for count in (1.0, 2.0)]
+    >>> one, two = (seconds(provider, op, chip) for op in ops)
+    >>> float(two / one)
+    2.0
+    """
     if type(op.count) is float and op.count == 0.0:
         return 0.0
     found = provider.seconds(op, chip)
@@ -180,6 +203,11 @@ def widths(layout: Layout) -> tuple[Count, ...]:
 
 
 def at_least_one(layout: Layout, *numbers: Numeric) -> tuple[Layout, Numeric, Numeric, Numeric]:
-    """Sizes below one are a reason not to fit; they are worked as one so that the other reasons are told too."""
+    """Sizes below one are a reason not to fit; they are worked as one so that the other reasons are told too.
+
+    >>> layout, batch, prompt, output = at_least_one(Layout(tensor=0), 0.0, 1000.0, 0.5)
+    >>> float(layout.tensor), float(batch), float(prompt), float(output)
+    (1.0, 1.0, 1000.0, 1.0)
+    """
     batch, prompt, output = (most(number, 1.0) for number in numbers)
     return Layout(*(most(width, 1.0) for width in widths(layout))), batch, prompt, output
