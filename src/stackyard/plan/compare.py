@@ -83,7 +83,13 @@ class Comparison(Tabular):
 
 
 def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progress | None = None) -> Comparison:
-    """The comparison of two scenarios over the same months; InputErrors where they cannot be compared."""
+    """The comparison of two scenarios over the same months; InputErrors where they cannot be compared.
+
+    >>> from stackyard import api, catalog
+    >>> plan = api.scenario("first-plan")
+    >>> compare(plan, plan, catalog.load()).changes
+    ()
+    """
     tell = progress or (lambda text: None)
     if first.months != second.months:
         spans = [f"{show_month(each.months[0])} to {show_month(each.months[-1])}" for each in (first, second)]

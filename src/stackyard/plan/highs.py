@@ -36,7 +36,14 @@ class Reached:
 
 
 def solver(program: Program, **options: Any) -> Any:
-    """A HiGHS that holds the program; one thread, so that the same program has the same answer."""
+    """A HiGHS that holds the program; one thread, so that the same program has the same answer.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.formulate import formulate
+    >>> program = formulate(api.problem("first-plan").problem).program
+    >>> solver(program).getNumCol() == program.shape[1]
+    True
+    """
     import highspy
 
     class Silent(highspy.Highs):
@@ -54,7 +61,15 @@ def solver(program: Program, **options: Any) -> Any:
 
 def put(highs: Any, **options: Any) -> None:
     """Sets options of HiGHS by name; ValueError for one that it does not take, such as a method that it was built
-    without."""
+    without.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.formulate import formulate
+    >>> highs = solver(formulate(api.problem("first-plan").problem).program)
+    >>> put(highs, time_limit=60.0)
+    >>> highs.getOptionValue("time_limit")[1]
+    60.0
+    """
     import highspy
 
     for name, value in options.items():
@@ -66,6 +81,11 @@ def method(program: Program) -> dict[str, Any]:
     """The options by which a program is solved first, at every size that was measured (design/solvers.md).
 
     Interior point, with crossover to a vertex whose basis the re-solves start from.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.formulate import formulate
+    >>> method(formulate(api.problem("first-plan").problem).program)
+    {'solver': 'ipx', 'run_crossover': 'on'}
     """
     return {"solver": "ipx", "run_crossover": "on"}
 
@@ -139,6 +159,13 @@ def run(highs: Any) -> None:
     """Run so that Ctrl-C or a request stops it: it is noted, HiGHS is asked to stop at its next step, then it raises.
 
     Signals reach the main thread only; elsewhere `stoppable` says when to stop.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.formulate import formulate
+    >>> highs = solver(formulate(api.problem("first-plan").problem).program)
+    >>> run(highs)
+    >>> reached(highs).objective == highs.getObjectiveValue()
+    True
     """
     asked, main = _ASKED.get(), threading.current_thread() is threading.main_thread()
     if asked is None and not main:
@@ -168,7 +195,15 @@ def run(highs: Any) -> None:
 
 
 def reached(highs: Any, whole: bool = False) -> Reached:
-    """What was reached; SolveError where that is no plan. An integer program may have stopped at its time limit."""
+    """What was reached; SolveError where that is no plan. An integer program may have stopped at its time limit.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.formulate import formulate
+    >>> highs = solver(formulate(api.problem("first-plan").problem).program)
+    >>> run(highs)
+    >>> reached(highs).gap
+    0.0
+    """
     import highspy
 
     status = highs.getModelStatus()

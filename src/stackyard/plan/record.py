@@ -58,7 +58,18 @@ def store(path: Path, problem: Problem, plan: Plan, explanation: Explanation) ->
 
 
 def load(path: Path) -> tuple[Problem, Plan, Explanation]:
-    """What `store` wrote."""
+    """What `store` wrote.
+
+    >>> import tempfile
+    >>> from stackyard import api
+    >>> made = api.plan("first-plan", steps=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "plan.nc"
+    ...     store(path, made.built.problem, made.plan, made.explanation)
+    ...     problem, plan, explanation = load(path)
+    >>> plan.objective == made.plan.objective, len(explanation.years) == len(made.explanation.years)
+    (True, True)
+    """
     groups = {
         name: xr.load_dataset(path, group=name, engine="netcdf4")
         for name in ("problem", "decisions", "flows", "prices", "explanation")

@@ -64,7 +64,15 @@ class WhyNot(Tabular):
 
 
 def forced_option(problem: Problem, option: str, taken: bool) -> Problem:
-    """The problem in which an option is chosen, or ruled out."""
+    """The problem in which an option is chosen, or ruled out.
+
+    >>> from stackyard import api
+    >>> problem = api.problem("openai-sk").problem
+    >>> option = str(problem.data["option"].values[0])
+    >>> without = forced_option(problem, option, taken=False).data
+    >>> option, {name for name in without.data_vars if not without[name].equals(problem.data[name])}
+    ('contract/samsung-hbm4-titan', {'option_most'})
+    """
     d = problem.data
     at = d[O] == option
     ends = {name: d[name].where(~at, float(taken)) for name in ("option_least", "option_most")}
@@ -87,7 +95,15 @@ def why_not_option(problem: Problem, plan: Plan, option: str) -> WhyNot:
 
 def why_not_place(problem: Problem, solved: Solved, accelerator: str, site: str) -> WhyNot:
     """What a plan would be with an accelerator at a site: PART of the power that there ever is, from the first month in
-    which it can stand there to the end; with the plan's own choices."""
+    which it can stand there to the end; with the plan's own choices.
+
+    >>> from stackyard import api
+    >>> from stackyard.plan.solve import solve_warm
+    >>> problem = api.problem("first-plan").problem
+    >>> found = why_not_place(problem, solve_warm(problem), "h200", "frankfurt")
+    >>> found.forced.partition(":")[0], found.conflict
+    ('HGX H200 at Frankfurt', ())
+    """
     d, names = problem.data, labels(problem)
     before = headlines(problem, solved.plan)
     formulation = solved.formulation
