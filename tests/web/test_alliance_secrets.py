@@ -252,3 +252,11 @@ def test_more_sharing_never_shows_less(served: Served) -> None:
         for item, share in state.shares.items():
             shown = seen(replace(state, shares={**state.shares, item: replace(share, visibility="public")}), who)
             assert {i for i in seen(state, who) if "." in i} <= shown
+
+
+def test_who_may_not_keep_a_what_if_is_told_who_could(served: Served) -> None:
+    for who, theirs in (("lab", True), ("maker", False), ("visitor", False)):
+        with served.client(who) as client:
+            page = client.get("/what-if?kind=slip&item=supplies.open&value=2").text
+            assert ("Keep as a proposal" in page) == theirs
+            assert ("can make a proposal of it" in page) != theirs

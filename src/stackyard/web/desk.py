@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from stackyard.alliance.access import Seen
 from stackyard.alliance.change import NotPossible, WhatIf
-from stackyard.alliance.minutes import noticed
+from stackyard.alliance.minutes import noticed, partner_name
 from stackyard.alliance.result import named
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
@@ -72,6 +72,7 @@ def desk_values(
         "report": None,
         "body": "",
         "kept": [],
+        "others": [],
     }
     if not asked:
         return values
@@ -95,7 +96,19 @@ def desk_values(
     report = answer(tried, words, anew)
     own = [w for w in what_ifs if me.actor.host or _owned(seen, w.item, me.actor.partner)]
     kept = own if me.actor.may_write else []
-    return {**values, "tried": tried, "report": report, "body": parts.render.body(report), "kept": kept}
+    others = [_others(seen, w.item) for w in what_ifs if w not in kept]
+    told = {"tried": tried, "report": report, "body": parts.render.body(report), "kept": kept, "others": others}
+    return {**values, **told}
+
+
+def _others(seen: Seen, item: str) -> str:
+    """Why a what-if of an item is not the reader's to keep, and who could."""
+    share = seen.state.shares.get(item)
+    name = seen.items[item]
+    if share is None:
+        return phrase("{name} is nobody's: the host can make a proposal of it", name=name)
+    who = partner_name(seen, share.partner)
+    return phrase("{name} is {who}'s: who writes for them, or the host, can make a proposal of it", name=name, who=who)
 
 
 def _owned(seen: Seen, item: str, partner: str) -> bool:
