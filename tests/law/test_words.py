@@ -170,3 +170,35 @@ def test_numbers_are_the_same_in_every_language(result: api.Result, code: str) -
         return [cell for _, table in report.tables for row in table.rows for cell in row if isinstance(cell, float)]
 
     assert cells(in_language(result.report, code)) == pytest.approx(cells(result.report), nan_ok=True)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    more = tmp_path_factory.mktemp("more") / "more.yaml"
+    more.write_text(
+        "base: first-plan\nname: More\nchanges:\n"
+        "  services.assistant.demand.growth: 5\n  sites.frankfurt.phases[1].month: 2027-03\n"
+    )
+    _, document = api.compare("first-plan", more)
+    return document.report
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_english_of_ours_is_left_in_a_comparison(comparison: Report, code: str) -> None:
+    words = Words(code)
+    report = in_language(comparison, code)
+    shown = [*texts(report), *(text for figure in report.figures for text in texts(say_in(numbers(figure), words)))]
+    given = [
+        "stackyard compare",
+        "first-plan",
+        "A first plan",
+        "More",
+        "Assistant",
+        "Frankfurt",
+        "services.assistant",
+        "sites.frankfurt",
+    ]
+    given += ["demand.growth", "phases", "month", "packaging", str(Path("more.yaml")), "USD"]
+    ids = {id_ for section in report.sections for id_ in (section.id, *(getattr(b, "id", "") for b in section.blocks))}
+    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, given))}
+    assert {t: left for t, left in found.items() if not re.fullmatch(r"[\w.-]+/[\w/.-]+|info|warning|\w+", t)} == {}

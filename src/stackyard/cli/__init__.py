@@ -22,6 +22,7 @@ from stackyard.cli.options import (
     Formats,
     Height,
     Json,
+    Language,
     ModelName,
     Pipeline,
     PowerCap,
@@ -395,7 +396,7 @@ def plan(
     ] = 900.0,
     mps: Annotated[Path | None, typer.Option("--mps", help="Write the program here, and do not solve it.")] = None,
     as_json: Json = False,
-    language: Annotated[str, typer.Option(help="Language of the report: en, de or ko.")] = "en",
+    language: Language = "en",
 ) -> None:
     """Plan a scenario: what to build where and when, what it costs, and what runs short first."""
     from stackyard import api, show

@@ -105,6 +105,7 @@ Store = Annotated[
     ),
 ]
 PowerCap = Annotated[str | None, typer.Option(help="Most power of an accelerator: '700 W'.", rich_help_panel=HOW)]
+Language = Annotated[str, typer.Option(help="Language of the report: en, de or ko.")]
 EngineName = Annotated[
     str,
     typer.Option(

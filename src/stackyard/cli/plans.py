@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stackyard.cli.options import Json, print_json
+from stackyard.cli.options import Json, Language, print_json
 
 DOES_NOT_FIT = 1
 
@@ -24,6 +24,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="A scenario file or folder.")],
     second: Annotated[Path, typer.Argument(help="Another one over the same months, or a file of changes to it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the comparison.")] = Path("out"),
+    language: Language = "en",
     as_json: Json = False,
 ) -> None:
     """Compare two plans: what each changed input does to cost, tokens, power, exactly; one table and one waterfall."""
@@ -32,7 +33,7 @@ def compare(
 
     require_folder(out)
     with show.progress() as progress:
-        _, document = api.compare(first, second, progress)
+        _, document = api.compare(first, second, progress, language)
         written = document.write(out)
     _told(document, written, as_json)
 

@@ -30,6 +30,7 @@ from stackyard.plan.problem import Problem
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.solve import solve_warm
 from stackyard.source import Fact
+from stackyard.words import joined, phrase
 
 MOST = 6  # changed inputs that are told apart: 64 plans; more of them are taken together by section
 
@@ -127,10 +128,9 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
     if choices and held and groups:
         tell("The second plan with choices of its own")
         own = headlines(problem, solve_warm(problem).plan)
-        told = "what the second plan gains by choosing anew; before that, the first plan's choices stand"
-        changes.append(
-            Change(ANEW, ANEW.capitalize(), told, {headline: own[headline] - after[headline] for headline in own})
-        )
+        told = phrase("what the second plan gains by choosing anew; before that, the first plan's choices stand")
+        gained = {headline: own[headline] - after[headline] for headline in own}
+        changes.append(Change(ANEW, phrase("Choices made anew"), told, gained))
         after = own
     return Comparison((first.name, second.name), before, after, tuple(changes), len(sets) + int(bool(choices and held)))
 
@@ -288,17 +288,18 @@ def described(first: Inputs, second: Inputs, keys: list[Key]) -> str:
         if entry:
             one, two = one.get(entry), two.get(entry)
         head = f"{entry}: " if len(keys) > 1 and entry else ""
-        told += [f"{head}{line}" for line in _lines(one, two, "")]
-    return "; ".join(told[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
+        told += [joined("", (head, line)) for line in _lines(one, two, "")]
+    return joined("; ", told if len(told) <= 4 else [*told[:4], phrase("and {count} more", count=len(told) - 4)])
 
 
 def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
     if plain(one) == plain(two):
         return
     if one is None or two is None:
-        yield f"{path or 'it'} {'added' if one is None else 'taken out'}"
+        what = path or phrase("it")
+        yield phrase("{what} added", what=what) if one is None else phrase("{what} taken out", what=what)
     elif isinstance(one, Fact) and isinstance(two, Fact):
-        yield f"{path}: {_shown(one)} to {_shown(two)}"
+        yield _told(path, one, two)
     elif isinstance(one, Door) and isinstance(two, Door):
         for key in type(one).model_fields:
             yield from _lines(getattr(one, key), getattr(two, key), f"{path}.{key}".lstrip("."))
@@ -310,7 +311,11 @@ def _lines(one: Any, two: Any, path: str) -> Iterator[str]:
         for i, (left, right) in enumerate(zip(one, two, strict=True)):
             yield from _lines(left, right, f"{path}[{i}]")
     else:
-        yield f"{path}: {_shown(one)} to {_shown(two)}"
+        yield _told(path, one, two)
+
+
+def _told(path: str, one: Any, two: Any) -> str:
+    return phrase("{what}: {before} to {after}", what=path, before=_shown(one), after=_shown(two))
 
 
 def _named(key: Any) -> str:
@@ -319,7 +324,7 @@ def _named(key: Any) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Fact):
-        return "a table" if isinstance(value.value, tuple) else f"{value.value:g} {value.unit}".strip()
+        return phrase("a table") if isinstance(value.value, tuple) else f"{value.value:g} {value.unit}".strip()
     if isinstance(value, tuple):
-        return f"{len(value)} entries"
+        return phrase("{count} entries", count=len(value))
     return _named(value)

@@ -9,8 +9,23 @@ from stackyard.plan.headlines import Headline
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Report, Section, Table, Waterfall
 from stackyard.report.scale import Scale, decimals, plain, say, scale
 from stackyard.source import Source
+from stackyard.words import capital, joined, number, phrase
+from stackyard.words import share as per_cent
 
-_SHOWN = ("Net present cost", "Tokens served")
+# The figures of the lead and of the waterfalls: what it says where they rise, fall, and stay.
+_TOLD = {
+    "Net present cost": (
+        phrase("net present cost rises by {amount} ({share})"),
+        phrase("net present cost falls by {amount} ({share})"),
+        phrase("net present cost stays the same"),
+    ),
+    "Tokens served": (
+        phrase("tokens served rise by {amount} ({share})"),
+        phrase("tokens served fall by {amount} ({share})"),
+        phrase("tokens served stay the same"),
+    ),
+}
+_SHOWN = tuple(_TOLD)
 _STEPS = (*_SHOWN, "Spending", "HBM stacks drawn", "Accelerators in place at the end")
 
 
@@ -18,32 +33,38 @@ def document(
     found: Comparison, *, date: str = "", reproduce: str = "", digests: tuple[tuple[str, str], ...] = ()
 ) -> Report:
     """The report of a comparison."""
-    title = f"{found.names[1]}, against {found.names[0]}"
+    title = phrase("{second}, against {first}", first=found.names[0], second=found.names[1])
     changed = [headline for headline in found.before if abs(_change(found, headline)) > 1e-9 * _size(found, headline)]
     blocks: tuple[Block, ...] = (
         _changes(found),
         steps(found),
         *(waterfall(found, headline) for headline in changed if headline.name in _SHOWN),
         Note(
-            "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
-            f"after another, of what the figure changes by at its turn; {found.plans} plans were made. The shares of a "
-            f"figure add up to its change; the largest remainder is {_residual(found):.0e} of it (rounding of floats). "
-            "Where plans cost the same, figures other than the cost may differ between them."
+            phrase(
+                "Each share is the input's Shapley value: the mean, over all orders in which the inputs can change one "
+                "after another, of what the figure changes by at its turn; {plans} plans were made. The shares of a "
+                "figure add up to its change; the largest remainder is {remainder} of it (rounding of floats). "
+                "Where plans cost the same, figures other than the cost may differ between them.",
+                plans=found.plans,
+                remainder=f"{_residual(found):.0e}",
+            )
         ),
     )
+    every = phrase("What each changed input does to every figure.")
     sections = (
-        Section("compare", "What changed, and why", lead(found), blocks),
-        Section("figures", "Every figure", "What each changed input does to every figure.", (table(found),)),
+        Section("compare", phrase("What changed, and why"), lead(found), blocks),
+        Section("figures", phrase("Every figure"), every, (table(found),)),
     )
     sources: tuple[Source, ...] = ()
-    made = (("Reproduce", reproduce), *digests) if reproduce else digests
+    made = ((phrase("Reproduce"), reproduce), *digests) if reproduce else digests
     return Report(title, "", date, sections, sources, made)
 
 
 def _changes(found: Comparison) -> Table:
     """What changed, in the words of the file."""
     rows: tuple[tuple[Cell, ...], ...] = tuple((each.label, each.name, each.told) for each in found.changes)
-    return Table("What changed", tuple(map(Column, ("Input", "Key", "Change"))), rows)
+    heads = (phrase("Input"), phrase("Key"), phrase("Change"))
+    return Table(phrase("What changed"), tuple(map(Column, heads)), rows)
 
 
 def _places(found: Comparison, headline: Headline, unit: Scale) -> int:
@@ -58,14 +79,13 @@ def lead(found: Comparison) -> str:
     for headline in found.before:
         if headline.name in _SHOWN:
             change = _change(found, headline)
-            verb = "rises" if change > 0 else "falls"
+            rises, falls, same = _TOLD[headline.name]
             share = abs(change) / max(abs(found.before[headline]), 1e-30)
-            what = f"by {say(abs(change), headline.unit)} ({share:.1%})" if share > 1e-9 else ""
-            told.append(f"{headline.name.lower()} {verb} {what}" if what else f"{headline.name.lower()} stays the same")
-    text = (
-        " and ".join(told).replace("tokens served rises", "tokens served rise").replace("served falls", "served fall")
-    )
-    return f"{text[:1].upper()}{text[1:]}."
+            said = rises if change > 0 else falls
+            parts = {"amount": say(abs(change), headline.unit), "share": per_cent(f"{share:.1%}")}
+            told.append(said.format(**parts) if share > 1e-9 else same)
+    cost, tokens = told
+    return phrase("{cost} and {tokens}.", cost=capital(cost), tokens=tokens)
 
 
 def steps(found: Comparison) -> Table:
@@ -75,7 +95,7 @@ def steps(found: Comparison) -> Table:
     places = {h: _places(found, h, units[h]) for h in shown}
 
     def total(values: Mapping[Headline, float]) -> list[Cell]:
-        return [f"{values[h] / units[h].factor:,.{places[h]}f}" for h in shown]
+        return [number(f"{values[h] / units[h].factor:,.{places[h]}f}") for h in shown]
 
     rows: list[tuple[Cell, ...]] = [(found.names[0], *total(found.before))]
     rows += [
@@ -83,8 +103,8 @@ def steps(found: Comparison) -> Table:
         for change in found.changes
     ]
     rows.append((found.names[1], *total(found.after)))
-    heads = (Column("Plan and changed input"), *(Column(h.name, units[h].unit) for h in shown))
-    return Table("From one plan to the other", heads, tuple(rows))
+    heads = (Column(phrase("Plan and changed input")), *(Column(h.name, units[h].unit) for h in shown))
+    return Table(phrase("From one plan to the other"), heads, tuple(rows))
 
 
 def table(found: Comparison) -> Table:
@@ -94,17 +114,19 @@ def table(found: Comparison) -> Table:
         before, after = found.before[headline], found.after[headline]
         unit = scale([before, after], headline.unit)
         places = _places(found, headline, unit)
-        cells = [f"{value / unit.factor:,.{places}f}" for value in (before, after)]
+        cells = [number(f"{value / unit.factor:,.{places}f}") for value in (before, after)]
         parts = [_signed(change.shares[headline] / unit.factor, places) for change in found.changes]
         total = _signed((after - before) / unit.factor, places)
-        rows.append((f"{headline.name} ({unit.unit})", cells[0], *parts, cells[1], total))
-    heads = ("Figure", found.names[0], *(change.label for change in found.changes), found.names[1], "Change")
-    return Table("What each changed input does", tuple(map(Column, heads)), tuple(rows))
+        figure = joined(" ", (headline.name, joined("", ("(", unit.unit, ")"))))
+        rows.append((figure, cells[0], *parts, cells[1], total))
+    changes = (change.label for change in found.changes)
+    heads = (phrase("Figure"), found.names[0], *changes, found.names[1], phrase("Change"))
+    return Table(phrase("What each changed input does"), tuple(map(Column, heads)), tuple(rows))
 
 
 def _signed(value: float, places: int) -> str:
     text = f"{value:+,.{places}f}"
-    return "0" if not text.strip("+-0.,") else text
+    return "0" if not text.strip("+-0.,") else number(text)
 
 
 def waterfall(found: Comparison, headline: Headline) -> Figure:
@@ -113,12 +135,12 @@ def waterfall(found: Comparison, headline: Headline) -> Figure:
     unit = scale([values[0], values[-1]], headline.unit)
     names = (found.names[0], *(change.label for change in found.changes), found.names[1])
     steps = tuple(unit.of(values))
-    told = "; ".join(f"{name} {plain(value)}" for name, value in zip(names, steps, strict=True))
+    told = joined("; ", [joined(" ", (name, plain(value))) for name, value in zip(names, steps, strict=True)])
     return Figure(
         f"waterfall-{headline.name.lower().replace(' ', '-')}",
-        f"{headline.name}: from one plan to the other",
+        phrase("{figure}: from one plan to the other", figure=headline.name),
         Waterfall(names, steps, headline.name, unit.unit),
-        f"Waterfall of {headline.name.lower()} in {unit.unit}: {told}.",
+        phrase("Waterfall, {figure} in {unit}: {steps}.", figure=headline.name, unit=unit.unit, steps=told),
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackyard.catalog import load
-from stackyard.errors import Fault, InputErrors, SolveError, refused
+from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.files import atomically
 from stackyard.results import Progress, Result, report_of
-from stackyard.verbs.what_ifs import explained_conflict
+from stackyard.verbs.what_ifs import explained_conflict, require_language
 from stackyard.words import phrase
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ def plan(
     from stackyard.plan.solve import solve_warm
     from stackyard.report.confidence import standing
     from stackyard.report.document import in_language
-    from stackyard.words.spoken import LANGUAGES
 
-    if language not in LANGUAGES:
-        raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
+    require_language(language)
     tell = progress or (lambda text: None)
     read = scenario(path)
     built = _built(read, tell)

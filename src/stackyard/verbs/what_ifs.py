@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackyard.catalog import load
-from stackyard.errors import Fault, InputErrors, SolveError, nearest
+from stackyard.errors import Fault, InputErrors, SolveError, nearest, refused
 from stackyard.results import Document, Progress
+from stackyard.words import phrase
 
 if TYPE_CHECKING:
     from stackyard.plan.compare import Comparison
@@ -19,8 +20,23 @@ if TYPE_CHECKING:
     from stackyard.plan.whynot import WhyNot
 
 
-def compare(first: Path | str, second: Path | str, progress: Progress | None = None) -> tuple[Comparison, Document]:
+def require_language(language: str) -> None:
+    """Raises InputErrors where reports are not said in the language.
+
+    >>> require_language("ko")
+    """
+    from stackyard.words.spoken import LANGUAGES
+
+    if language not in LANGUAGES:
+        raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
+
+
+def compare(
+    first: Path | str, second: Path | str, progress: Progress | None = None, language: str = "en"
+) -> tuple[Comparison, Document]:
     """What the change from one scenario's plan to another's comes from; InputErrors for what cannot be compared.
+
+    The document is in English ('en'), 'de' or 'ko'.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -33,15 +49,21 @@ def compare(first: Path | str, second: Path | str, progress: Progress | None = N
     from stackyard.plan.compare import compare as compared
     from stackyard.plan.scenario import load as read
     from stackyard.report.compare import document
+    from stackyard.report.document import in_language
 
+    require_language(language)
     catalog = load()
     one, two = (read(Path(path), catalog) for path in (first, second))
     found = compared(one, two, catalog, progress)
     report = document(
         found,
         date=date.today().isoformat(),
-        reproduce=f"stackyard compare {first} {second}",
-        digests=(("First scenario", one.digest), ("Second scenario", two.digest), ("Catalogue", catalog.digest)),
+        reproduce=f"stackyard compare {first} {second}" + (f" --language {language}" if language != "en" else ""),
+        digests=(
+            (phrase("First scenario"), one.digest),
+            (phrase("Second scenario"), two.digest),
+            (phrase("Catalogue"), catalog.digest),
+        ),
     )
     values = {
         "plans": list(found.names),
@@ -57,7 +79,7 @@ def compare(first: Path | str, second: Path | str, progress: Progress | None = N
             for headline in found.before
         ],
     }
-    return found, Document(report, values, "compare")
+    return found, Document(in_language(report, language), values, "compare")
 
 
 def why_not(path: Path | str, what: str, site: str | None = None, progress: Progress | None = None) -> WhyNot:
