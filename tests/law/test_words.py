@@ -172,33 +172,41 @@ def test_numbers_are_the_same_in_every_language(result: api.Result, code: str) -
     assert cells(in_language(result.report, code)) == pytest.approx(cells(result.report), nan_ok=True)
 
 
+UNSURE = """
+base: first-plan
+name: More
+changes:
+  services.assistant.demand.growth: {value: 5, low: 3, high: 6}
+  sites.frankfurt.phases[1].month: 2027-03
+  uncertainty:
+    samples: 40
+    inputs:
+      growth: {of: [services.assistant.demand.growth], shape: triangular}
+      delay: {of: ["sites.frankfurt.phases[1].month"], events: {0: 60%, 3: 40%}}
+    branches:
+      early: {chance: 60%, events: {delay: 0.1}}
+      late: {chance: 40%, events: {delay: 0.9, growth: 0.9}}
+    first_step: 6
+"""
+THEIRS = ("stackyard compare", "stackyard fan", "stackyard robust", "first-plan", "more.yaml", "A first plan", "More")
+THEIRS += ("services.assistant", "sites.frankfurt", "demand.growth", "phases", "month", "uncertainty", "--causes")
+THEIRS += ("Assistant", "Frankfurt", "growth", "delay", "early", "late", "HGX H200", "USD")
+
+
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     more = tmp_path_factory.mktemp("more") / "more.yaml"
-    more.write_text(
-        "base: first-plan\nname: More\nchanges:\n"
-        "  services.assistant.demand.growth: 5\n  sites.frankfurt.phases[1].month: 2027-03\n"
-    )
-    _, document = api.compare("first-plan", more)
-    return document.report
+    more.write_text(UNSURE)
+    found = {"compare": api.compare("first-plan", more), "fan": api.fan(more, causes=2), "robust": api.robust(more)}
+    return {verb: document.report for verb, (_, document) in found.items()}
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_no_english_of_ours_is_left_in_a_comparison(comparison: Report, code: str) -> None:
-    words = Words(code)
-    report = in_language(comparison, code)
+@pytest.mark.parametrize("verb", ["compare", "fan", "robust"])
+def test_no_english_of_ours_is_left_in_other_documents(documents: dict[str, Report], verb: str, code: str) -> None:
+    words, report = Words(code), in_language(documents[verb], code)
     shown = [*texts(report), *(text for figure in report.figures for text in texts(say_in(numbers(figure), words)))]
-    given = [
-        "stackyard compare",
-        "first-plan",
-        "A first plan",
-        "More",
-        "Assistant",
-        "Frankfurt",
-        "services.assistant",
-        "sites.frankfurt",
-    ]
-    given += ["demand.growth", "phases", "month", "packaging", str(Path("more.yaml")), "USD"]
     ids = {id_ for section in report.sections for id_ in (section.id, *(getattr(b, "id", "") for b in section.blocks))}
-    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, given))}
+    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, list(THEIRS)))}
     assert {t: left for t, left in found.items() if not re.fullmatch(r"[\w.-]+/[\w/.-]+|info|warning|\w+", t)} == {}
+    assert (documents[verb].language, report.language) == ("en", code)

@@ -50,6 +50,7 @@ def fan(
         int, typer.Option(min=0, help="Of so many samples, find what leaves their demand: up to 13 plans for each.")
     ] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the answer does not depend on them.")] = 2,
+    language: Language = "en",
     as_json: Json = False,
 ) -> None:
     """Plan many samples of what is not known: percentiles over time, what binds how often, and which inputs matter."""
@@ -66,6 +67,7 @@ def fan(
             workers=workers,
             store=out / "fan.jsonl",
             progress=progress,
+            language=language,
         )
         written = document.write(out)
     _told(document, written, as_json)
@@ -76,6 +78,7 @@ def robust(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the report; a run that was killed goes on there.")
     ] = Path("out"),
+    language: Language = "en",
     as_json: Json = False,
 ) -> None:
     """Find the orders and fit-out of the first months that serve all branches of the future best, with their tail."""
@@ -85,7 +88,7 @@ def robust(
     require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with show.progress() as progress:
-        _, document = api.robust(scenario, progress, store=out / "robust.jsonl")
+        _, document = api.robust(scenario, progress, store=out / "robust.jsonl", language=language)
         written = document.write(out)
     _told(document, written, as_json)
 

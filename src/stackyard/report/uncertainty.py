@@ -29,7 +29,8 @@ from stackyard.report.document import (
 )
 from stackyard.report.document import Fan as Band
 from stackyard.report.scale import decimals, say, scale, share
-from stackyard.words import listed
+from stackyard.words import joined, listed, month, number, phrase, within
+from stackyard.words import share as per_cent
 
 Rows = tuple[tuple[Cell, ...], ...]
 AT = (5.0, 25.0, 50.0, 75.0, 95.0)
@@ -51,19 +52,23 @@ def fan_report(
     years = list(dict.fromkeys(month[:4] for month in months))
     blocks: tuple[Block, ...] = (
         _keys(planned),
-        _band("served", "Tokens served", "tokens/day", months, [each.served for each in planned], _asked(planned)),
-        _band("watts", "Site power in use at the day's peak", "W", months, [each.watts for each in planned], ()),
+        _band(
+            "served", phrase("Tokens served"), "tokens/day", months, [each.served for each in planned], _asked(planned)
+        ),
+        _band(
+            "watts", phrase("Site power in use at the day's peak"), "W", months, [each.watts for each in planned], ()
+        ),
         _costs(planned, years),
         _binds(planned, years),
         *_causes(planned, years),
         _inputs(found),
         Note(_notes(found)),
     )
-    sections = [Section("fan", "The fan", _lead(found), blocks)]
+    sections = [Section("fan", phrase("The fan"), _lead(found), blocks)]
     if sensitivities:
         sections.append(matters(sensitivities, swings))
-    made = (("Scenario", found.scenario.digest), ("Reproduce", reproduce))
-    return Report(f"{found.scenario.name}: what is not known", "", date, tuple(sections), (), made)
+    made = ((phrase("Scenario"), found.scenario.digest), (phrase("Reproduce"), reproduce))
+    return Report(phrase("{plan}: what is not known", plan=found.scenario.name), "", date, tuple(sections), (), made)
 
 
 def _figures(planned: list[Outcome], name: str) -> np.ndarray:
@@ -74,23 +79,32 @@ def _lead(found: Fan) -> str:
     planned = found.planned
     cost, tokens = (_figures(planned, name) for name in ("Net present cost", "Tokens served"))
     ends = [np.percentile(values, (5, 95)) for values in (cost, tokens)]
-    told = f"In 90% of {len(planned):,} plans the net present cost is {say(float(ends[0][0]), 'USD')} to "
-    told += f"{say(float(ends[0][1]), 'USD')}, and {say(float(ends[1][0]), 'tokens')} to "
-    told += f"{say(float(ends[1][1]), 'tokens')} are served."
-    lost = len(found.outcomes) - len(planned)
-    return told + (f" {lost} of {len(found.outcomes):,} samples have no plan." if lost else "")
+    told = phrase(
+        "In 90% of {count} plans the net present cost is {low} to {high}, and {least} to {most} are served.",
+        count=number(f"{len(planned):,}"),
+        low=say(float(ends[0][0]), "USD"),
+        high=say(float(ends[0][1]), "USD"),
+        least=say(float(ends[1][0]), "tokens"),
+        most=say(float(ends[1][1]), "tokens"),
+    )
+    lost, count = len(found.outcomes) - len(planned), number(f"{len(found.outcomes):,}")
+    return joined(
+        " ", (told, phrase("{lost} of {count} samples have no plan.", lost=lost, count=count) if lost else "")
+    )
 
 
 def _keys(planned: list[Outcome]) -> KeyFigures:
     items = []
-    for name, unit in (("Net present cost", "USD"), ("Tokens served", "tokens"), ("Spending", "USD")):
+    names = phrase("Net present cost"), phrase("Tokens served"), phrase("Spending")
+    for name, unit in zip(names, ("USD", "tokens", "USD"), strict=True):
         low, middle, high = np.percentile(_figures(planned, name), (5, 50, 95)).tolist()
-        items.append(KeyFigure(name, say(middle, unit), "", f"90% of cases: {say(low, unit)} to {say(high, unit)}"))
+        ends = phrase("90% of cases: {low} to {high}", low=say(low, unit), high=say(high, unit))
+        items.append(KeyFigure(name, say(middle, unit), "", ends))
     return KeyFigures(tuple(items))
 
 
 def _asked(planned: list[Outcome]) -> tuple[tuple[str, list[float]], ...]:
-    return (("Asked for, median", percentiles([each.asked for each in planned], (50.0,))[0].tolist()),)
+    return ((phrase("Asked for, median"), percentiles([each.asked for each in planned], (50.0,))[0].tolist()),)
 
 
 def _band(
@@ -107,37 +121,37 @@ def _band(
     bands = tuple((name, chosen.of(level[low]), chosen.of(level[high])) for name, low, high in BANDS)
     dashed = tuple(Series(f"limit/{id_}", name, chosen.of(line)) for name, line in limits)
     data = Band(months, bands, chosen.of(level[50.0]), dashed, title, chosen.unit)
-    end = f"{chosen.text(level[5.0][-1])} to {chosen.text(level[95.0][-1])}"
-    return Figure(
-        f"fan-{id_}", title, data, f"Fan of {title.lower()} by month; in the last, 90% of cases lie in {end}."
+    told = phrase(
+        "Fan, {title}, by month; in the last, 90% of cases lie in {low} to {high}.",
+        title=within(title),
+        low=chosen.text(level[5.0][-1]),
+        high=chosen.text(level[95.0][-1]),
     )
+    return Figure(f"fan-{id_}", title, data, told)
 
 
 def _costs(planned: list[Outcome], years: list[str]) -> Table:
     rows = percentiles([each.spent for each in planned], AT)
     unit = scale(rows[-1], "USD")
     places = decimals(unit.of(rows[-1]))
-    heads = (Column("Year"), *(Column(f"{at:.0f}%", unit.unit, places) for at in AT))
+    heads = (Column(phrase("Year")), *(Column(per_cent(f"{at:.0f}%"), unit.unit, places) for at in AT))
     table: Rows = tuple((year, *(float(row[y] / unit.factor) for row in rows)) for y, year in enumerate(years))
-    return Table("Spending by year: percentiles over the samples", heads, table)
+    return Table(phrase("Spending by year: percentiles over the samples"), heads, table)
 
 
 def _binds(planned: list[Outcome], years: list[str]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for y, year in enumerate(years):
-        told = [f"{NAMES[name] if name else 'none'} {share(part)}" for name, part in shares_of(planned, y).items()]
-        rows.append((year, "; ".join(told)))
-    note = (
+        parts = shares_of(planned, y).items()
+        told = [joined(" ", (NAMES[name] if name else phrase("none"), share(part))) for name, part in parts]
+        rows.append((year, joined("; ", told)))
+    note = phrase(
         "The limit with the greatest rent (its price times what there is of it) in the year; share of the samples. The "
         "causes in the report of a plan are found by planning again without each limit, up to 13 plans for one: "
         "`--causes 16` does so for the first 16 samples."
     )
-    return Table(
-        "What binds: the dearest limit, in how many of the samples",
-        (Column("Year"), Column("Limit")),
-        tuple(rows),
-        note,
-    )
+    title = phrase("What binds: the dearest limit, in how many of the samples")
+    return Table(title, (Column(phrase("Year")), Column(phrase("Limit"))), tuple(rows), note)
 
 
 def _causes(planned: list[Outcome], years: list[str]) -> list[Block]:
@@ -153,14 +167,16 @@ def _causes(planned: list[Outcome], years: list[str]) -> list[Block]:
                 main = np.mean([parts[key][i] == max(each[i] for each in parts.values()) for i in range(len(asked))])
                 low, middle, high = np.percentile(parts[key], (10, 50, 90)).tolist()
                 rows.append((year, NAMES[key], *(100 * part for part in (low, middle, high)), 100 * float(main)))
-    heads = ("10%", "50%", "90%", "greatest in")
-    note = (
-        f"Found by planning each of the first {len(asked)} samples again without each limit, as in a plan's report. "
+    heads = (*(per_cent(f"{at}%") for at in (10, 50, 90)), phrase("greatest in"))
+    note = phrase(
+        "Found by planning each of the first {count} samples again without each limit, as in a plan's report. "
         "The first points of a Sobol sequence are themselves spread over all inputs; with so few of them percentiles "
-        "are coarse. A cause that leaves less than 1% of a year's demand in all of them is not told."
+        "are coarse. A cause that leaves less than 1% of a year's demand in all of them is not told.",
+        count=len(asked),
     )
-    columns = (Column("Year"), Column("Cause"), *(Column(head, "%", 1) for head in heads))
-    return [Table("What leaves demand unserved: share of the year's, percentiles", columns, tuple(rows), note)]
+    columns = (Column(phrase("Year")), Column(phrase("Cause")), *(Column(head, "%", 1) for head in heads))
+    title = phrase("What leaves demand unserved: share of the year's, percentiles")
+    return [Table(title, columns, tuple(rows), note)]
 
 
 def _inputs(found: Fan) -> Table:
@@ -168,19 +184,20 @@ def _inputs(found: Fan) -> Table:
         (name, *(float(f"{value:.4g}") for value in np.percentile(found.values[:, i], AT, method="inverted_cdf")))
         for i, name in enumerate(found.names)
     )
-    heads = (Column("Input"), *(Column(f"{at:.0f}%", "", 3) for at in AT))
-    return Table("What is not known: percentiles of the samples, in the unit of the file", heads, rows, folded=True)
+    heads = (Column(phrase("Input")), *(Column(per_cent(f"{at:.0f}%"), "", 3) for at in AT))
+    title = phrase("What is not known: percentiles of the samples, in the unit of the file")
+    return Table(title, heads, rows, folded=True)
 
 
 def _notes(found: Fan) -> str:
     doubt = found.scenario.inputs.uncertainty
     assert doubt is not None
-    return (
-        f"{len(found.outcomes):,} points of a scrambled Sobol sequence (seed {doubt.seed}), correlated by a Gaussian "
-        "copula; each was planned anew from the basis of the first plan, with the choices of that plan "
-        "as they are. A plan "
-        "knows its sample from the first month on: the fan shows how far plans differ, not what one "
-        "made today would meet."
+    return phrase(
+        "{count} points of a scrambled Sobol sequence (seed {seed}), correlated by a Gaussian copula; each was planned "
+        "anew from the basis of the first plan, with the choices of that plan as they are. A plan knows its sample "
+        "from the first month on: the fan shows how far plans differ, not what one made today would meet.",
+        count=number(f"{len(found.outcomes):,}"),
+        seed=doubt.seed,
     )
 
 
@@ -190,52 +207,62 @@ def matters(found: Sequence[Sensitivity], swings: tuple[float, Sequence[Swing]])
     middle, rows = swings
     if rows:
         unit = scale([middle], "USD")
-        names = tuple(
-            (
-                f"{swing.name}: {swing.low_value:.3g} to {swing.high_value:.3g}",
-                swing.low / unit.factor,
-                swing.high / unit.factor,
-            )
-            for swing in rows
+        names = tuple((_swing(swing), swing.low / unit.factor, swing.high / unit.factor) for swing in rows)
+        told = phrase(
+            "Tornado of the net present cost around {middle}; the widest is that of {name}.",
+            middle=unit.text(middle),
+            name=rows[0].name,
         )
-        told = f"Tornado of the net present cost around {unit.text(middle)}; the widest is that of {rows[0].name}."
-        data = Tornado(names, middle / unit.factor, "Net present cost", unit.unit)
-        note = "Each input at 10% and at 90% of its distribution, the others at their middle; planned anew each time."
-        blocks.append(Figure("tornado", "What moves the cost most", data, told, note))
+        data = Tornado(names, middle / unit.factor, phrase("Net present cost"), unit.unit)
+        note = phrase(
+            "Each input at 10% and at 90% of its distribution, the others at their middle; planned anew each time."
+        )
+        blocks.append(Figure("tornado", phrase("What moves the cost most"), data, told, note))
     for each in found:
         cells: tuple[tuple[Cell, ...], ...] = tuple(
             (row.name, 100 * row.first, 100 * row.first_error, 100 * row.total, 100 * row.total_error)
             for row in each.indices
         )
         heads = (
-            Column("Input"),
-            Column("Alone", "%", 1),
+            Column(phrase("Input")),
+            Column(phrase("Alone"), "%", 1),
             Column("±", "%", 1),
-            Column("With all others", "%", 1),
+            Column(phrase("With all others"), "%", 1),
             Column("±", "%", 1),
         )
-        said = say(each.error, "tokens" if each.figure.startswith("Tokens") else "USD")
-        note = (
-            f"Sobol indices, in percent of the variance, on a surrogate of {each.samples:,} plans that misses "
-            f"{each.unexplained:.1%} of the variance of plans that it was not fitted to ({said}): "
-            f"what is below "
-            "that is not known. Inputs that are correlated count together."
+        note = phrase(
+            "Sobol indices, in percent of the variance, on a surrogate of {samples} plans that misses {unexplained} of "
+            "the variance of plans that it was not fitted to ({error}): what is below that is not known. Inputs that "
+            "are correlated count together.",
+            samples=number(f"{each.samples:,}"),
+            unexplained=per_cent(f"{each.unexplained:.1%}"),
+            error=say(each.error, "tokens" if each.figure.startswith("Tokens") else "USD"),
         )
-        blocks.append(Table(f"{each.figure}: what its variance comes from", heads, cells, note))
+        title = phrase("{figure}: what its variance comes from", figure=each.figure)
+        blocks.append(Table(title, heads, cells, note))
     top = found[0].indices[0]
-    part = share(min(max(top.total, 0.0), 1.0))
-    lead = f"{top.name} explains most of the variance of the {found[0].figure.lower()}: {part} with its interplay."
-    return Section("matters", "What matters", lead, tuple(blocks))
+    lead = phrase(
+        "{name} explains most of the variance of the {figure}: {part} with its interplay.",
+        name=top.name,
+        figure=within(found[0].figure),
+        part=share(min(max(top.total, 0.0), 1.0)),
+    )
+    return Section("matters", phrase("What matters"), lead, tuple(blocks))
+
+
+def _swing(swing: Swing) -> str:
+    ends = number(f"{swing.low_value:.3g}"), number(f"{swing.high_value:.3g}")
+    return phrase("{name}: {low} to {high}", name=swing.name, low=ends[0], high=ends[1])
 
 
 def robust_report(found: Robust, problem: Problem, *, date: str = "", reproduce: str = "") -> Report:
     """The robust first step beside the others, and what it is worth."""
     names: dict[str, str] = json.loads(str(problem.data.attrs.get("labels", "{}")))
     costs = (
-        ("Careful: with the tail", found.cost_careful),
-        ("Neutral: the mean of all branches", found.cost_neutral),
-        ("For the mean future", found.cost_mean_plan),
-        ("Knowing the branch beforehand", found.cost_knowing),
+        (phrase("Careful: with the tail"), found.cost_careful),
+        (phrase("Neutral: the mean of all branches"), found.cost_neutral),
+        (phrase("For the mean future"), found.cost_mean_plan),
+        (phrase("Knowing the branch beforehand"), found.cost_knowing),
     )
     unit = scale(found.cost_neutral / 50, "USD")  # the differences are small beside the costs
     finite = [values for _, values in costs if np.isfinite(values).all()]
@@ -250,43 +277,53 @@ def robust_report(found: Robust, problem: Problem, *, date: str = "", reproduce:
         for name, values in costs
     )
     branches = (
-        Column(f"{name} ({chance:.0%})", unit.unit, places)
+        Column(joined("", (name, " (", per_cent(f"{chance:.0%}"), ")")), unit.unit, places)
         for name, chance in zip(found.names, found.chances, strict=True)
     )
-    tail = f"Mean above {found.tail:.0%}"
-    heads = (Column("First step"), *branches, Column("Mean", unit.unit, places), Column(tail, unit.unit, places))
-    table = Table("Net present cost by branch, after each first step", heads, rows)
-    keys = KeyFigures(
-        (
-            KeyFigure(
-                "Value of the stochastic solution",
-                say(found.vss, "USD"),
-                "",
-                "planning for all branches, not for their mean",
-            ),
-            KeyFigure("Value of perfect information", say(found.evpi, "USD"), "", "knowing the branch beforehand"),
-        )
-    )
-    text = (
-        f"Orders (paid for when placed) and fit-out of {found.months[0]} to {found.months[-1]} are the same in all "
-        f"branches; all else is decided in each. Careful minimises {1 - found.aversion:.0%} of the mean "
-        f"and {found.aversion:.0%} of "
-        f"the mean of the costs above {found.tail:.0%} of probability. What is whole stands as in the plan."
+    tail = phrase("Mean above {share}", share=per_cent(f"{found.tail:.0%}"))
+    means = (Column(phrase("Mean"), unit.unit, places), Column(tail, unit.unit, places))
+    title = phrase("Net present cost by branch, after each first step")
+    table = Table(title, (Column(phrase("First step")), *branches, *means), rows)
+    text = phrase(
+        "Orders (paid for when placed) and fit-out of {first} to {last} are the same in all branches; all else is "
+        "decided in each. Careful minimises {neutral} of the mean and {averse} of the mean of the costs above {tail} "
+        "of probability. What is whole stands as in the plan.",
+        first=month(found.months[0]),
+        last=month(found.months[-1]),
+        neutral=per_cent(f"{1 - found.aversion:.0%}"),
+        averse=per_cent(f"{found.aversion:.0%}"),
+        tail=per_cent(f"{found.tail:.0%}"),
     )
     steps = _steps(found, problem, names)
     lead = _robust_lead(found)
-    section = Section("robust", "A robust first step", lead, (keys, table, steps, Note(text)))
-    title = f"{problem.data.attrs.get('name', '')}: a robust first step"
-    return Report(title, "", date, (section,), (), (("Problem", problem.digest), ("Reproduce", reproduce)))
+    section = Section("robust", phrase("A robust first step"), lead, (_values(found), table, steps, Note(text)))
+    title = phrase("{plan}: a robust first step", plan=problem.data.attrs.get("name", ""))
+    made = ((phrase("Problem"), problem.digest), (phrase("Reproduce"), reproduce))
+    return Report(title, "", date, (section,), (), made)
+
+
+def _values(found: Robust) -> KeyFigures:
+    all_branches = phrase("planning for all branches, not for their mean")
+    knowing = phrase("knowing the branch beforehand")
+    return KeyFigures(
+        (
+            KeyFigure(phrase("Value of the stochastic solution"), say(found.vss, "USD"), "", all_branches),
+            KeyFigure(phrase("Value of perfect information"), say(found.evpi, "USD"), "", knowing),
+        )
+    )
 
 
 def _robust_lead(found: Robust) -> str:
     careful, neutral = found.tail_mean(found.cost_careful), found.tail_mean(found.cost_neutral)
     spared, price = neutral - careful, found.mean(found.cost_careful) - found.mean(found.cost_neutral)
     worth, safer, dearer = (say(max(value, 0.0), "USD") for value in (found.vss, spared, price))
-    return (
-        f"Planning the first step for {listed(found.names)} together is worth {worth} against planning it for their "
-        f"mean; the careful step spares {safer} in the tail and costs {dearer} on average."
+    return phrase(
+        "Planning the first step for {branches} together is worth {worth} against planning it for their mean; the "
+        "careful step spares {safer} in the tail and costs {dearer} on average.",
+        branches=listed(found.names),
+        worth=worth,
+        safer=safer,
+        dearer=dearer,
     )
 
 
@@ -297,10 +334,12 @@ def _steps(found: Robust, problem: Problem, names: dict[str, str]) -> Table:
     for a, id_ in enumerate(map(str, problem.data["accelerator"].values)):
         totals = [float(step.orders[a].sum()) for step in kinds]
         if max(totals) > 1.0:
-            rows.append((f"Ordered: {names.get(id_, id_)}", *(say(total, "accelerators") for total in totals)))
+            what = phrase("Ordered: {what}", what=names.get(id_, id_))
+            rows.append((what, *(say(total, "accelerators") for total in totals)))
     for i, id_ in enumerate(map(str, problem.data["site"].values)):
         totals = [float(step.fitout[i].sum()) for step in kinds]
         if max(totals) > 1e3:
-            rows.append((f"Fitted out: {names.get(id_, id_)}", *(say(total, "W") for total in totals)))
-    heads = tuple(map(Column, ("In the first months", "Careful", "Neutral", "For the mean future")))
-    return Table("The first step", heads, tuple(rows))
+            what = phrase("Fitted out: {what}", what=names.get(id_, id_))
+            rows.append((what, *(say(total, "W") for total in totals)))
+    heads = (phrase("In the first months"), phrase("Careful"), phrase("Neutral"), phrase("For the mean future"))
+    return Table(phrase("The first step"), tuple(map(Column, heads)), tuple(rows))

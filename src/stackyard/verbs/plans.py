@@ -11,7 +11,7 @@ from stackyard.catalog import load
 from stackyard.errors import Fault, InputErrors, SolveError
 from stackyard.files import atomically
 from stackyard.results import Progress, Result, report_of
-from stackyard.verbs.what_ifs import explained_conflict, require_language
+from stackyard.verbs.what_ifs import explained_conflict, repeated, require_language
 from stackyard.words import phrase
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def plan(
     explanation = explain(built.problem, solved.plan, solved.resolve, steps=steps, within=explain_within, progress=tell)
     explanation = replace(explanation, notes=(*explanation.notes, standing([used.fact for used in built.used])))
     tell("Writing the report")
-    again = f"stackyard plan {path}" + (f" --language {language}" if language != "en" else "")
+    again = repeated(f"stackyard plan {path}", language)
     report = report_of(read, built, solved.plan, explanation, built.problem, again)
     return Result(read, built, solved.plan, explanation, in_language(report, language))
 

@@ -31,6 +31,15 @@ def require_language(language: str) -> None:
         raise refused("--language", f"no language '{language}'", f"one of: {', '.join(LANGUAGES)}")
 
 
+def repeated(command: str, language: str) -> str:
+    """The command that makes a report again, in its language.
+
+    >>> repeated("stackyard plan first-plan", "ko")
+    'stackyard plan first-plan --language ko'
+    """
+    return command if language == "en" else f"{command} --language {language}"
+
+
 def compare(
     first: Path | str, second: Path | str, progress: Progress | None = None, language: str = "en"
 ) -> tuple[Comparison, Document]:
@@ -58,7 +67,7 @@ def compare(
     report = document(
         found,
         date=date.today().isoformat(),
-        reproduce=f"stackyard compare {first} {second}" + (f" --language {language}" if language != "en" else ""),
+        reproduce=repeated(f"stackyard compare {first} {second}", language),
         digests=(
             (phrase("First scenario"), one.digest),
             (phrase("Second scenario"), two.digest),
@@ -177,15 +186,21 @@ def fan(
     workers: int = 2,
     store: Path | str | None = None,
     progress: Progress | None = None,
+    language: str = "en",
 ) -> tuple[Fan, Document]:
-    """The fan of a scenario, and what matters in it. `store` is a file that a run which was killed goes on from; of the
-    first `causes` samples it is asked what leaves their demand."""
+    """The fan of a scenario, and what matters in it, as a document in English ('en'), 'de' or 'ko'.
+
+    `store` is a file that a run which was killed goes on from; of the first `causes` samples it is asked what leaves
+    their demand.
+    """
     from stackyard.plan.uncertainty.fan import fan as spread
     from stackyard.plan.uncertainty.outcome import FIGURES
     from stackyard.plan.uncertainty.sample import Sampler
     from stackyard.plan.uncertainty.sensitivity import sensitivities, tornado
+    from stackyard.report.document import in_language
     from stackyard.report.uncertainty import fan_report
 
+    require_language(language)
     tell = progress or (lambda text: None)
     scenario, problem, solved = _planned(path, progress)
     target = None if store is None else Path(store)
@@ -203,8 +218,8 @@ def fan(
     tell("What matters: a surrogate of the samples, and each input at its ends")
     indices = sensitivities(found, sampler, (FIGURES[0], FIGURES[2])) if len(found.planned) >= 32 else ()
     swings = tornado(sampler, solved, FIGURES[0]) if indices else (0.0, ())
-    today = date.today().isoformat()
-    report = fan_report(found, problem, indices, swings, date=today, reproduce=f"stackyard fan {path}")
+    made = {"date": date.today().isoformat(), "reproduce": repeated(f"stackyard fan {path}", language)}
+    report = fan_report(found, problem, indices, swings, **made)
     values = {
         "inputs": list(found.names),
         "values": found.values.tolist(),
@@ -212,22 +227,24 @@ def fan(
         "sensitivity": [{**vars(each), "indices": [vars(row) for row in each.indices]} for each in indices],
         "tornado": [vars(swing) for swing in swings[1]],
     }
-    return found, Document(report, values, "fan")
+    return found, Document(in_language(report, language), values, "fan")
 
 
 def robust(
-    path: Path | str, progress: Progress | None = None, *, store: Path | str | None = None
+    path: Path | str, progress: Progress | None = None, *, store: Path | str | None = None, language: str = "en"
 ) -> tuple[Robust, Document]:
     """The robust first step over the branches of a scenario; InputErrors where it has none.
 
-    `store` is a file that a run which was killed goes on from.
+    `store` is a file that a run which was killed goes on from; the document is in English ('en'), 'de' or 'ko'.
     """
     import numpy as np
 
     from stackyard.plan.uncertainty.robust import robust as stepped
     from stackyard.plan.uncertainty.sample import Sampler
+    from stackyard.report.document import in_language
     from stackyard.report.uncertainty import robust_report
 
+    require_language(language)
     scenario, problem, solved = _planned(path, progress)
     doubt = scenario.inputs.uncertainty
     if not doubt.branches:
@@ -251,7 +268,8 @@ def robust(
         store=None if store is None else Path(store),
         progress=progress,
     )
-    report = robust_report(found, problem, date=date.today().isoformat(), reproduce=f"stackyard robust {path}")
+    made = {"date": date.today().isoformat(), "reproduce": repeated(f"stackyard robust {path}", language)}
+    report = robust_report(found, problem, **made)
     costs = {name: getattr(found, f"cost_{name}").tolist() for name in ("careful", "neutral", "mean_plan", "knowing")}
     values = {
         "branches": list(found.names),
@@ -260,4 +278,4 @@ def robust(
         "vss": found.vss,
         "evpi": found.evpi,
     }
-    return found, Document(report, values, "robust")
+    return found, Document(in_language(report, language), values, "robust")

@@ -26,8 +26,9 @@ from stackyard.plan.solve import Solved
 from stackyard.plan.uncertainty.outcome import FIGURES, Outcome, attempt, solved_with
 from stackyard.plan.uncertainty.sample import Sampler, independent
 from stackyard.plan.uncertainty.store import digest_of, keep, resumed
+from stackyard.words import phrase
 
-BANDS = (("90% of cases", 5.0, 95.0), ("half of cases", 25.0, 75.0))
+BANDS = ((phrase("90% of cases"), 5.0, 95.0), (phrase("half of cases"), 25.0, 75.0))
 CHUNK = 8  # samples handed to a worker at once
 
 Progress = Callable[[str], None]

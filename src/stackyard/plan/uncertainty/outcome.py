@@ -18,6 +18,7 @@ from stackyard.plan.problem import SITE, Problem, T, V, Y
 from stackyard.plan.program import Array
 from stackyard.plan.relief import relief
 from stackyard.plan.solve import Resolve, Solved, solve_warm
+from stackyard.words import phrase
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ class Outcome:
         return cls(**kept)
 
 
-FIGURES = ("Net present cost", "Spending", "Tokens served", "Site power in use at the end")
+FIGURES = (
+    phrase("Net present cost"),
+    phrase("Spending"),
+    phrase("Tokens served"),
+    phrase("Site power in use at the end"),
+)
 
 
 def outcome(index: int, problem: Problem, plan: Plan) -> Outcome:
