@@ -38,6 +38,7 @@ class Engine:
     version: tuple[int, ...]
     values: Mapping[str, float]
     until: str = ""  # month of the last run that was measured
+    last: tuple[int, ...] = ()  # newest version of which a run was; () where none told its version
     measured: bool = True
 
     @property
@@ -112,6 +113,7 @@ def engines() -> Mapping[str, Engine]:
             tuple(row["version"]),
             _over(row),
             row.get("until", ""),
+            tuple(row.get("last", ())),
         )
         for key, row in fitted()["engines"].items()
     }
@@ -227,37 +229,45 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """The engine of a run: by the version in the framework's name or the date's text, else by the date.
 
     The latest release that is not newer than the run; the oldest where all are. Where the run is months after the last
-    one that was measured of that release, it is one that nobody measured (`unseen`). Frameworks that nobody measured,
-    at all or on this vendor's chips, take the mean of all software, at the run's month where that is told.
+    one that was measured of that release, and not of a version that was, it is one that nobody measured (`unseen`).
+    Frameworks that nobody measured, at all or on this vendor's chips, take the mean of all software, at the run's month
+    where that is told.
 
     >>> from stackyard import catalog
     >>> engine_of("vLLM 0.19.0", "2026-04-17", catalog.load().accelerator("b200")).id
     'vllm-2026'
     >>> engine_of("vLLM 0.24.0", "2026-11-02", catalog.load().accelerator("b200")).id
     'vllm-2026@2026-11'
+    >>> engine_of("vLLM 0.19.0", "2026-11-02", catalog.load().accelerator("b200")).id
+    'vllm-2026'
     >>> engine_of("LMDeploy", "", catalog.load().accelerator("b200")).id
     'software'
     """
     framework = re.sub(_TRTLLM, "TensorRT-LLM", framework, flags=re.IGNORECASE)
     family = [e for e in engines().values() if e.vendor == chip.vendor and _names(framework, e.framework)]
-    found = _released(family, framework, date) if family else engines()[SOFTWARE]
     month = re.search(r"20\d\d-(0[1-9]|1[0-2])", date)
-    if month and (not family or (found.until and years(month.group()) > years(found.until) + _AFTER)):
-        return unseen(found, month.group())
+    if not family:
+        return unseen(engines()[SOFTWARE], month.group()) if month else engines()[SOFTWARE]
+    version = version_of(family[0].framework, framework, date)
+    when = re.search(r"20\d\d(-\d\d)?", date)
+    if version:
+        older = [e for e in family if e.version <= version]
+    else:
+        older = [e for e in family if e.released <= when.group()] if when else family
+    found = older[-1] if older else family[0]
+    if month and found.until and years(month.group()) > years(found.until) + _AFTER:
+        return found if version and version <= found.last else unseen(found, month.group())
     return found
 
 
-def _released(family: list[Engine], framework: str, date: str) -> Engine:
-    """The latest release of a framework that is not newer than a run, by version or else by date."""
-    name = re.escape(family[0].framework)
-    version = re.search(rf"{name}[^\d;]*?v?(\d+)\.(\d+)(?:\.(\d+))?", f"{framework} {date}", re.IGNORECASE)
-    when = re.search(r"20\d\d(-\d\d)?", date)
-    if version and _versioned(framework):
-        number = tuple(int(part or 0) for part in version.groups())
-        older = [e for e in family if e.version <= number]
-    else:
-        older = [e for e in family if e.released <= when.group()] if when else family
-    return older[-1] if older else family[0]
+def version_of(framework: str, *texts: str) -> tuple[int, ...]:
+    """The version of a framework that stands behind its name in a run's texts; () for none, and for a wrapper's.
+
+    >>> version_of("vLLM", "vLLM 0.19.1", "2026-04"), version_of("TensorRT-LLM", "TensorRT-LLM", "2026-01")
+    ((0, 19, 1), ())
+    """
+    found = re.search(rf"{re.escape(framework)}[^\d;]*?v?(\d+)\.(\d+)(?:\.(\d+))?", " ".join(texts), re.IGNORECASE)
+    return tuple(int(part or 0) for part in found.groups()) if found and _versioned(texts[0]) else ()
 
 
 _TRTLLM = r"\b(trt|tensorrt)[-_ ]?llm\b"

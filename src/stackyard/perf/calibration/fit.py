@@ -454,12 +454,14 @@ def _errors(problem: Problem, asked: Sequence[Constant], logs: Vector) -> Vector
     return found
 
 
-def _until(rows: Sequence[Row], engines: Sequence[str]) -> dict[str, str]:
-    """The month of each engine's last measured run; of its release, where no run tells its month."""
-    found = {key: engine.released for key, engine in constants.engines().items()}
+def _latest(rows: Sequence[Row], engines: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The month of each engine's last measured run (of its release, where none tells its month), the newest version."""
+    found: dict[str, tuple[str, tuple[int, ...]]]
+    found = {key: (engine.released, ()) for key, engine in constants.engines().items()}
     for row, key in zip(rows, engines, strict=True):
-        month = re.search(r"20\d\d-(0[1-9]|1[0-2])", row.date)
-        found[key] = max(found[key], month.group()) if month else found[key]
+        months = re.findall(r"20\d\d-(?:0[1-9]|1[0-2])", row.date)
+        version = constants.version_of(constants.engines()[key].framework, row.framework, row.date)
+        found[key] = max([found[key][0], *months[:1]]), max(found[key][1], version)
     return found
 
 
@@ -483,7 +485,7 @@ def main() -> int:
     within = {kind: inside(rows, keys[kind], ratio) for kind, ratio in ratios.items()}
     ratios["seen"] = problem.measured / problem.predict(table(problem, asked, best))
     intervals = {kind: quantiles(rows, keys.get(kind, keys["model"]), ratio) for kind, ratio in ratios.items()}
-    write(values, intervals, sorted({row.chip for row in rows}), _until(rows, keys["engine"]))
+    write(values, intervals, sorted({row.chip for row in rows}), _latest(rows, keys["engine"]))
     held[ALL] = left_out(problem, asked, *(keys[kind] for kind in ("model", "chip", "engine")))
     within[ALL] = inside_joined(rows, keys["generation"], intervals, problem.measured / held[ALL])
     write_held_out(rows, keys, held, within)

@@ -69,11 +69,11 @@ def write(
     values: Mapping[str, Mapping[str, float]],
     intervals: Mapping[str, Mapping[str, tuple[float, float]]],
     chips: list[str],
-    until: Mapping[str, str],
+    latest: Mapping[str, tuple[str, tuple[int, ...]]],
 ) -> None:
     """Writes inference.yaml again with these values; chips, relatives and engines stay as they stand there.
 
-    `until` is the month of an engine's last measured run.
+    `latest` are the month of an engine's last measured run and the newest version of one.
     """
     data = constants.fitted()
     lines = [_HEAD.rstrip(), "generations:"]
@@ -91,7 +91,8 @@ def write(
             f"    framework: {row['framework']}",
             f"    vendor: {row['vendor']}",
             f"    released: '{row['released']}'",
-            f"    until: '{until[key]}'",
+            f"    until: '{latest[key][0]}'",
+            f"    last: [{', '.join(str(part) for part in latest[key][1])}]",
             f"    version: [{version}]",
         ]
         if row.get("stated"):
