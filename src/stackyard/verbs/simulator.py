@@ -126,14 +126,29 @@ def validate_serving(path: Path | str | None = None, *, predict: Path | None = N
 
 
 def simulation_row(found: Simulation) -> dict[str, Any]:
-    """A simulation as plain names and values for JSON."""
+    """A simulation as plain names and values for JSON.
+
+    >>> from stackyard import api
+    >>> of = service("llama-3.1-8b", "hgx-h200", tensor=1)
+    >>> asked = load_of(None, "2", 20, 1000.0, 50.0, 1.0, "poisson", 1.0, 0, False)
+    >>> found = api.simulate(of, asked, promise("1 s", "50 ms"))
+    >>> sorted(simulation_row(found))[:3]
+    ['accelerators', 'cost', 'cost_per_million_tokens']
+    """
     from stackyard.sim.load import simulation_row as plain
 
     return plain(found)
 
 
 def capacity_row(found: Capacity) -> dict[str, Any]:
-    """A capacity as plain names and values for JSON."""
+    """A capacity as plain names and values for JSON.
+
+    >>> of, promised = service("llama-3.1-8b", "hgx-h200", tensor=1), promise("1 s", "50 ms")
+    >>> asked = load_of(None, "2", 50, 1000.0, 50.0, 1.0, "poisson", 1.0, 0, False)
+    >>> found = capacity(of, asked, promised)
+    >>> sorted(capacity_row(found))[:3]
+    ['full_rate', 'rate', 'requests']
+    """
     from stackyard.sim.load import capacity_row as plain
 
     return plain(found)

@@ -84,7 +84,11 @@ def peers() -> tuple[PeerLine, ...]:
 
 
 def validate_power() -> list[PowerLine]:
-    """Errors of power and energy on the package's measured figures, by figure and chip."""
+    """Errors of power and energy on the package's measured figures, by figure and chip.
+
+    >>> sorted({line.what for line in validate_power()})
+    ['joules a token', 'mean power', 'peak power']
+    """
     from stackyard.perf.calibration.power import lines
 
     return lines()

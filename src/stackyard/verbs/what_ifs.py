@@ -95,6 +95,10 @@ def why_not(path: Path | str, what: str, site: str | None = None, progress: Prog
     """The plan of a scenario with something that it did not choose: an option by its id, or an accelerator at a site.
 
     Raises InputErrors for names that the scenario does not have.
+
+    >>> found = why_not("first-plan", "h200", "frankfurt")
+    >>> found.forced.partition(":")[0], found.conflict
+    ('HGX H200 at Frankfurt', ())
     """
     from stackyard.plan.build import build
     from stackyard.plan.scenario import load as read
@@ -192,6 +196,16 @@ def fan(
 
     `store` is a file that a run which was killed goes on from; of the first `causes` samples it is asked what leaves
     their demand.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> doubt = "{seed: 1, inputs: {growth: {of: [services.assistant.demand.growth], shape: uniform}}}"
+    >>> changes = f"{{services.assistant.demand.growth: {{value: 4, low: 2, high: 6}}, uncertainty: {doubt}}}"
+    >>> with TemporaryDirectory() as folder:
+    ...     unsure = Path(folder) / "unsure.yaml"
+    ...     _ = unsure.write_text(f"{{base: first-plan, name: Unsure, changes: {changes}}}")
+    ...     found, document = fan(unsure, samples=8, workers=1)
+    >>> len(found.planned), document.report.title
+    (8, 'Unsure: what is not known')
     """
     from stackyard.plan.uncertainty.fan import fan as spread
     from stackyard.plan.uncertainty.outcome import FIGURES
@@ -236,6 +250,18 @@ def robust(
     """The robust first step over the branches of a scenario; InputErrors where it has none.
 
     `store` is a file that a run which was killed goes on from; the document is in English ('en'), 'de' or 'ko'.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> growth = "{of: [services.assistant.demand.growth], shape: uniform}"
+    >>> branches = "{slow: {chance: 50%, events: {growth: 0.1}}, fast: {chance: 50%, events: {growth: 0.9}}}"
+    >>> doubt = f"{{inputs: {{growth: {growth}}}, branches: {branches}, first_step: 3}}"
+    >>> changes = f"{{services.assistant.demand.growth: {{value: 4, low: 2, high: 6}}, uncertainty: {doubt}}}"
+    >>> with TemporaryDirectory() as folder:
+    ...     unsure = Path(folder) / "unsure.yaml"
+    ...     _ = unsure.write_text(f"{{base: first-plan, name: Unsure, changes: {changes}}}")
+    ...     found, document = robust(unsure)
+    >>> found.names, bool(found.mean(found.cost_knowing) <= found.mean(found.cost_neutral) + 1)  # USD
+    (('slow', 'fast'), True)
     """
     import numpy as np
 
