@@ -245,9 +245,9 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     """
     framework = re.sub(_TRTLLM, "TensorRT-LLM", framework, flags=re.IGNORECASE)
     family = [e for e in engines().values() if e.vendor == chip.vendor and _names(framework, e.framework)]
-    month = re.search(r"20\d\d-(0[1-9]|1[0-2])", date)
+    month = month_of(date)
     if not family:
-        return unseen(engines()[SOFTWARE], month.group()) if month else engines()[SOFTWARE]
+        return unseen(engines()[SOFTWARE], month) if month else engines()[SOFTWARE]
     version = version_of(family[0].framework, framework, date)
     when = re.search(r"20\d\d(-\d\d)?", date)
     if version:
@@ -255,9 +255,25 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     else:
         older = [e for e in family if e.released <= when.group()] if when else family
     found = older[-1] if older else family[0]
-    if month and found.until and years(month.group()) > years(found.until) + _AFTER:
-        return found if version and version <= found.last else unseen(found, month.group())
+    if month and found.until and years(month) > years(found.until) + _AFTER:
+        return found if version and version <= found.last else unseen(found, month)
     return found
+
+
+_ROUGH = {"early": "02", "mid": "06", "late": "12"}
+
+
+def month_of(text: str) -> str:
+    """The first month that a text names: '2025-10' of '2025-10-29', '2024-12' of 'late 2024'; '' for none.
+
+    >>> month_of("TensorRT-LLM v1.0 (2025-09)"), month_of("mid-2025"), month_of("2025")
+    ('2025-09', '2025-06', '')
+    """
+    found = re.search(r"20\d\d-(?:0[1-9]|1[0-2])", text)
+    rough = re.search(r"\b(early|mid|late)[- ](20\d\d)", text, re.IGNORECASE)
+    if found or not rough:
+        return found.group() if found else ""
+    return f"{rough[2]}-{_ROUGH[rough[1].lower()]}"
 
 
 def version_of(framework: str, *texts: str) -> tuple[int, ...]:
@@ -270,7 +286,7 @@ def version_of(framework: str, *texts: str) -> tuple[int, ...]:
     return tuple(int(part or 0) for part in found.groups()) if found and _versioned(texts[0]) else ()
 
 
-_TRTLLM = r"\b(trt|tensorrt)[-_ ]?llm\b"
+_TRTLLM = r"\b(?:(?:trt|tensorrt)[-_ ]?llm|trt)\b"
 
 
 def _names(text: str, framework: str) -> bool:

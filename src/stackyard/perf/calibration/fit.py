@@ -12,7 +12,6 @@ same table gives the same constants.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -155,7 +154,8 @@ class Problem:
     """Rows lowered once: what remains to be done for other constants is a few dozen array operations."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows, self.groups = tuple(rows), tuple(groups(rows))
+        self.rows = tuple(rows)  # what is fitted to is measured: its release is not one that nobody measured
+        self.groups = tuple(replace(group, engine=group.engine.partition("@")[0]) for group in groups(rows))
         self.pairs: list[tuple[str, str]] = sorted({(constants.generation(g.chip).id, g.engine) for g in self.groups})
         self.measured = np.array([row.value for row in rows])
         self.pair_of_row = np.zeros(len(rows), dtype=np.intp)
@@ -459,9 +459,8 @@ def _latest(rows: Sequence[Row], engines: Sequence[str]) -> dict[str, tuple[str,
     found: dict[str, tuple[str, tuple[int, ...]]]
     found = {key: (engine.released, ()) for key, engine in constants.engines().items()}
     for row, key in zip(rows, engines, strict=True):
-        months = re.findall(r"20\d\d-(?:0[1-9]|1[0-2])", row.date)
         version = constants.version_of(constants.engines()[key].framework, row.framework, row.date)
-        found[key] = max([found[key][0], *months[:1]]), max(found[key][1], version)
+        found[key] = max(found[key][0], constants.month_of(row.date)), max(found[key][1], version)
     return found
 
 
