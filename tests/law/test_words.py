@@ -130,15 +130,18 @@ def given_by_others(result: api.Result) -> list[str]:
     return sorted((text for text in {*found, *said, str(EXAMPLE)} if len(text) > 3), key=len, reverse=True)
 
 
+def left_in_report(report: Report, code: str, given: list[str]) -> dict[str, set[str]]:
+    """Texts of a report and of the tables behind its figures with English words of ours, once it is in a language."""
+    said, words = in_language(report, code), Words(code)
+    shown = [*texts(said), *(text for figure in said.figures for text in texts(say_in(numbers(figure), words)))]
+    ids = {id_ for section in said.sections for id_ in (section.id, *(getattr(b, "id", "") for b in section.blocks))}
+    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, given))}
+    return {text: left for text, left in found.items() if not re.fullmatch(r"[\w.-]+/[\w/.-]+|info|warning|\w+", text)}
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_english_of_ours_is_left_in_a_report(result: api.Result, code: str) -> None:
-    words, given = Words(code), given_by_others(result)
-    report = in_language(result.report, code)
-    shown = [*texts(report), *(text for figure in report.figures for text in texts(say_in(numbers(figure), words)))]
-    ids = {id_ for section in report.sections for id_ in (section.id, *(getattr(b, "id", "") for b in section.blocks))}
-    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, given))}
-    found = {text: left for text, left in found.items() if not re.fullmatch(r"[\w.-]+/[\w/.-]+|info|warning|\w+", text)}
-    assert found == {}
+    assert left_in_report(result.report, code, given_by_others(result)) == {}
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -204,9 +207,5 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
 @pytest.mark.parametrize("code", OTHERS)
 @pytest.mark.parametrize("verb", ["compare", "fan", "robust"])
 def test_no_english_of_ours_is_left_in_other_documents(documents: dict[str, Report], verb: str, code: str) -> None:
-    words, report = Words(code), in_language(documents[verb], code)
-    shown = [*texts(report), *(text for figure in report.figures for text in texts(say_in(numbers(figure), words)))]
-    ids = {id_ for section in report.sections for id_ in (section.id, *(getattr(b, "id", "") for b in section.blocks))}
-    found = {text: left for text in shown if text not in ids and (left := left_in(text, code, list(THEIRS)))}
-    assert {t: left for t, left in found.items() if not re.fullmatch(r"[\w.-]+/[\w/.-]+|info|warning|\w+", t)} == {}
-    assert (documents[verb].language, report.language) == ("en", code)
+    assert left_in_report(documents[verb], code, list(THEIRS)) == {}
+    assert (documents[verb].language, in_language(documents[verb], code).language) == ("en", code)

@@ -38,12 +38,13 @@ def test_touched_experts_match_random_routing():
 
 
 def test_llama_70b_decode_step_by_hand():
-    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers; no waves of tiles."""
+    """Batch 1 on one H200, fp8: the weights once through HBM, and the launches of 80 layers."""
     model, chip = KNOWN.model("llama-3.1-70b"), KNOWN.accelerator("h200")
     weights = 80 * (2 * 8192 * 8192 + 2 * 8192 * 1024 + 3 * 8192 * 28672) + 2 * 128256 * 8192
     of = constants.values(chip)
     launches = (80 * (4 * 4e-6 + 10e-6 + 3 * 2.5e-6) + 4e-6 + 2 * 2.5e-6) * of["overhead.scale"]
     host = of["overhead.step"] + of["overhead.sequence"]
     reached = of["memory.matmul"] * of["format.fp8"] * of["engine.kernels"]
+    reached /= (1 + reached**16) ** (1 / 16)  # never more than the printed bandwidth
     one = estimate(model, chip, Layout(), 1, 1, 1, "fp8")
-    assert one.step_seconds == pytest.approx(weights / (reached * 4.8e12) + launches + host, rel=0.015)
+    assert one.step_seconds == pytest.approx(weights / (reached * 4.8e12) + launches + host, rel=0.01)

@@ -172,7 +172,7 @@ def test_every_row_of_the_published_tables_is_compared_or_counted_under_a_reason
         ("vLLM 0.19.0", "2026-11-03", "b200", "vllm-2026"),  # an old version, run late
         ("dynamo-trt", "2026-03-20", "b200", "trtllm-2026"),
         ("vLLM 0.6.3", "2024-10-10", "h100", "vllm-2023"),
-        ("TensorRT-LLM v0.12", "2024-09-01", "h100", "trtllm-2023@2024-09"),  # between two measured ones,
+        ("TensorRT-LLM v0.12", "2024-09-01", "h100", "trtllm-2023@2024-09"),  # between two measured ones
         ("vLLM 0.6.3", "", "h100", "vllm-2023"),
         ("SGLang v0.3", "", "h100", "sglang-2025"),
         ("TensorRT-LLM 0.12", "", "h100", "trtllm-2023"),

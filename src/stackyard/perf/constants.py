@@ -143,10 +143,11 @@ def unseen(base: Engine, month: str) -> Engine:
     """
     newest = max((years(engine.until) for engine in engines().values() if engine.until), default=0.0)
     ahead = min(years(month), newest + _AHEAD)
-    stated = fitted()["engines"].get(base.id, {}).get("stated", {})
     mean = means(base.framework) or means(SOFTWARE)
     found = {name: value * means(YEARLY).get(name, 1.0) ** ahead for name, value in mean.items()}
-    return replace(base, id=f"{base.id}@{month}", released=month, values={**stated, **found}, measured=False)
+    return replace(
+        base, id=f"{base.id}@{month}", released=month, values={**stated("", base.id), **found}, measured=False
+    )
 
 
 def means(owner: str) -> Mapping[str, float]:
@@ -260,6 +261,7 @@ def engine_of(framework: str, date: str, chip: Accelerator) -> Engine:
     return found
 
 
+_MONTH = r"20\d\d-(?:0[1-9]|1[0-2])"
 _ROUGH = {"early": "02", "mid": "06", "late": "12"}
 
 
@@ -269,7 +271,7 @@ def month_of(text: str) -> str:
     >>> month_of("TensorRT-LLM v1.0 (2025-09)"), month_of("mid-2025"), month_of("2025")
     ('2025-09', '2025-06', '')
     """
-    found = re.search(r"20\d\d-(?:0[1-9]|1[0-2])", text)
+    found = re.search(_MONTH, text)
     rough = re.search(r"\b(early|mid|late)[- ](20\d\d)", text, re.IGNORECASE)
     if found or not rough:
         return found.group() if found else ""
@@ -320,7 +322,7 @@ def engine_named(name: str) -> Engine:
     ('vLLM', False)
     """
     base, at, month = name.partition("@")
-    if at and base in engines() and re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+    if at and base in engines() and re.fullmatch(_MONTH, month):
         return unseen(engines()[base], month)
     if name not in engines():
         hint = f"'{SOFTWARE}' is the mean of all, for one that nobody measured"
