@@ -109,7 +109,7 @@ Language = Annotated[str, typer.Option(help="Language of the report: en, de or k
 EngineName = Annotated[
     str,
     typer.Option(
-        help="Engine whose constants count: vllm-2026, or a later one: vllm-2026@2026-12. The chip's usual if left out.",
+        help="Engine whose constants count: vllm-2026, or later: vllm-2026@2026-12. The chip's usual if left out.",
         rich_help_panel=HOW,
     ),
 ]
