@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from stackyard.alliance.picture import headlines, picture
 from stackyard.months import parse_month
 from stackyard.plan.causes import SERVED
 from stackyard.plan.explain import Explanation, explain
@@ -249,3 +250,19 @@ def test_a_plan_that_builds_nothing_is_told_as_such(made: Callable[[int], Made])
     told = {section.id: section.lead for section in report.sections}
     assert told["built"] == "The plan buys no accelerators."
     assert told["chain"].startswith("No accelerator is in place")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_pages_rows_are_the_reports_with_what_is_chosen_in_them(seed: int, made: Callable[[int], Made]) -> None:
+    """Power of chosen phases and stacks under contracts are there: use and draws never stand above them."""
+    problem, plan, _, _ = made(seed)
+    rows = {r.id: np.array(r.values) for r in picture(None, problem, plan, None).results if r.values}  # type: ignore[arg-type]
+    view = View.of(problem, plan)
+    np.testing.assert_allclose(rows["energised.total"], view.energised.sum(axis=0))
+    np.testing.assert_allclose(rows["delivered.total"], view.delivered.sum(axis=0))
+    assert (rows["used.total"] <= rows["energised.total"] * (1 + 1e-6)).all()
+    start = float(problem.data["stacks_start"].sum())
+    assert (rows["drawn.total"].cumsum() <= (start + rows["delivered.total"].cumsum()) * (1 + 1e-6)).all()
+    figures = headlines(problem, plan)
+    assert figures["energised_end"] == pytest.approx(rows["energised.total"][-1])
+    assert figures["stacks_delivered"] == pytest.approx(rows["delivered.total"].sum())

@@ -18,6 +18,7 @@ from stackyard.alliance.event import (
     CommitmentMoved,
     CommitmentProposed,
     CommitmentRevised,
+    ItemShared,
     MeetingCalled,
     PartnerJoined,
     faults_of_lines,
@@ -302,3 +303,34 @@ def folded_example(tmp_path: Path) -> Callable[[], State]:
         return state
 
     return read
+
+
+def test_nobody_promises_what_is_not_theirs_nor_to_themselves(ledger: Ledger) -> None:
+    for item, partner in (("supplies.own", "maker"), ("supplies.mine", "lab")):
+        add(ledger, ItemShared(item=item, partner=partner))
+    add(ledger, PartnerJoined(partner="visitor", name="V", role="guest"))
+
+    def promise(id_: str, partner: str, to: str, item: str) -> CommitmentProposed:
+        return CommitmentProposed(
+            commitment=id_, name="X", partner=partner, to=to, measure="stacks", item=item, unit="stack",
+            amounts={"2027-01": 5.0},
+        )  # fmt: skip
+
+    for actor in (LAB, Actor("v", "visitor")):
+        for item in ("supplies.own", "supplies.nobodys"):
+            made = refused(add(ledger, promise("d", actor.partner, "maker", item), actor))
+            assert made.forbidden and made.reasons == (
+                f"'{item}' is not an item of '{actor.partner}'; the host says whose it is",
+            )
+    for actor in (LAB, HOST):
+        assert "not to oneself" in refused(add(ledger, promise("d", "lab", "lab", "supplies.mine"), actor)).reasons[0]
+    assert "d" not in ledger.state().commitments
+    accept = CommitmentMoved(commitment="e", status="accepted")
+    add(ledger, promise("e", "lab", "visitor", "supplies.own"), HOST)  # what the host records for others stands
+    assert "the host accepts it" in refused(add(ledger, accept, Actor("v", "visitor"))).reasons[0]
+    add(ledger, accept, HOST)
+    add(ledger, promise("f", "lab", "maker", "supplies.own"), HOST)
+    add(ledger, CommitmentMoved(commitment="f", status="accepted"), MAKER)  # of what is its own
+    add(ledger, promise("g", "maker", "lab", "supplies.own"), MAKER)
+    add(ledger, CommitmentMoved(commitment="g", status="accepted"), LAB)
+    assert [c.id for c in ledger.state().planned()] == ["e", "f", "g"]

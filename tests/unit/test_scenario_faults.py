@@ -86,6 +86,8 @@ def line_of(text: str) -> int:
         ("\n  assistant:", "\n\tassistant:", "not valid YAML", "spaces, not with tabs"),
         ("lead_months: 3", "lead_months: 3\n    flops: {fp8: 0 PFLOPS/package}", "must be above 0", "10 PFLOPS"),
         ("system: dgx-h200", "system: trn3-ultraserver-gen2", "is not on record", "system_power"),
+        ("system: dgx-h200", "system: gb300-nvl72", "holds b300-gb300, not h200-sxm", "its own is dgx-h200"),
+        ("rack_limit: 40 kW/rack", "rack_limit: 40 W/rack", "no system could stand here", "140 kW"),
         ("system: dgx-h200", "system_size: 0.4 package/rack\n    system_power: 9 kW/rack", "not a size", "8 package"),
         ("system: dgx-h200", "system_size: 8 package/rack\n    system_power: 0 W/rack", "not a size", "10 kW"),
         ("cooling: air", "cooling: air\n    share: 150%", "is above 1", "50%"),

@@ -295,7 +295,9 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
         if row.allowed == "value":
             differences[difference.difference] = difference
     known = _partners(state, viewer, meetings)
-    runs = tuple(_run(run, figures_seen, viewer) for run in state.runs)
+    runs = tuple(_run(run, set(figures_seen), viewer) for run in state.runs)
+    revisions = [_revision(revision, full, viewer) for revision in state.revisions]
+    told = [r for before, r in zip([None, *revisions], revisions, strict=False) if viewer.host or r != before]
     shares = {
         item: _share(share, known)
         for item, share in state.shares.items()
@@ -312,7 +314,7 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
             deliveries={id_: d for id_, d in state.deliveries.items() if d.commitment in full},
             shares=shares,
             differences=differences,
-            revisions=tuple(_revision(revision, full, viewer) for revision in state.revisions),
+            revisions=tuple(told),
             runs=runs,
         ),
         rows,
@@ -335,15 +337,17 @@ def _share(share: ItemShared, known: set[str]) -> ItemShared:
     return replace(share, shared_with=tuple(p for p in share.shared_with if p in known))
 
 
-def _run(run: PlanRun, figures_seen: Iterable[str], viewer: Viewer) -> PlanRun:
-    allowed = set(figures_seen)
-    return replace(run, headlines={key: value for key, value in run.headlines.items() if key in allowed})
+def _run(run: PlanRun, figures_seen: set[str], viewer: Viewer) -> PlanRun:
+    """A run with the figures that may be seen; without digests, which change with promises that may not."""
+    run = replace(run, headlines={key: value for key, value in run.headlines.items() if key in figures_seen})
+    return run if viewer.host else replace(run, run=run.run.rpartition("-")[0] or run.run, revision="", problem="")
 
 
 def _revision(revision: ScenarioRevised, full: set[str], viewer: Viewer) -> ScenarioRevised:
     if viewer.host:
         return revision
-    return replace(revision, commitments=tuple(id_ for id_ in revision.commitments if id_ in full), note="")
+    seen = tuple(id_ for id_ in revision.commitments if id_ in full)
+    return replace(revision, revision="", overlaid="", commitments=seen, note="")
 
 
 # --- all of it ---

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stackyard.alliance.access import Input, Seen
-from stackyard.alliance.minutes import cause, open_promises, plan_changes, slipping, slips
+from stackyard.alliance.minutes import cause, first_of, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import FIGURES, Result
 from stackyard.plan.labels import label
 from stackyard.report.confidence import confidence, distinct, sources
@@ -85,7 +85,7 @@ def overview(
     grade = _grade(seen)
     blocks: list[Block] = [*_key(seen, words, grade), *hidden_note(seen, words)]
     binds = seen.results("limits", "year.binds.")
-    lead = "" if not binds else "; ".join(f"{r.title}: {cause(r.text, words)}" for r in binds) + "."
+    lead = "" if not binds else "; ".join(f"{r.title}: {cause(first_of(r.text), words)}" for r in binds) + "."
     sections = [Section("now", words("In one minute"), lead, tuple(blocks))] if blocks else []
     if seen.picture is not None:
         sections += _plan(seen, words, grade)
@@ -190,8 +190,8 @@ def served(seen: Seen, words: Words) -> tuple[Block, ...]:
 
 
 def drawn(seen: Seen, words: Words) -> tuple[Block, ...]:
-    """Stacks drawn of each supply, under what is delivered."""
-    title = words("HBM stacks drawn, under what is delivered")
+    """Stacks drawn of each supply, beside what is delivered: they differ by what goes into stock and out of it."""
+    title = words("HBM stacks drawn, and what is delivered; stock takes up the difference")
     return stacked(seen, words, "supply", "drawn.", ("delivered.total",), "stacks", title, _grade(seen))
 
 

@@ -24,6 +24,7 @@ class Kept:
     before: Mapping[str, float]  # figures with the promises as they were at the last meeting
     solver: str
     seconds: float
+    seq: int = 0  # the last record that it is of
 
 
 KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stackyard.alliance.event import EVENT, plain
-from stackyard.alliance.state import Commitment, State, is_guest
+from stackyard.alliance.state import Commitment, State, is_guest, owns
 from stackyard.quantity import UnitError, dimension
 from stackyard.words import either, phrase
 
@@ -144,14 +144,13 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
             yield phrase("{name} recorded this meeting: only they and the host correct it", name=meeting.held_by)
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
-    if event.kind == "item-shared":
-        owner = state.shares.get(event.item)
-        if owner is None or owner.partner != actor.partner:
-            yield phrase(
-                "'{item}' is not an item of '{partner}'; the host says whose it is",
-                item=event.item,
-                partner=actor.partner,
-            )
+    about = event.kind == "item-shared" or (event.kind == "commitment-proposed" and event.measure in LIKE)
+    if about and event.item and not owns(state, actor.partner, event.item):
+        yield phrase(
+            "'{item}' is not an item of '{partner}'; the host says whose it is",
+            item=event.item,
+            partner=actor.partner,
+        )
     if event.kind == "action-done":
         action = state.actions.get(event.action)
         if action is None or action.given.partner != actor.partner:
@@ -165,7 +164,8 @@ def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if commitment is None:
         yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
         return
-    ours, promised = commitment.partner == actor.partner, commitment.to == actor.partner
+    ours = commitment.partner == actor.partner
+    promised = commitment.to == actor.partner and not ours
     if event.kind != "commitment-moved" and not ours:
         yield (
             phrase("'{name}' is for its partner to change", name=commitment.name)
@@ -176,10 +176,31 @@ def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
         yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
     elif event.kind == "commitment-moved" and event.status == "accepted" and not promised:
         yield phrase("'{name}' is accepted by whom it was promised to, or by the host", name=commitment.name)
+    elif event.kind == "commitment-moved" and event.status == "accepted" and not may_accept(state, commitment, actor):
+        yield phrase("'{name}' is about what is not its partner's: the host accepts it", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "declined" and not promised:
         yield phrase("'{name}' is declined by whom it was promised to, or by the host", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
         yield phrase("'{name}' is withdrawn by its partner, or by the host", name=commitment.name)
+
+
+def may_accept(state: State, commitment: Commitment, actor: Actor) -> bool:
+    """Whether somebody may make a promise part of the plan: the host, or who was promised what is the promiser's, or
+    is their own.
+
+    >>> from stackyard.alliance.event import CommitmentProposed, chain
+    >>> from stackyard.alliance.state import fold
+    >>> made = CommitmentProposed(commitment="c", name="To oneself", partner="lab", to="lab")
+    >>> state = fold([chain(None, made, at="2026-01-01T00:00:00Z", by="ann")])
+    >>> may_accept(state, state.commitments["c"], Actor("ann", "lab"))
+    False
+    """
+    if actor.host:
+        return True
+    if not actor.partner or commitment.to != actor.partner or commitment.partner == actor.partner:
+        return False
+    owned = any(owns(state, partner, commitment.item) for partner in (commitment.partner, commitment.to))
+    return owned or commitment.measure not in LIKE
 
 
 def _stale(state: State, event: Any, expected: int | None) -> str:
@@ -202,7 +223,9 @@ def _stale(state: State, event: Any, expected: int | None) -> str:
 def _proposal(state: State, event: Any) -> Iterator[str]:
     if event.commitment in state.commitments:
         yield phrase("commitment '{commitment}' exists: revise it, or choose another id", commitment=event.commitment)
-    yield from _known_partners(state, (event.partner, *event.shared_with))
+    if event.to and event.to == event.partner:
+        yield phrase("To whom: not to oneself; name another partner, or nobody in particular")
+    yield from _known_partners(state, (event.partner, *((event.to,) if event.to else ()), *event.shared_with))
     yield from _amounts(event.measure, event.item, event.unit, event)
 
 
@@ -258,6 +281,8 @@ def _move(state: State, event: Any) -> Iterator[str]:
             status=phrase(commitment.status),
             allowed=allowed,
         )
+    elif event.status == "declined" and not event.note.strip():
+        yield phrase("{field}: state it", field=phrase("Or why it is declined"))
 
 
 def _delivery(state: State, event: Any) -> Iterator[str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stackyard.alliance.change import WhatIf
 from stackyard.alliance.picture import headlines, picture
 from stackyard.alliance.result import ANEW, Picture
-from stackyard.alliance.revise import changed, overlaid
+from stackyard.alliance.revise import changed, overlaid, stands
 from stackyard.alliance.state import Commitment
 from stackyard.catalog import load as catalogue
 from stackyard.errors import SolveError
@@ -82,6 +82,12 @@ class Desk:
         if every and not self._derived:
             self._prepare()
         return overlaid(self.base, every, self._derived)
+
+    def stands(self, scenario: Scenario, commitment: Commitment) -> dict[str, float]:
+        """What a scenario has of what a promise is about: see `revise.stands`."""
+        if not self._derived:
+            self._prepare()
+        return stands(scenario.inputs, commitment, self._derived)
 
     def tried(self, scenario: Scenario, what_ifs: Iterable[WhatIf]) -> Scenario:
         """A scenario with what-ifs made."""

@@ -7,7 +7,6 @@ the record or a difference of two of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from stackyard.alliance.state import Commitment, Meeting
 from stackyard.alliance.waterfall import waterfalls
 from stackyard.quantity import parse
 from stackyard.report.document import Block, Cell, Column, Paragraph, Points, Report, Section, Table
-from stackyard.words import phrase
+from stackyard.words import either, listed, phrase
 from stackyard.words.spoken import Words
 
 # What `words` is asked for by a value of the record: statuses, and who may see what.
@@ -39,6 +38,9 @@ NAMED = (
     phrase("read"),
     phrase("write"),
 )
+
+
+STEPS = 4  # of a promise of power that are told in a line
 
 
 @dataclass(frozen=True)
@@ -200,8 +202,8 @@ def _section(words: Words, id_: str, title: str, blocks: tuple[Block, ...], lead
 
 
 def _points(items: Iterable[str]) -> tuple[Block, ...]:
-    listed = tuple((f"{number}.", text) for number, text in enumerate(items, 1))
-    return (Points(listed),) if listed else ()
+    points = tuple((f"{number}.", text) for number, text in enumerate(items, 1))
+    return (Points(points),) if points else ()
 
 
 def _invited(seen: Seen, meeting: Meeting, words: Words) -> str:
@@ -242,15 +244,43 @@ def _actions(seen: Seen, meeting: Meeting, words: Words) -> tuple[Block, ...]:
 
 
 def told(amounts: Mapping[str, float] | None, unit: str, words: Words, measure: str = "") -> str:
-    """Amounts by month in few words: the months and the sum, or the highest where it is a level."""
+    """Amounts by month in few words: the months and the sum, the highest of them, or of power every step.
+
+    >>> told({"2027-11": 41.0, "2029-02": 103.0}, "MW", Words("en"), "power")
+    '41 MW from November 2027 on, 103 MW from February 2029 on'
+    >>> told({"2027-03": 40e3, "2027-04": 50e3}, "stack", Words("en"), "stacks")
+    '90,000 stacks, March 2027 – April 2027'
+    """
     if not amounts:
         return "–"
     months = sorted(amounts)
+    if measure == "power":
+        return _levels({month: amounts[month] for month in months}, unit, words)
     when = words.month(months[0]) if len(months) == 1 else f"{words.month(months[0])} – {words.month(months[-1])}"
-    total = max(amounts.values()) if measure not in ("stacks",) else sum(amounts.values())
+    total = sum(amounts.values()) if measure in ("stacks", "wafers") else max(amounts.values())
     if measure == "demand":
         return f"{words.amount(parse(f'{total:g} {unit}', 'token/day'), 'token/day')}, {when}"
     return f"{words.number(total, 2 if total < 100 else 0)} {words.unit(unit)}, {when}"
+
+
+def _levels(amounts: Mapping[str, float], unit: str, words: Words) -> str:
+    """From which month on there is how much, at its steps: '41 MW from November 2027, 103 MW from February 2029'."""
+    steps: list[tuple[str, float]] = []
+    for month, amount in amounts.items():
+        if not steps or amount != steps[-1][1]:
+            steps.append((month, amount))
+    some = steps if len(steps) <= STEPS else [*steps[: STEPS - 1], steps[-1]]
+    said = [
+        words(
+            "{amount} from {month} on",
+            amount=f"{words.number(amount, 2 if amount < 100 else 0)} {words.unit(unit)}",
+            month=words.month(month),
+        )
+        for month, amount in some
+    ]
+    if len(some) < len(steps):
+        said.insert(-1, "…")
+    return ", ".join(said)
 
 
 def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block, ...]:
@@ -277,8 +307,8 @@ def _moves(changes: tuple[Moved, ...], seen: Seen, words: Words) -> tuple[Block,
 
 def _table(words: Words, title: str, names: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> tuple[Block, ...]:
     """A table under its title; none without rows."""
-    listed = tuple(rows)
-    return (Table(words(title), tuple(Column(words(name)) for name in names), listed),) if listed else ()
+    made = tuple(rows)
+    return (Table(words(title), tuple(Column(words(name)) for name in names), made),) if made else ()
 
 
 def plan_changes(
@@ -297,7 +327,14 @@ def plan_changes(
         for key, (_, _, unit) in named(before.keys() & seen.figures.keys()).items()
     )
     if rows and same:
-        blocks.append(Paragraph(words("Nothing in the plan changed since the last meeting.")))
+        told = (
+            words("Nothing in the plan changed since the last meeting.")
+            if seen.whole
+            else words(
+                "No figure that is shown to you changed since the last meeting; what is not shown may have changed."
+            )
+        )
+        blocks.append(Paragraph(told))
     elif rows:
         names = (phrase("Figure"), phrase("At the last meeting"), phrase("Now"), phrase("Change"))
         blocks += _table(words, phrase("The plan before and now"), names, rows)
@@ -342,12 +379,32 @@ def step_name(seen: Seen, id_: str, words: Words) -> str:
 EFFECTS = ("served_share", "served_end", "power_end", "spending", "present_cost")
 
 
-CAUSE_MARKS = ("; ", " + ", " / ")  # another cause; together with; or
-
-
 def cause(text: str, words: Words) -> str:
-    """The names of causes, each translated."""
-    return "".join(part if part in CAUSE_MARKS else words(part) for part in re.split(r"(; | \+ | / )", text))
+    """Causes in words, each name translated.
+
+    >>> cause("HBM / Power; Money + Packaging", Words("en"))
+    'HBM or Power, and in part Money and Packaging together'
+    """
+    first, second = (_one_cause(part, words) for part in (first_of(text), text.partition("; ")[2]))
+    return words("{first}, and in part {second}", first=first, second=second) if second else first
+
+
+def first_of(text: str) -> str:
+    """The cause that leaves most.
+
+    >>> first_of("HBM / Power; Money")
+    'HBM / Power'
+    """
+    return text.partition("; ")[0]
+
+
+def _one_cause(text: str, words: Words) -> str:
+    """A limit, either of two ('/'), or several together ('+')."""
+    if " / " in text:
+        return words(either([words(name) for name in text.split(" / ")]))
+    if " + " in text:
+        return words("{limits} together", limits=words(listed([words(name) for name in text.split(" + ")])))
+    return words(text) if text else ""
 
 
 def open_promises(seen: Seen, words: Words) -> tuple[Block, ...]:

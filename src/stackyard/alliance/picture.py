@@ -13,7 +13,7 @@ from stackyard.plan.causes import EITHER, SEVERAL
 from stackyard.plan.explain import Explanation
 from stackyard.plan.limits import RESOURCES, rent
 from stackyard.plan.plan import Plan, reported
-from stackyard.plan.problem import SITE, A, K, Problem, S, T, V
+from stackyard.plan.problem import SITE, A, K, P, Problem, S, T, V
 from stackyard.plan.scenario import Scenario
 from stackyard.report.sections import spend
 from stackyard.report.view import View
@@ -46,9 +46,9 @@ def headlines(problem: Problem, plan: Plan) -> dict[str, float]:
         "asked_end": float(asked[-1]),
         "accelerators_end": float(view.installed[:, -1].sum()),
         "power_end": float(view.array("site_power_peak").sum(axis=0)[-1]),
-        "energised_end": float(view.array("site_power").sum(axis=0)[-1]),
+        "energised_end": float(view.energised.sum(axis=0)[-1]),
         "stacks_drawn": float(view.array("draw").sum()),
-        "stacks_delivered": float(view.array("stacks_delivered").sum()),
+        "stacks_delivered": float(view.delivered.sum()),
         "spending": float(spend(view).sum()),
         "present_cost": float(plan.objective),
     }
@@ -104,7 +104,7 @@ def _demand(view: View) -> list[Result]:
 
 def _supply(view: View) -> list[Result]:
     return [
-        *_each(view, S, "delivered", "supply", phrase("Delivered"), "stack", view.array("stacks_delivered")),
+        *_each(view, S, "delivered", "supply", phrase("Delivered"), "stack", view.delivered),
         *_each(view, S, "drawn", "supply", phrase("Drawn"), "stack", view.array("draw").sum(axis=1)),
         *_each(view, S, "stock", "supply", phrase("In stock"), "stack", view.array("stock")),
     ]
@@ -127,7 +127,7 @@ def _installed(view: View) -> list[Result]:
 def _sites(view: View) -> list[Result]:
     """Power in use, and all that goes with it, is so much for each accelerator, and these are made of stacks."""
     at_site, stacks = view.array("installed").sum(axis=0), _items(view, S)
-    rows = _each(view, SITE, "energised", "sites", phrase("Power energised"), "W", view.array("site_power"))
+    rows = _each(view, SITE, "energised", "sites", phrase("Power energised"), "W", view.energised)
     for name, what, unit, array in (
         ("used", phrase("Power in use at peak"), "W", "site_power_peak"),
         ("energy", phrase("Energy"), "J", "energy"),
@@ -186,11 +186,19 @@ def _prices(problem: Problem, plan: Plan, view: View) -> list[Result]:
             )
             continue
         values = values.transpose(resource.axis, T)
-        for id_, row in zip(view.ids(resource.axis), values.values, strict=True):
-            item = f"{SECTIONS[resource.axis]}.{id_}"
+        owners = _owners(view, resource.axis)
+        for id_, item, row in zip(view.ids(resource.axis), owners, values.values, strict=True):
             title = f"Worth of what limits: {view.name(id_)}"
             rows.append(Result(f"worth.{name}.{id_}", "prices", title, "USD", _series(row), owner=item))
     return rows
+
+
+def _owners(view: View, axis: str) -> tuple[str, ...]:
+    """The items that the ids of an axis belong to: a source of power to the site where it stands."""
+    if axis != P:
+        return _items(view, axis)
+    sites = _items(view, SITE)
+    return tuple(sites[at] for at in view.array("source_site").argmax(axis=1))
 
 
 def _named(binding: Binding, cause: str) -> str:
@@ -208,7 +216,7 @@ def _languages(sentence: str) -> dict[str, str]:
 
 def _limits(view: View, explanation: Explanation) -> list[Result]:
     """What limits each year: the names of the causes for all whose terms they are, the sentence for who sees them."""
-    kinds = {"hbm": S, "packaging": K, "orders": A, "power": SITE}
+    kinds = {"hbm": S, "packaging": K, "orders": A, "power": SITE, "sources": SITE}
     every = tuple(item for axis in (V, S, K, A, SITE) for item in _items(view, axis))
     rows = []
     for binding in explanation.years:

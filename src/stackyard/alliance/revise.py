@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.event import canonical
 from stackyard.alliance.state import Commitment
-from stackyard.months import parse_month
+from stackyard.months import parse_month, show_month
 from stackyard.plan.amounts import Series
 from stackyard.plan.inputs import Inputs, SitePhase, SitePlan, Supply
 from stackyard.plan.scenario import Scenario
@@ -80,6 +80,43 @@ def _laid(inputs: Inputs, commitment: Commitment, derived: Mapping[str, Array]) 
     else:
         changed = _promised(entry, key, amounts, inputs, derived, commitment)
     return inputs.model_copy(update={section: {**entries, key: changed}})
+
+
+def stands(inputs: Inputs, commitment: Commitment, derived: Mapping[str, Array]) -> dict[str, float]:
+    """What a scenario has of what a promise is about, in the promise's unit: in the months that it names; of power, at
+    every step of the site. Empty where it has nothing of the kind.
+
+    >>> from stackyard import api
+    >>> from stackyard.alliance.event import CommitmentProposed, chain
+    >>> from stackyard.alliance.state import fold
+    >>> read = api.scenario("first-plan")
+    >>> made = CommitmentProposed(
+    ...     commitment="c", name="More", partner="yard", measure="power", item="sites.frankfurt", unit="MW"
+    ... )
+    >>> state = fold([chain(None, made, at="2026-01-01T00:00:00Z", by="ann")])
+    >>> stands(read.inputs, state.commitments["c"], {})
+    {'2026-03': 3.0, '2027-01': 8.0}
+    """
+    section, _, key = commitment.item.partition(".")
+    entry = getattr(inputs, section, {}).get(key) if section in ("supplies", "sites", "services") else None
+    if entry is None or (commitment.measure == "wafers" and entry.wafers is None):
+        return {}
+    months = inputs.horizon.months
+    if section == "sites":
+        return {
+            show_month(max(phase.month, months.start)): phase.power.si / convert(1.0, commitment.unit)
+            for phase in entry.phases
+            if phase.month < months.stop
+        }
+    if section == "services":
+        values = entry.demand.by_month(months, _krw(inputs))
+    elif commitment.measure == "wafers":
+        values = entry.wafers.starts.by_month(months, _krw(inputs))
+    else:
+        values = _deliveries(entry, key, inputs, derived)
+    unit = convert(1.0, _rate(commitment))
+    named = (month for month in sorted(commitment.terms.amounts) if parse_month(month) in months)
+    return {month: float(values[parse_month(month) - months.start]) / unit for month in named}
 
 
 def _rate(commitment: Commitment) -> str:
@@ -218,8 +255,14 @@ def _changed(inputs: Inputs, what_if: WhatIf, derived: Mapping[str, Array]) -> I
     return inputs.model_copy(update={section: {**entries, key: changed}})
 
 
+def _whole(months: float) -> int:
+    if months != round(months):
+        raise NotPossible(phrase("{n} months: a plan goes by whole months", n=number(f"{months:g}")))
+    return round(months)
+
+
 def _slipped(supply: Supply, key: str, months: float, inputs: Inputs, derived: Mapping[str, Array]) -> Supply:
-    by = round(months)
+    by = _whole(months)
     if abs(by) > 60:
         raise NotPossible(phrase("a delivery slips by at most 60 months"))
     if by >= 0 and supply.wafers is not None:
@@ -262,7 +305,7 @@ def _yielding(supply: Supply, key: str, share: float, inputs: Inputs, derived: M
 
 
 def _put_off(site: SitePlan, key: str, months: float, inputs: Inputs, derived: Mapping[str, Array]) -> SitePlan:
-    by = round(months)
+    by = _whole(months)
     if abs(by) > 120:
         raise NotPossible(phrase("a phase moves by at most 120 months"))
     moved = {}

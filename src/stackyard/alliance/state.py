@@ -157,6 +157,15 @@ def is_guest(state: State, partner: str) -> bool:
     return partner not in state.partners or state.partners[partner].role == GUEST
 
 
+def owns(state: State, partner: str, item: str) -> bool:
+    """Whether an item of the scenario is a partner's: what nobody was given is the host's.
+
+    >>> owns(State(), "maker", "supplies.own")
+    False
+    """
+    return bool(partner) and item in state.shares and state.shares[item].partner == partner
+
+
 def evolve(state: State, record: Record) -> State:
     """The state after one more record.
 

@@ -22,7 +22,7 @@ from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
 from stackyard.alliance.ledger import Ledger
 from stackyard.alliance.result import ANEW
-from stackyard.alliance.state import State
+from stackyard.alliance.state import Commitment, State
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
 from stackyard.results import report_of
@@ -30,7 +30,10 @@ from stackyard.words import phrase
 from stackyard.words.spoken import LANGUAGES
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from stackyard.alliance.joint import Desk, Joint, Planned
+    from stackyard.plan.inputs import Inputs
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
 
@@ -105,6 +108,11 @@ class Workspace:
                 return found
         return None
 
+    def inputs(self, viewer: Viewer, state: State | None = None) -> Inputs:
+        """The scenario with the promises laid over it that a viewer may see."""
+        state = state or self.ledger.state()
+        return self.desk.overlaid(open_to(state, viewer, state.planned())).inputs
+
     def view(self, viewer: Viewer) -> Seen:
         """All that a viewer may see, now."""
         state, kept = self.ledger.state(), self.kept()
@@ -112,11 +120,10 @@ class Workspace:
         with self._lock:
             found = self._views.get(key)
         if found is None:
-            inputs = self.desk.overlaid(open_to(state, viewer, state.planned())).inputs
             found = view(
                 state,
                 viewer,
-                inputs=inputs,
+                inputs=self.inputs(viewer, state),
                 picture=kept.picture if kept else None,
                 figures=kept.figures if kept else None,
             )
@@ -186,6 +193,41 @@ class Workspace:
         if len(full) == len(kept.changes):
             return before, tuple((id_, {key: by[key] for key in by if key in before}) for id_, by in kept.changes)
         return before, ()
+
+    def status(self, seen: Seen) -> tuple[str, bool]:
+        """The digest of the plan that is shown, and whether it is of earlier promises.
+
+        Who does not see all of it gets no digest, and is told of earlier promises where one changed that they may see:
+        else both would tell when a hidden promise is accepted.
+        """
+        kept = self.kept()
+        if kept is None:
+            return "", False
+        earlier = kept.digest != self.digest()
+        if seen.whole or seen.viewer.host:
+            return kept.digest, earlier
+        last = (
+            max(c.history[-1].seq, c.steps[-1].seq) for c in seen.state.commitments.values() if c.measure != "other"
+        )
+        return "", earlier and any(seq > kept.seq for seq in last)
+
+    def in_its_place(self, viewer: Viewer, commitment: Commitment) -> tuple[dict[str, float], dict[str, float]] | None:
+        """What the scenario has of what a promise is about, without the promise and with it, by month in its unit.
+
+        None where the viewer may not see all that is planned of it, or where it changes no plan.
+        """
+        seen, state = self.view(viewer), self.ledger.state()
+        if not (commitment.measure != "other" and commitment.terms.amounts and _value_seen(seen, commitment.item)):
+            return None
+        if commitment.item in seen.veiled:
+            return None
+        planned = open_to(state, viewer, state.planned())
+        try:
+            before, after = (self.desk.overlaid(some) for some in (planned, (*planned, commitment)))
+        except NotPossible:
+            return None
+        now, then = (self.desk.stands(scenario, commitment) for scenario in (before, after))
+        return (now, then) if now and then else None
 
     def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
         """A file of the plan's whole report, for who may see all of it; None for others, or where there is none."""
@@ -353,6 +395,7 @@ class Workspace:
             before,
             made.plan.solver,
             made.plan.seconds,
+            state.seq,
         )
         tell(phrase("Recording the run"))
         cache.keep(self.plans / made.digest, solved, files)
@@ -408,7 +451,12 @@ def _amounts(
         if section == "supplies"
         else ("demand", "service", "demand", "Mtoken/day")
     )
-    old, new = (np.asarray(p.data[name].sel({axis: key}).values)[: len(months)] for p in (now.problem, problem))
+
+    def held(data: xr.Dataset) -> xr.DataArray:  # what is promised, and what a contract offers
+        found = data[name].sel({axis: key})
+        return found + data["option_stacks"].sel({axis: key}).sum("option") if section == "supplies" else found
+
+    old, new = (np.asarray(held(p.data).values)[: len(months)] for p in (now.problem, problem))
     scale = MEGA if section == "services" else 1.0
     differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
     return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}

@@ -175,7 +175,7 @@ def add(
     if as_json:
         print_json({"name": made.name, "role": made.role, "partner": made.partner})
     else:
-        typer.echo(f"{made.name}: {made.role} of {made.partner or 'the host'}")
+        typer.echo(f"{made.name}: {made.role}" + (f" of {made.partner}" if made.partner else ""))
 
 
 @account_app.command()

@@ -228,6 +228,7 @@ class Estimate(Tabular):
             },
             "basis": {
                 "engine": self.engine,
+                "engine_measured": constants.engine_named(self.engine).measured,
                 "constants_of": constants.generation(self.chip).id,
                 "chip_measured": constants.measured(self.chip),
                 "provider": rests.provider,

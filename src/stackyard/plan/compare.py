@@ -22,13 +22,15 @@ from stackyard.errors import Fault, InputErrors
 from stackyard.months import show_month
 from stackyard.notebook import Columns, Tabular, by_rows
 from stackyard.plan.amounts import Door
+from stackyard.plan.binding import Binding
 from stackyard.plan.build import build
 from stackyard.plan.check import audit
+from stackyard.plan.explain import explain
 from stackyard.plan.headlines import Headline, headlines
 from stackyard.plan.inputs import Inputs
 from stackyard.plan.problem import Problem
 from stackyard.plan.scenario import Scenario
-from stackyard.plan.solve import solve_warm
+from stackyard.plan.solve import Solved, solve_warm
 from stackyard.source import Fact
 from stackyard.words import joined, phrase
 
@@ -54,13 +56,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison(Tabular):
-    """Two plans side by side: their figures, and what each changed input does to each of them."""
+    """Two plans side by side: their figures, what each changed input does to them, and what limits either by year."""
 
     names: tuple[str, str]
     before: Mapping[Headline, float]
     after: Mapping[Headline, float]
     changes: tuple[Change, ...]
     plans: int
+    limits: tuple[tuple[Binding, ...], tuple[Binding, ...]] = ((), ())
 
     def columns(self) -> Columns:
         """For each figure and each changed input its share of the change, in the figure's unit."""
@@ -102,7 +105,7 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
     sets = [frozenset(some) for size in range(len(groups) + 1) for some in combinations(groups, size)]
     choices: Mapping[str, Any] = {}
     shape: dict[str, list[str]] = {}
-    problem, held = None, True
+    held, ends = True, list[tuple[Problem, Solved]]()
     for number, some in enumerate(sets):
         tell(f"Plan {number + 1} of {len(sets)}: {', '.join(sorted(some)) or 'nothing'} changed")
         keys = [key for name in some for key in groups[name]]
@@ -113,8 +116,8 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
         assert not audit(problem, solved.plan)
         if not some:
             choices, shape = solved.choices, axes(problem)
+            ends.append((problem, solved))
         worth[some] = headlines(problem, solved.plan)
-    assert problem is not None
     before, after = worth[frozenset()], worth[frozenset(groups)]
     changes = [
         Change(
@@ -127,12 +130,16 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
     ]
     if choices and held and groups:
         tell("The second plan with choices of its own")
-        own = headlines(problem, solve_warm(problem).plan)
+        solved = solve_warm(problem)
+        own = headlines(problem, solved.plan)
         told = phrase("what the second plan gains by choosing anew; before that, the first plan's choices stand")
         gained = {headline: own[headline] - after[headline] for headline in own}
         changes.append(Change(ANEW, phrase("Choices made anew"), told, gained))
         after = own
-    return Comparison((first.name, second.name), before, after, tuple(changes), len(sets) + int(bool(choices and held)))
+    tell("What limits either plan")
+    was, now = (explain(p, s.plan, s.resolve, steps=False).years for p, s in (*ends, (problem, solved)))
+    plans = len(sets) + int(bool(choices and held))
+    return Comparison((first.name, second.name), before, after, tuple(changes), plans, (tuple(was), tuple(now)))
 
 
 def _mixed(first: Scenario, second: Scenario, keys: list[Key], catalog: Catalog, rated: dict[str, Any]) -> Problem:

@@ -411,11 +411,21 @@ def _check_chip(key: str, chip: Chip, inputs: Inputs, catalog: Catalog, add: Any
         if not catalog.system(chip.system).max_power > 0:
             hint = "state system_size and system_power instead of system"
             add(("accelerators", key, "system"), f"the power of '{chip.system}' is not on record", hint)
+        _check_system(key, chip, chip.system, catalog, add)
         return
     for field, least, like in (("system_size", 1.0, "8 package/rack"), ("system_power", 1e-9, "10 kW/rack")):
         stated = getattr(chip, field)
         if stated is not None and (stated.si < least or (field == "system_size" and stated.si % 1)):
             add(("accelerators", key, field), "is not a size that a system can have", f"for example {like}")
+
+
+def _check_system(key: str, chip: Chip, system: str, catalog: Catalog, add: Any) -> None:
+    """A system that is listed as another accelerator's holds no other."""
+    holds = [entry.id for entry in catalog.accelerators.values() if entry.system == system]
+    if holds and chip.chip not in holds:
+        own = catalog.accelerator(chip.chip).system
+        hint = (f"its own is {own}; or " if own else "") + "state system_size and system_power instead of system"
+        add(("accelerators", key, "system"), f"'{system}' holds {' or '.join(holds)}, not {chip.chip}", hint)
 
 
 def _keyed(path: Path_, key: Any) -> Path_:

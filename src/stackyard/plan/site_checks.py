@@ -11,6 +11,7 @@ from stackyard.plan.inputs import Inputs, SitePlan
 from stackyard.plan.powering import premiums
 from stackyard.quantity import DAY, KWH
 
+LEAST_RACK = 1e3  # W: no server draws less
 LEAST_SITE = 1e3  # W: a site with less is a slip of the unit
 
 
@@ -38,8 +39,8 @@ def check(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
 
 
 def _check_power(key: str, site: SitePlan, inputs: Inputs, add: Any) -> None:
-    if site.rack_limit is not None and site.rack_limit.si <= 0:
-        add(("sites", key, "rack_limit"), "must be above 0", "for example 140 kW/rack")
+    if site.rack_limit is not None and site.rack_limit.si < LEAST_RACK:
+        add(("sites", key, "rack_limit"), "no system could stand here", "for example 140 kW/rack")
     if site.ramp is not None and not site.ramp.si > 0:
         add(("sites", key, "ramp"), "lets no power rise", "must be above 0, for example 20 MW/month")
     _check_tariff(key, site, inputs, add)

@@ -9,7 +9,7 @@ from stackyard.plan.headlines import Headline
 from stackyard.report.document import Block, Cell, Column, Figure, Note, Report, Section, Table, Waterfall
 from stackyard.report.scale import Scale, decimals, plain, say, scale
 from stackyard.source import Source
-from stackyard.words import capital, joined, number, phrase
+from stackyard.words import capital, joined, listed, number, phrase
 from stackyard.words import share as per_cent
 
 # The figures of the lead and of the waterfalls: what it says where they rise, fall, and stay.
@@ -53,6 +53,9 @@ def document(
     every = phrase("What each changed input does to every figure.")
     sections = (
         Section("compare", phrase("What changed, and why"), lead(found), blocks),
+        Section(
+            "limits", phrase("What limits each year"), phrase("Why demand is left, in either plan."), (_limits(found),)
+        ),
         Section("figures", phrase("Every figure"), every, (table(found),)),
     )
     sources: tuple[Source, ...] = ()
@@ -65,6 +68,26 @@ def _changes(found: Comparison) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple((each.label, each.name, each.told) for each in found.changes)
     heads = (phrase("Input"), phrase("Key"), phrase("Change"))
     return Table(phrase("What changed"), tuple(map(Column, heads)), rows)
+
+
+def _where(found: Comparison) -> str:
+    """The years in which something else limits the second plan, in a sentence."""
+    pairs = zip(*found.limits, strict=True)
+    years = [
+        str(now.year)
+        for was, now in pairs
+        if (was.main, was.either, was.together) != (now.main, now.either, now.together)
+    ]
+    if not years:
+        return phrase("The same limits hold in every year.")
+    return phrase("Other limits hold in {years}.", years=listed(years))
+
+
+def _limits(found: Comparison) -> Table:
+    """What limits either plan, a row a year."""
+    rows = tuple((str(was.year), capital(was.why), capital(now.why)) for was, now in zip(*found.limits, strict=True))
+    heads = (phrase("Year"), *found.names)
+    return Table(phrase("What limits each year"), tuple(map(Column, heads)), rows)
 
 
 def _places(found: Comparison, headline: Headline, unit: Scale) -> int:
@@ -85,7 +108,8 @@ def lead(found: Comparison) -> str:
             parts = {"amount": say(abs(change), headline.unit), "share": per_cent(f"{share:.1%}")}
             told.append(said.format(**parts) if share > 1e-9 else same)
     cost, tokens = told
-    return phrase("{cost} and {tokens}.", cost=capital(cost), tokens=tokens)
+    said = phrase("{cost} and {tokens}.", cost=capital(cost), tokens=tokens)
+    return joined(" ", (said, _where(found)))
 
 
 def steps(found: Comparison) -> Table:
@@ -139,7 +163,7 @@ def waterfall(found: Comparison, headline: Headline) -> Figure:
     return Figure(
         f"waterfall-{headline.name.lower().replace(' ', '-')}",
         phrase("{figure}: from one plan to the other", figure=headline.name),
-        Waterfall(names, steps, headline.name, unit.unit),
+        Waterfall(names, steps, headline.name, unit.unit, rise_is_good=headline.name == "Tokens served"),
         phrase("Waterfall, {figure} in {unit}: {steps}.", figure=headline.name, unit=unit.unit, steps=told),
     )
 

@@ -71,7 +71,8 @@ def headline(found: MemoryWorth) -> str:
     held = together(found.binds) if found.binds else phrase("no limit of latency or memory")
     return capital(
         phrase(
-            "{limit} holds the batch at {batch}; {one} adds {more} to {rate} tokens/s of an accelerator.",
+            "{limit} holds the batch at {batch}; {one} adds {more} tokens/s to the {rate} of an accelerator, prompts "
+            "counted.",
             limit=held,
             batch=number(f"{float(found.best.batch):,.0f}"),
             one=_ONE[more.of],

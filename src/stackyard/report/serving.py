@@ -28,9 +28,10 @@ def document(
 ) -> Report:
     """The report of a simulation."""
     names = " and ".join(model.name for model in of.models)
+    load = f"in a closed loop of {of.concurrency:,}" if of.concurrency else f"at {found.rate:.3g} a second"
     return Report(
         f"{names} on {found.accelerators} x {of.chip.name}: latency under load",
-        f"{found.offered:,} requests at {found.rate:.3g} a second; {of.engine} scheduler, {of.router} router.",
+        f"{found.offered:,} requests {load}; {of.engine} scheduler, {of.router} router.",
         date,
         (_load(promised, found, sweep), _time(found)),
         (),

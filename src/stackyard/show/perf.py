@@ -45,8 +45,9 @@ def estimate(
     screen.print(rows("", _figures(answer, said)))
     screen.print(_parts(said, None if verbose else 6))
     basis = said["basis"]
+    unseen = "" if basis["engine_measured"] else ", a release that nobody measured"
     screen.print(
-        f"Basis: {basis['provider']}, {len(basis['constants'])} constants, weakest grade ",
+        f"Basis: {basis['provider']}, {len(basis['constants'])} constants of {basis['engine']}{unseen}, weakest grade ",
         grade(Grade.named(basis["grade"])),
         ". In brackets the 80% interval, from measured rows left out of the fit: stackyard validate.",
         sep="",
@@ -75,7 +76,7 @@ def _figures(answer: Estimate, said: Mapping[str, Any]) -> dict[str, str]:
         "rate of the replica": f"{said['output_tokens_per_s']:,.0f} output tokens/s",
         "time to first token": show(said["ttft_s"], "s") + _between(answer, "ttft"),
         "time per output token": show(each, "s") + _between(answer, "tpot") + (between if each > 1.001 * step else ""),
-        "time in prefill": f"{said['prefill_share']:.0%}",
+        "taking prompts in": f"{said['prefill_share']:.0%} of the time, in passes that decode for others too",
         "memory of one accelerator": f"{used} of {whole} ({held}); room for {said['largest_batch']:,.0f} requests",
         "power of one accelerator": _power(answer, said),
         "energy": f"{show(said['joules_per_token'], 'J')} a token",

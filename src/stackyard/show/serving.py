@@ -28,11 +28,12 @@ SHORT = {"e2e_mean": "end to end", "itl_or_tpot_mean": "inter-token", "ttft_mean
 
 
 def _seconds(figure: Figure) -> str:
-    """A time, and half the width of its interval as a share of it."""
+    """A time, and half the width of its interval as a share of it; 'unsure' where that is more than the time."""
     if not math.isfinite(figure.value):
         return "-"
     text = show(figure.value, "s")
-    return text if not math.isfinite(figure.high) else f"{text} ±{figure.high / figure.value - 1:.0%}"
+    half = figure.high / figure.value - 1 if math.isfinite(figure.high) else math.nan
+    return text if not math.isfinite(half) else f"{text} ±{half:.0%}" if half < 1 else f"{text}, unsure"
 
 
 def simulation(
@@ -43,7 +44,8 @@ def simulation(
     names = " and ".join(model.name for model in of.models)
     screen.print(f"{names} on {found.accelerators} x {of.chip.name}, {of.engine} scheduler, {of.router}", markup=False)
     runs = f"{replications} independent runs" if replications > 1 else "one run, intervals by batch means"
-    screen.print(f"{found.offered:,} requests at {found.rate:.3g}/s; {runs}\n")
+    load = f"in a closed loop of {of.concurrency:,}" if of.concurrency else f"at {found.rate:.3g}/s"
+    screen.print(f"{found.offered:,} requests {load}; {runs}\n")
     if not found.stable:
         screen.print(
             f"Unstable: the queue grows by {found.growth:.3g} requests/s: latencies have no limit and are not shown.\n"

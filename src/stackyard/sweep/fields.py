@@ -247,7 +247,9 @@ class ByFields:
 
     def key(self, stated: str) -> str:
         if self.fields and stated not in self.fields:
-            raise Refusal("is not an input of this verb", nearest(stated, self.fields))
+            hint = nearest(stated, self.fields)
+            every = hint if hint.startswith("did you") else f"known: {', '.join(self.fields)}"
+            raise Refusal("is not an input of this verb", every)
         return stated
 
     def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:

@@ -177,8 +177,12 @@ class Run:
                     self._lose(chunk, found)
                 else:
                     self._keep(chunk, found)
-            self.store.due()
-            self.tell(self.progress())
+            at = self.progress()
+            if at.known + at.done == at.total:
+                self.store.flush()  # before anybody is told that all is done
+            else:
+                self.store.due()
+            self.tell(at)
 
     def _keep(self, chunk: Chunk, found: list[Outcome]) -> None:
         hand = self.hands[chunk.part]

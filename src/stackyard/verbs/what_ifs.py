@@ -87,6 +87,10 @@ def compare(
             }
             for headline in found.before
         ],
+        "limits": [
+            {"year": was.year, "before": list(was.main), "after": list(now.main)}
+            for was, now in zip(*found.limits, strict=True)
+        ],
     }
     return found, Document(in_language(report, language), values, "compare")
 

@@ -39,9 +39,9 @@ def read_what_ifs(query: QueryParams) -> list[tuple[str, str, str]]:
     return [(k, i, v.strip()) for k, i, v in zip(kinds, items, values, strict=False) if v.strip()]
 
 
-def choices(parts: Server, seen: Seen) -> dict[str, list[tuple[str, str]]]:
+def choices(parts: Server, me: Who, seen: Seen) -> dict[str, list[tuple[str, str]]]:
     """Of each kind, the items that the viewer may change."""
-    inputs = parts.workspace.desk.base.inputs
+    inputs = parts.workspace.inputs(me.viewer)
     found: dict[str, list[tuple[str, str]]] = {}
     for kind, (_, sections, _, _) in KINDS.items():
         rows = []
@@ -65,7 +65,7 @@ def desk_values(
     seen = parts.workspace.view(me.viewer)
     values: dict[str, Any] = {
         "kinds": KINDS,
-        "choices": choices(parts, seen),
+        "choices": choices(parts, me, seen),
         "asked": {kind: (item, value) for kind, item, value in asked},
         "problems": (),
         "tried": None,
@@ -98,6 +98,7 @@ def desk_values(
     kept = own if me.actor.may_write else []
     others = [_others(seen, w.item) for w in what_ifs if w not in kept]
     told = {"tried": tried, "report": report, "body": parts.render.body(report), "kept": kept, "others": others}
+    told["alone"] = not (seen.whole or me.viewer.host)
     return {**values, **told}
 
 
@@ -172,7 +173,9 @@ def _bars(tried: Tried, words: Words) -> list[Block]:
     by = dict.fromkeys(picture.years, 0.0)
     for month, was, now in zip(picture.months, old.values, new.values, strict=True):
         by[month[:4]] += now - was
-    if max(map(abs, by.values())) < NOTHING * max(sum(old.values), 1.0):
+    least = NOTHING * max(sum(old.values), 1.0)
+    by = {year: value if abs(value) >= least else 0.0 for year, value in by.items()}
+    if not any(by.values()):
         return []
     unit = scale(list(by.values()), "USD")
     table = Table(

@@ -33,7 +33,7 @@ def report_named(name: str, parts: Server, me: Who, request: Request, words: Wor
     if name in BRIEFS:
         return BRIEFS[name](parts, parts.workspace.view(me.viewer), words)
     if name == "promises":
-        return _promises(parts.workspace.view(me.viewer), words)
+        return _promises(parts.workspace.view(me.viewer), me, words)
     if name == "what-if":
         asked = read_what_ifs(request.query_params)
         values = desk_values(parts, me, asked, words, request.query_params.get("anew") == "1")
@@ -51,9 +51,9 @@ def report_named(name: str, parts: Server, me: Who, request: Request, words: Wor
     raise HTTPException(404, phrase("no such page"))
 
 
-def _promises(seen: Seen, words: Words) -> Report:
+def _promises(seen: Seen, me: Who, words: Words) -> Report:
     """Every promise that may be seen, and the contradictions of sources."""
-    told = listing(seen, words)
+    told = listing(seen, me, words)
     heads = (
         words("Promise"),
         words("Of"),

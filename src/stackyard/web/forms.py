@@ -182,7 +182,7 @@ def propose(request: Request, me: Me, form: Filled) -> Response:
         refused = _record(parts, me, event)
     if refused is None:
         return _back(f"/promises/{id_}")
-    values = listing(parts.workspace.view(me.viewer), parts.render.words(request))
+    values = listing(parts.workspace.view(me.viewer), me, parts.render.words(request))
     return parts.render.page(request, me, "promises.html", 422, **values, problems=refused.reasons, given=form)
 
 

@@ -157,12 +157,17 @@ def plan(request: Request, me: Me) -> dict[str, Any]:
     """The plan's figures that the viewer may see (SI), at the last meeting and now, and what changed promises did."""
     parts = server(request)
     seen = parts.workspace.view(me.viewer)
-    kept = parts.workspace.kept()
     before, changes = parts.workspace.changes(seen)
     by = {id_: {k: v for k, v in figures.items() if k in seen.figures} for id_, figures in changes}
-    current = kept is not None and kept.digest == parts.workspace.digest()
-    digest = kept.digest if kept else None
-    return {"digest": digest, "current": current, "figures": dict(seen.figures), "before": dict(before), "changes": by}
+    digest, earlier = parts.workspace.status(seen)
+    current = parts.workspace.kept() is not None and not earlier
+    return {
+        "digest": digest or None,
+        "current": current,
+        "figures": dict(seen.figures),
+        "before": dict(before),
+        "changes": by,
+    }
 
 
 @routes.get("/results")
@@ -228,7 +233,7 @@ def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
     before, after = dict(tried.before.figures), dict(tried.after.figures)
     return {
         "told": list(tried.told),
-        "digest": tried.digest,
+        "digest": tried.digest if me.viewer.host else None,
         "seconds": tried.seconds,
         "choices": "kept" if tried.held else "made anew",
         "before": before,

@@ -12,13 +12,12 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stackyard.alliance.access import Seen, Viewer
-from stackyard.alliance.decide import NEXT
+from stackyard.alliance.decide import NEXT, SECTION, Actor, may_accept
 from stackyard.alliance.event import Cited, MeetingCalled
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, told
 from stackyard.alliance.result import FIGURES
-from stackyard.alliance.state import Commitment, Meeting, is_guest
-from stackyard.quantity import convert
+from stackyard.alliance.state import Commitment, Meeting, State, is_guest, owns
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.who import Who
@@ -40,15 +39,19 @@ def plan_status(parts: Server, seen: Seen, words: Words) -> str:
     kept = parts.workspace.kept()
     if kept is None:
         return words("The plan is being solved for the first time: the figures come when it is done.")
-    return stale(parts, words) or words("Plan {digest}, solved and audited.", digest=kept.digest)
+    digest, _ = parts.workspace.status(seen)
+    made = words("Plan {digest}, solved and audited.", digest=digest) if digest else words("Solved and audited.")
+    return stale(parts, seen, words) or made
 
 
-def stale(parts: Server, words: Words) -> str:
+def stale(parts: Server, seen: Seen, words: Words) -> str:
     """Says where the plan that is shown is of earlier promises."""
-    kept = parts.workspace.kept()
-    if kept is None or kept.digest == parts.workspace.digest():
+    digest, earlier = parts.workspace.status(seen)
+    if not earlier:
         return ""
-    return words("The plan is of earlier promises ({digest}): run it again.", digest=kept.digest)
+    if not digest:
+        return words("The plan is of earlier promises: run it again.")
+    return words("The plan is of earlier promises ({digest}): run it again.", digest=digest)
 
 
 # --- promises ---
@@ -62,18 +65,24 @@ def promises(request: Request, me: Me) -> Response:
     def make() -> tuple[str, Mapping[str, Any]]:
         seen = parts.workspace.view(me.viewer)
         given = {"meeting": request.query_params.get("meeting", "")}
-        return "promises.html", {**listing(seen, parts.render.words(request)), "problems": (), "given": given}
+        return "promises.html", {**listing(seen, me, parts.render.words(request)), "problems": (), "given": given}
 
     return parts.render.kept(request, me, version(parts), make)
 
 
-def waiting(seen: Seen, me: Who) -> list[Commitment]:
-    """Promises that somebody's partner is to accept; of the host, those that are promised to nobody in particular."""
+def waiting(parts: Server, seen: Seen, me: Who) -> list[Commitment]:
+    """Promises that somebody's partner is to accept; of the host, those that nobody else may."""
+    state = parts.workspace.ledger.state()  # whose an item is counts even where the item is hidden
+
+    def due(c: Commitment) -> bool:
+        others = me.actor.host and may_accept(state, c, Actor("", c.to))
+        return may_accept(state, c, me.actor) and not others
+
     proposed = (c for c in seen.state.commitments.values() if c.status == "proposed")
-    return [c for c in proposed if me.actor.may_write and c.to == me.actor.partner and c.partner != me.actor.partner]
+    return [c for c in proposed if me.actor.may_write and due(c)]
 
 
-def listing(seen: Seen, words: Words) -> dict[str, Any]:
+def listing(seen: Seen, me: Who, words: Words) -> dict[str, Any]:
     """What the page of all promises shows."""
     order = {status: place for place, status in enumerate(ORDER)}
     ordered = sorted(seen.state.commitments.values(), key=lambda c: (order[c.status], c.name))
@@ -83,10 +92,16 @@ def listing(seen: Seen, words: Words) -> dict[str, Any]:
         "said": {c.id: amounts_told(c, words) for c in ordered},
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
-        "items": sorted(seen.items.items()),
+        "items": sorted((item, name) for item, name in seen.items.items() if _promisable(seen, me, item)),
         "meetings": seen.state.by_date(),
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
+
+
+def _promisable(seen: Seen, me: Who, item: str) -> bool:
+    """Whether somebody may promise something about an item: of their own only, the host of all."""
+    kind = item.partition(".")[0] in SECTION.values()
+    return kind and (me.actor.host or owns(seen.state, me.actor.partner, item))
 
 
 def amounts_told(commitment: Commitment, words: Words) -> str:
@@ -128,9 +143,10 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "meetings": seen.state.by_date(),
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
-        "moves": moves(commitment, me),
-        "in_its_place": in_its_place(seen, commitment, words),
+        "moves": moves(parts.workspace.ledger.state(), commitment, me),
+        "in_its_place": in_its_place(parts, me, commitment, words),
         "readers": readers(seen, commitment),
+        "beyond": [words.month(month) for month in sorted(terms.amounts) if _beyond(seen, commitment, month)],
         "written": written(terms.amounts),
         "low": written(terms.low),
         "high": written(terms.high),
@@ -140,18 +156,21 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
     }
 
 
-PLANNED: Mapping[str, str] = {"stacks": "delivered", "power": "energised", "demand": "demand"}  # measure -> results
+def _beyond(seen: Seen, commitment: Commitment, month: str) -> bool:
+    """Whether a month of a promise is none that the plan has; power that was there before it is there in it."""
+    if seen.picture is None or commitment.measure == "other":
+        return False
+    months = seen.picture.months
+    return month > months[-1] or (month < months[0] and commitment.measure != "power")
 
 
-def in_its_place(seen: Seen, commitment: Commitment, words: Words) -> str:
-    """What the plan has now of that whose place a proposal takes; empty where that is not to be seen, or nothing."""
-    row = seen.result(f"{PLANNED.get(commitment.measure, '')}.{commitment.item.partition('.')[2]}")
-    if commitment.status != "proposed" or row is None or seen.picture is None:
-        return ""
-    unit = convert(1.0, commitment.unit)
-    planned = {month: value / unit for month, value in zip(seen.picture.months, row.values, strict=True)}
-    now = {month: planned[month] for month in commitment.terms.amounts if month in planned}
-    return told(now, commitment.unit, words, commitment.measure) if now else ""
+def in_its_place(parts: Server, me: Who, commitment: Commitment, words: Words) -> tuple[str, str] | None:
+    """What the plan has now of what a proposal is about, and with it; None where that is not to be seen, or nothing."""
+    both = parts.workspace.in_its_place(me.viewer, commitment) if commitment.status == "proposed" else None
+    if both is None:
+        return None
+    now, then = (told(amounts, commitment.unit, words, commitment.measure) for amounts in both)
+    return now, then
 
 
 def readers(seen: Seen, commitment: Commitment) -> str:
@@ -185,10 +204,11 @@ def meeting_readers(seen: Seen, called: MeetingCalled) -> str:
     return phrase("{who}; nobody else, the host excepted", who=_names(seen, called.partners))
 
 
-def moves(commitment: Commitment, me: Who) -> tuple[str, ...]:
+def moves(state: State, commitment: Commitment, me: Who) -> tuple[str, ...]:
     """What somebody may make of a promise: who was promised accepts or declines it, whose it is withdraws it."""
     ours, promised = commitment.partner == me.actor.partner, commitment.to == me.actor.partner
-    may = {"accepted": promised, "declined": promised, "withdrawn": ours}
+    accepts = may_accept(state, commitment, me.actor)
+    may = {"accepted": accepts, "declined": promised and not ours, "withdrawn": ours}
     return tuple(s for s in NEXT[commitment.status] if me.actor.host or may.get(s, ours or promised))
 
 
@@ -265,7 +285,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
         },
         "changing": False,
         "readers": meeting_readers(seen, called),
-        "waiting": waiting(seen, me),
+        "waiting": waiting(parts, seen, me),
         "ours": [
             c
             for c in seen.state.commitments.values()
@@ -305,7 +325,7 @@ def minutes(id_: str, request: Request, me: Me) -> Response:
             "body": parts.render.body(report),
             "export": f"/meetings/{id_}/minutes",
             "query": f"?lang={words.code}",
-            "status": stale(parts, words),
+            "status": stale(parts, parts.workspace.view(me.viewer), words),
             "first_run": None,
             "map": "",
             "extra": "",

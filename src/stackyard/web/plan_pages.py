@@ -93,7 +93,7 @@ def overview(request: Request, me: Me) -> Response:
             last=last,
             whole=seen.whole and parts.workspace.kept() is not None,
             slipped=len(slipping(seen, today())),
-            waiting=waiting(seen, me),
+            waiting=waiting(parts, seen, me),
             to_do=[a for a in seen.state.actions.values() if not a.done and a.given.partner == me.actor.partner],
         )
         return {"extra": extra}
