@@ -67,6 +67,18 @@ def test_schedule_scales_with_time_and_obeys_littles_law(prefill, decode, batch,
     assert one.token_rate / one.output_rate == pytest.approx((prompt + output) / output)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "output", "room"), [(200.0, 200.0, 8192.0), (900.0, 1000.0, 8192.0), (2000.0, 50.0, 8192.0)]
+)
+def test_latency_does_not_jump_where_every_pass_begins_to_take_prompts_in(prompt, output, room):
+    """A pass with room for several prompts is not full when one comes with every step."""
+    batch = output * np.array([0.9, 0.95, 0.99, 0.999, 1.0, 1.001, 1.01, 1.05, 1.1])
+    cut = schedule.shape(Layout(), batch, prompt, output, room)
+    found = schedule.serve(Layout(), cut, batch, prompt, output, 0.02, 0.01)
+    for times in (found.ttft, found.tpot):
+        assert np.all(np.abs(np.diff(np.log(times))) < 0.1), times
+
+
 @given(watt=factors, byte=factors, busy=st.floats(0, 1), traffic=st.floats(0, 4e12))
 def test_power_scales_with_its_unit_and_lies_between_idle_and_rated(watt, byte, busy, traffic):
     values = constants.values(H200)

@@ -26,6 +26,7 @@ class Shape:
     micro: Count  # sequences of one decode pass through one stage
     passes: Count  # decode passes in flight: at most one a stage
     prompts: Count  # prompts of one pass that takes prompts in; less than 1 where a prompt takes several passes
+    filled: Numeric  # those over as many as it could take in
     aboard: Count  # sequences that such a pass decodes besides
     own: Count  # passes that take in one request's prompt
     others: Count  # passes that take in the other requests' prompts, in one request's life
@@ -69,7 +70,7 @@ def shape(
     else:
         aboard = most(micro - prompts, 0.0) * least(slots / most(others, 1e-9), 1.0)
     passes = least(most(group, 1.0), layout.pipeline)
-    return Shape(group, micro, passes, prompts, aboard, own, others, steps, tokens)
+    return Shape(group, micro, passes, prompts, prompts / full, aboard, own, others, steps, tokens)
 
 
 def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Second:
@@ -114,10 +115,11 @@ def serve(
     in the own prompt and those of the others: first = (P - 1 + own) m; decode = max(S P - others, 0) t + others m;
     cycle = first + decode; tpot = decode / (output - 1); output rate = batch output / cycle. Under `fixed batch` all
     prompts come first: first = (P - 1 + own + others) m and decode = S P t; a decode pool has no `first`. The time to
-    first token is `first`, half a running step of the others, and the wait for prompts before it, r / (2 (1 - r)) own m
-    with r the share of time in such passes (Pollaczek-Khinchine for even service times), at most all the others'. Valid
-    at steady load with requests of one length; the first token comes from the prefill, so one-token outputs have no
-    decode steps.
+    first token is `first`, half a running step of the others, and the wait for prompts before it, r / (2 (1 - r c)) own
+    m, at most all the others': r is the share of time in such passes, c how full they are. Where a pass has room for
+    one prompt this is Pollaczek-Khinchine for even service times; where it has more, who comes waits for the
+    running pass to end and goes with the next. Valid at steady load with requests of one length; the first token comes
+    from the prefill, so one-token outputs have no decode steps.
 
     >>> one = Layout()
     >>> cut = shape(one, 10.0, 100.0, 101.0, 100.0, "max load")
@@ -140,7 +142,7 @@ def serve(
     share = (cut.own + cut.others) * stage_mixed / cycle
     if regime != "fixed batch":
         busy = least(filling / cycle, 1.0 - 1e-9)
-        queue = least(busy / (2.0 * (1.0 - busy)) * cut.own * stage_mixed, filling)
+        queue = least(busy / (2.0 * (1.0 - busy * cut.filled)) * cut.own * stage_mixed, filling)
         running = where(decodes, least(most(cut.group - 1.0, 0.0), 1.0), 0.0)
         ttft = first + queue + running * stages * stage_decode / 2.0
     tpot = where(decodes, decode / most(cut.tokens, 1.0), stages * stage_decode)

@@ -20,6 +20,8 @@ from stackyard.words import phrase
 
 _FINENESS = 8  # batches tried per doubling
 _LARGEST = 4096  # sequences of one tensor group
+_CLOSE = 0.85  # of the best rate: layouts that may win with batches between those tried
+_FINER = 49  # batches tried between two of them
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,26 @@ def batches(layout: Layout, largest: int = _LARGEST) -> NDArray[np.float64]:
     groups = np.atleast_1d(np.asarray(layout.data * layout.pipeline, dtype=float))
     grid: NDArray[np.float64] = groups[:, None] * steps[None, :]
     return grid
+
+
+def between(
+    coarse: NDArray[np.float64], rate: NDArray[np.float64], whole: NDArray[np.float64] | float = 1.0
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The layouts that may be best by these rates, and batches on both sides of the best of each, in multiples of
+    `whole`: (layouts, 2 x 49).
+
+    >>> rows, finer = between(np.array([[64.0, 128.0, 192.0]]), np.array([[1.0, 3.0, 2.0]]))
+    >>> rows, finer[0, :2], finer[0, -2:]
+    (array([0]), array([64., 65.]), array([191., 192.]))
+    """
+    tops = rate.max(axis=1)
+    close = np.flatnonzero(tops >= _CLOSE * tops.max())
+    at = np.argmax(rate[close], axis=1)
+    low, mid, high = (coarse[close, np.clip(at + step, 0, coarse.shape[1] - 1)] for step in (-1, 0, 1))
+    share = np.linspace(0.0, 1.0, _FINER)[:, None]
+    finer = np.concatenate([a + (b - a) * share for a, b in ((low, mid), (mid, high))]).T
+    unit = np.broadcast_to(whole, coarse.shape[:1])[close, None]
+    return close, np.round(finer / unit) * unit
 
 
 def offered(
@@ -124,9 +146,10 @@ def best(
     """The layout and batch with the highest token rate per accelerator whose mean latencies meet the objective.
 
     Tries tensor, pipeline and expert widths inside the scale-up domain (`domain` accelerators if given), or the layouts
-    `among` (arrays of one axis, see `offered`), times batches up to the memory, or the one `batch`, all in one call of
-    `estimate`, which explains the other parameters; among equal rates the smallest replica wins. `ttft` and `tpot` are
-    upper limits on the means in seconds. Raises ValueError for numbers that are not positive.
+    `among` (arrays of one axis, see `offered`), times batches up to the memory, or the one `batch`, in one call of
+    `estimate`, which explains the other parameters; then batches between those, of the layouts that come near. Among
+    equal rates the smallest replica wins. `ttft` and `tpot` are upper limits on the means in seconds. Raises ValueError
+    for numbers that are not positive.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -139,10 +162,16 @@ def best(
     sizes = batches(every) if batch is None else np.full((np.size(every.tensor), 1), float(batch))
     more = (precision, provider, hbm, regime, engine, serving, power)
     found = estimate(model, chip, wide, sizes, prompt, output, *more)
-    index = _fastest(found, ttft, tpot)
+    rate = rates(found, ttft, tpot)
     tried = int(np.size(found.fits))
-    if index is not None:
-        return Best(found.at(index), (), tried, (ttft, tpot))
+    if rate.max() > 0:
+        if batch is None:
+            rows, sizes = between(sizes, rate, np.asarray(every.data * every.pipeline, dtype=float))
+            few = Layout(*(np.asarray(axis)[rows] for axis in (wide.tensor, wide.pipeline, wide.data, wide.expert)))
+            found = estimate(model, chip, few, sizes, prompt, output, *more)
+            rate = rates(found, ttft, tpot)
+            tried += int(np.size(found.fits))
+        return Best(found.at(highest(rate)), (), tried, (ttft, tpot))
     why, close = _none(found, ttft, tpot), found.at(_closest(found, ttft, tpot))
     if not close.fits:  # a single estimate tells its reasons with their figures
         nearest = estimate(model, chip, close.layout, close.batch, prompt, output, *more)
@@ -152,16 +181,29 @@ def best(
     return Best(None, why, tried, (ttft, tpot), nearest, late=bool(np.any(found.fits)))
 
 
-def _fastest(found: Estimate, ttft: Second, tpot: Second) -> tuple[int, ...] | None:
-    """Where the token rate per accelerator is highest among points that fit and are quick enough; None if none are."""
+def rates(found: Estimate, ttft: Second, tpot: Second) -> NDArray[np.float64]:
+    """Token rates of one accelerator where a point fits and is quick enough, -1 elsewhere.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("llama-3.1-8b"), known.accelerator("h200")
+    >>> found = estimate(model, chip, Layout(), np.array([8.0, 4096.0]), 1000.0, 100.0)
+    >>> rates(found, 2.0, 0.05) > 0
+    array([ True, False])
+    """
     for name, limit in (("ttft", ttft), ("tpot", tpot)):
         if not limit > 0:
             raise ValueError(f"{name} must be positive, not {limit}")
     good = found.fits & np.less_equal(found.ttft, ttft) & np.less_equal(found.tpot, tpot)
-    good = np.asarray(good & np.isfinite(found.token_rate))
-    if not good.any():
-        return None
-    rate = np.where(good, found.token_rate_per_accelerator, -1.0)
+    return np.where(good & np.isfinite(found.token_rate), found.token_rate_per_accelerator, -1.0)
+
+
+def highest(rate: NDArray[np.float64]) -> tuple[int, ...]:
+    """Where the highest rate is; the first of equal ones.
+
+    >>> highest(np.array([[1.0, 3.0], [3.0, 2.0]]))
+    (0, 1)
+    """
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(rate)), rate.shape))
 
 

@@ -15,14 +15,12 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.frontier import Workload
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
-from stackyard.perf.search import batches
+from stackyard.perf.search import batches, between, highest, rates
 from stackyard.perf.whatif import Variant, scaled
 from stackyard.quantity import GIGA, TERA
 from stackyard.words import phrase
 
 STEP = 0.1  # of a quantity, each way, for a central difference: batches are whole, and smaller steps see their jumps
-_CLOSE = 0.85  # layouts within this share of the best are tried again with finer batches
-_FINER = 49  # batches tried between two neighbours of the coarse ones
 
 
 class Rates(NamedTuple):
@@ -109,8 +107,8 @@ class MemoryWorth(Tabular):
 def optimum(workload: Workload, variant: Variant, precision: str | Precision, among: Layout) -> Estimate | None:
     """The highest token rate per accelerator under the objective: coarse batches for all layouts, then finer ones.
 
-    None where nothing fits and is quick enough. Finer than `search.best` (about 0.2% in batch instead of 9%), so that
-    small changes of the memory show.
+    None where nothing fits and is quick enough. In steps of one request, as `search.best` is not, so that small changes
+    of the memory show.
 
     >>> from stackyard import catalog
     >>> known = catalog.load()
@@ -121,19 +119,13 @@ def optimum(workload: Workload, variant: Variant, precision: str | Precision, am
     """
     coarse = batches(among)
     found = _all(workload, variant, precision, among, coarse)
-    rate = _rates(found, workload)
-    tops = rate.max(axis=1)
-    if not tops.max() > 0:
+    rate = rates(found, workload.ttft, workload.tpot)
+    if not rate.max() > 0:
         return None
-    close = np.flatnonzero(tops >= _CLOSE * tops.max())
-    at = np.argmax(rate[close], axis=1)
-    low, mid, high = (coarse[close, np.clip(at + step, 0, coarse.shape[1] - 1)] for step in (-1, 0, 1))
-    share = np.linspace(0.0, 1.0, _FINER)
-    finer = np.concatenate([np.round(a + (b - a) * share[:, None]).T for a, b in ((low, mid), (mid, high))], axis=1)
+    close, finer = between(coarse, rate)
     few = Layout(*(np.asarray(getattr(among, f.name))[close] for f in fields(Layout)))
     found = _all(workload, variant, precision, few, finer)
-    rate = _rates(found, workload)
-    return found.at(tuple(int(i) for i in np.unravel_index(int(np.argmax(rate)), rate.shape)))
+    return found.at(highest(rates(found, workload.ttft, workload.tpot)))
 
 
 def _all(
@@ -144,12 +136,6 @@ def _all(
     return estimate(
         workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm, serving=workload.serving
     )
-
-
-def _rates(found: Estimate, workload: Workload) -> NDArray[np.float64]:
-    """Token rate of one accelerator where a point qualifies, -1 elsewhere."""
-    good = found.fits & np.less_equal(found.ttft, workload.ttft) & np.less_equal(found.tpot, workload.tpot)
-    return np.where(good & np.isfinite(found.token_rate), found.token_rate_per_accelerator, -1.0)
 
 
 def worth(

@@ -29,8 +29,8 @@ def opening(binding: Binding, left: float) -> str:
     >>> from stackyard import api
     >>> made = api.plan("first-plan", steps=False)
     >>> problem, plan = made.built.problem, made.plan
-    >>> str(opening(made.explanation.years[0], 1e9))[:4]
-    'HBM.'
+    >>> str(opening(made.explanation.years[1], 1e9))[:6]
+    'Power.'
     """
     part = binding.left
     if binding.resource == SERVED:

@@ -37,8 +37,8 @@ def answer(years: Sequence[Binding]) -> str:
 
     >>> from stackyard import api
     >>> made = api.plan("first-plan", steps=False)
-    >>> str(answer(made.explanation.years))[:20]
-    'HBM and lead time li'
+    >>> str(answer(made.explanation.years[1:]))[:21]
+    'Power limits the plan'
     """
     when: dict[str, list[Binding]] = {}
     for binding in years:

@@ -80,8 +80,8 @@ def plan(
     `save_to`), or when the plan fails the audit.
 
     >>> result = plan("first-plan", steps=False)
-    >>> result.explanation.years[0].sentence[:9]
-    '2026: HBM'
+    >>> result.explanation.years[1].sentence[:11]
+    '2027: Power'
     """
     from stackyard.plan.check import audit as audited
     from stackyard.plan.explain import explain
