@@ -94,6 +94,11 @@ class Binding:
         second = [key for key, part in list(self.causes.items())[1:2] if part >= 0.25]
         return (self.resource, *(second if self.resource != SERVED else ()))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a reader calls the main causes."""
+        return tuple(self.name(cause) for cause in self.main)
+
     def name(self, cause: str) -> str:
         """What a reader calls a cause in this year; limits that hold at once by their names.
 

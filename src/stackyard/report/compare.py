@@ -72,12 +72,7 @@ def _changes(found: Comparison) -> Table:
 
 def _where(found: Comparison) -> str:
     """The years in which something else limits the second plan, in a sentence."""
-    pairs = zip(*found.limits, strict=True)
-    years = [
-        str(now.year)
-        for was, now in pairs
-        if (was.main, was.either, was.together) != (now.main, now.either, now.together)
-    ]
+    years = [str(now.year) for was, now in zip(*found.limits, strict=True) if was.names != now.names]
     if not years:
         return phrase("The same limits hold in every year.")
     return phrase("Other limits hold in {years}.", years=listed(years))

@@ -88,7 +88,7 @@ def compare(
             for headline in found.before
         ],
         "limits": [
-            {"year": was.year, "before": list(was.main), "after": list(now.main)}
+            {"year": was.year, "before": list(map(str, was.names)), "after": list(map(str, now.names))}
             for was, now in zip(*found.limits, strict=True)
         ],
     }
