@@ -346,6 +346,7 @@ def memory(
     precision: Annotated[str, typer.Option(help="bf16, fp8, int8, fp4, or fp4-weights.")] = "bf16",
     ttft: Annotated[str | None, typer.Option(help="Objective: time to first token; 2 s if left out.")] = None,
     tpot: Annotated[str | None, typer.Option(help="Objective: time per output token; 50 ms if left out.")] = None,
+    tensor: Tensor = None,
     hbm: Hbm = None,
     height: Height = None,
     stacks: Stacks = None,
@@ -363,9 +364,10 @@ def memory(
     part = api.what_if(
         chip, model=model, hbm=hbm, height=height, stacks=stacks, capacity=capacity, bandwidth=bandwidth, energy=energy
     )
-    found = api.memory(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+    sizes: dict[str, Any] = {"prompt": prompt, "output": output, "precision": precision, "tensor": tensor}
+    found = api.memory(model, part, **sizes, ttft=ttft, tpot=tpot)
     if found is None:
-        nearest = api.estimate(model, part, prompt=prompt, output=output, precision=precision, ttft=ttft, tpot=tpot)
+        nearest = api.estimate(model, part, **sizes, ttft=ttft, tpot=tpot)
         print_json(nearest.summary()) if as_json else show.estimate(nearest, notes=part.notes)
         raise typer.Exit(DOES_NOT_FIT)
     asked = " ".join(["stackyard", *sys.argv[1:]])

@@ -101,9 +101,13 @@ def memory_map(
     accelerators: Iterable[Accelerator],
     generations: Iterable[HbmGeneration],
     points: int = 25,
+    among: Layout | None = None,
 ) -> MemoryMap:
-    """The map over all memories on record: those of other accelerators, and all stacks that could be on this one."""
-    among = layouts(workload.model, variant.chip)
+    """The map over all memories on record: those of other accelerators, and all stacks that could be on this one.
+
+    `among` are the layouts to choose from on this accelerator, all if left out.
+    """
+    among = layouts(workload.model, variant.chip) if among is None else among
     own = Place(variant.chip.name, "own", variant.chip.memory, variant.chip.bandwidth, math.nan)
     marks = [own, *_stacked(variant, generations)]
     others = [chip for chip in accelerators if chip.id != variant.chip.id]

@@ -68,6 +68,7 @@ class MemoryWorth(Tabular):
     best: Estimate
     binds: tuple[str, ...]
     regimes: tuple[Regime, ...]
+    among: Layout  # layouts to choose from
 
     def columns(self) -> Columns:
         """What `size` more of each resource is worth in each regime, a row each."""
@@ -182,7 +183,7 @@ def worth(
         "decode": (phrase("the same point, generation alone"), kept(_decode)),
     }
     regimes = tuple(Regime(name, about, *_worths(variant, rates)) for name, (about, rates) in ways.items())
-    return MemoryWorth(workload, variant, best, _binds(workload, variant, precision, best), regimes)
+    return MemoryWorth(workload, variant, best, _binds(workload, variant, precision, best), regimes, every)
 
 
 def _whole(found: Estimate) -> Rates:

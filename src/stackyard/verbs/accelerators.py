@@ -96,22 +96,25 @@ def memory(
     precision: str = "bf16",
     ttft: str | None = None,
     tpot: str | None = None,
+    tensor: int | None = None,
 ) -> MemoryWorth | None:
     """What one more GB, TB/s or stack is worth to a service, regime by regime; the objective is that of `estimate`.
 
-    None where the service does not fit within the objective: `estimate` says why. Raises InputErrors for unknown ids,
-    units or precisions.
+    The layout is chosen again for each memory, or is `tensor` accelerators side by side. None where the service does
+    not fit within the objective: `estimate` says why. Raises InputErrors for unknown ids, units or precisions.
 
     >>> found = memory("llama-3.1-70b", "h200", precision="fp8")
     >>> found is not None and found.regimes[0].worths[1].elasticity > 0
     True
     """
+    from stackyard.perf.search import offered
     from stackyard.perf.worth import worth
 
     variant = what_if(chip) if isinstance(chip, str) else chip
     asked = workload(model, prompt=prompt, output=output, ttft=ttft, tpot=tpot)
     try:
-        return worth(asked, variant, precision.lower())
+        among = None if tensor is None else offered(asked.model, variant.chip, tensor=tensor)
+        return worth(asked, variant, precision.lower(), among)
     except ValueError as error:
         raise refused("memory", str(error), "see: stackyard memory --help") from None
 
@@ -125,7 +128,7 @@ def write_map(found: MemoryWorth, path: Path | str, reproduce: str = "") -> Path
     known, precision = load(), found.best.precision
     least = found.variant.chip.memory / 4.0  # far smaller ones and those without HBM would only crowd the picture
     others = [chip for chip in known.accelerators.values() if chip.hbm and chip.memory >= least]
-    over = memory_map(found.workload, found.variant, precision, others, known.hbm.values())
+    over = memory_map(found.workload, found.variant, precision, others, known.hbm.values(), among=found.among)
     report = document(found, over, date=date.today().isoformat(), reproduce=reproduce)
     with atomically(Path(path)) as beside:
         beside.write_bytes(FORMATS["html"](report))
