@@ -21,18 +21,17 @@ from stackyard.alliance.change import NotPossible, WhatIf, digest
 from stackyard.alliance.decide import Actor, Refused, decide
 from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
 from stackyard.alliance.ledger import Ledger
+from stackyard.alliance.reports import FILES, in_words, report_files
 from stackyard.alliance.result import ANEW
 from stackyard.alliance.state import Commitment, State
 from stackyard.months import show_month
 from stackyard.quantity import MEGA
-from stackyard.results import report_of
 from stackyard.words import phrase
-from stackyard.words.spoken import LANGUAGES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from stackyard.alliance.joint import Desk, Joint, Planned
+    from stackyard.alliance.joint import Desk, Planned
     from stackyard.plan.inputs import Inputs
     from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
@@ -460,32 +459,6 @@ def _amounts(
     scale = MEGA if section == "services" else 1.0
     differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
     return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}
-
-
-FILES = ("report.html", "plan.xlsx", "report.md", "report.json", "report.csv")
-
-
-def report_files(joint: Joint, path: Path) -> dict[str, bytes]:
-    """The whole report of a joint plan in every format and language, by file name."""
-    from stackyard.report.document import in_language
-    from stackyard.report.formats import FORMATS
-
-    planned = joint.planned
-    report = report_of(
-        planned.scenario, joint.built, planned.plan, joint.explanation, planned.problem, f"stackyard web {path}"
-    )
-    said = {code: in_language(report, code) for code in LANGUAGES}
-    return {in_words(name, code): FORMATS[name.rpartition(".")[2]](said[code]) for name in FILES for code in LANGUAGES}
-
-
-def in_words(name: str, code: str) -> str:
-    """The name of a report's file in a language.
-
-    >>> in_words("report.html", "en"), in_words("report.html", "de")
-    ('report.html', 'report.de.html')
-    """
-    stem, _, form = name.rpartition(".")
-    return name if code == "en" or name not in FILES else f"{stem}.{code}.{form}"
 
 
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:

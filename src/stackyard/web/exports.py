@@ -12,7 +12,7 @@ from stackyard.alliance.access import Seen
 from stackyard.alliance.brief import report_of
 from stackyard.alliance.calendar import calendar
 from stackyard.alliance.minutes import partner_name
-from stackyard.alliance.workspace import in_words
+from stackyard.alliance.reports import in_words
 from stackyard.report.document import Column, Report, Section, Table, in_language
 from stackyard.report.formats import FORMATS
 from stackyard.web.app import Me, Server, Told, server
