@@ -13,7 +13,18 @@ from stackyard.alliance.minutes import noticed, partner_name
 from stackyard.alliance.result import named
 from stackyard.alliance.workspace import Tried
 from stackyard.errors import SolveError
-from stackyard.report.document import Block, Cell, Column, Figure, Report, Section, Series, Table, in_language
+from stackyard.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Report,
+    Section,
+    Series,
+    Table,
+    in_language,
+)
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import scale
 from stackyard.web.app import Server
@@ -127,7 +138,11 @@ def answer(tried: Tried, words: Words, anew: bool = False) -> Report:
         rows.append((words(name), words.amount(old, unit), words.amount(new, unit), by))
     heads = (words("Figure"), words("As it is"), words("With the change"), words("Difference"))
     columns = tuple(map(Column, heads))
-    blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows))]
+    least = words(
+        "Each plan is the one of least net present cost, what is not served priced in: a single figure can move "
+        "against the change."
+    )
+    blocks: list[Block] = [Table(words("Both plans"), columns, tuple(rows)), Paragraph(least)]
     blocks += [*_lines(tried, words, "anew-" if anew else ""), *_bars(tried, words)]
     lead = "; ".join(map(words, tried.told)) + f" ({words.number(tried.seconds, 1)} s)"
     id_, title = ("anew", words("Choices made anew")) if anew else ("answer", words("Answer"))
