@@ -138,7 +138,7 @@ def test_steps_of_changed_promises_add_up_to_the_change_and_are_a_picture(folder
     workspace.ledger.close()
 
 
-@pytest.mark.parametrize("word", ["solving", "Explaining", "Planning with 1"])
+@pytest.mark.parametrize("word", ["solving", "Explaining", "Planning without what changed"])
 def test_a_run_stops_inside_a_step_and_records_nothing(folder: Path, word: str) -> None:
     """Once the step is told nothing more is: so it is stopped by the solver, not between steps."""
     workspace, told, asked = changed(folder), list[str](), threading.Event()

@@ -232,13 +232,19 @@ def test_it_listens_to_nobody_else_without_accounts(tmp_path: Path) -> None:
         serve(tmp_path, host="0.0.0.0", port=0)
 
 
-def test_open_to_one_it_answers_to_its_own_name_only(bare: Workspace) -> None:
+def test_open_to_one_it_answers_to_its_own_name_only_and_to_nobody_once_there_is_an_account(tmp_path: Path) -> None:
+    (tmp_path / "scenario.yaml").write_text(SCENARIO, encoding="utf-8")
+    workspace = open_workspace(tmp_path)
     with (
-        running(bare, Settings.from_environment(open_to_one=True, secure=False)) as url,
+        running(workspace, Settings.from_environment(open_to_one=True, secure=False)) as url,
         httpx.Client(base_url=url) as client,
     ):
         assert client.get("/account").status_code == 200
         assert client.get("/account", headers={"Host": "evil.example"}).status_code == 421
+        assert not isinstance(Accounts(workspace.ledger).add("ann", "", "host", PASSWORD), Refused)
+        assert client.get("/account").headers["location"] == "/sign-in"
+        assert proposed(client, "late").status_code == 401
+    workspace.ledger.close()
 
 
 @pytest.fixture

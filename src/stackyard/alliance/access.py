@@ -254,7 +254,7 @@ def _commitment(state: State, viewer: Viewer, commitment: Commitment) -> tuple[R
     if allowed == "range":
         blank = tuple(Terms(t.seq, t.at, replace(t.said, amounts={}, note="", sources=())) for t in commitment.history)
         steps = tuple(step._replace(note="") for step in commitment.steps)
-        return row, replace(commitment, history=blank, steps=steps)
+        return row, replace(commitment, history=blank, steps=steps, to="", shared_with=())
     return row, commitment
 
 
@@ -295,6 +295,7 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
         if row.allowed == "value":
             differences[difference.difference] = difference
     known = _partners(state, viewer, meetings)
+    commitments = {id_: _with_known(each, known, meetings) for id_, each in commitments.items()}
     runs = tuple(_run(run, set(figures_seen), viewer) for run in state.runs)
     revisions = [_revision(revision, full, viewer) for revision in state.revisions]
     told = [r for before, r in zip([None, *revisions], revisions, strict=False) if viewer.host or r != before]
@@ -305,7 +306,7 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
     }
     return (
         replace(
-            state,
+            state if viewer.host else _headless(state, commitments, meetings),
             partners={id_: partner for id_, partner in state.partners.items() if id_ in known},
             people={id_: person for id_, person in state.people.items() if person.partner in known},
             meetings=meetings,
@@ -318,6 +319,31 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
             runs=runs,
         ),
         rows,
+    )
+
+
+def _headless(state: State, commitments: Mapping[str, Commitment], meetings: Mapping[str, Meeting]) -> State:
+    """A state that ends with the last record that is seen: a hash of what is hidden would tell it to who guesses."""
+    said = [(terms.seq, terms.at) for each in commitments.values() for terms in each.history]
+    done = [(step.seq, step.at) for each in commitments.values() for step in each.steps]
+    held = [meeting.held_seq for meeting in meetings.values()]
+    last, at = max((*said, *done), default=(0, ""))
+    return replace(state, seq=max(last, *held, 0), head="", at=at)
+
+
+def _with_known(commitment: Commitment, partners: set[str], meetings: Mapping[str, Meeting]) -> Commitment:
+    """A commitment without the names of partners and meetings that the viewer does not know of."""
+
+    def at(meeting: str) -> str:
+        return meeting if meeting in meetings else ""
+
+    history = (t._replace(said=replace(t.said, meeting=at(t.said.meeting))) for t in commitment.history)
+    return replace(
+        commitment,
+        to=commitment.to if commitment.to in partners else "",
+        shared_with=tuple(p for p in commitment.shared_with if p in partners),
+        history=tuple(history),
+        steps=tuple(step._replace(meeting=at(step.meeting)) for step in commitment.steps),
     )
 
 
@@ -383,8 +409,8 @@ def view(
     seen = {result.id for result in kept}
     shown = {key: value for key, value in (figures or {}).items() if seen.issuperset(figure_rows(key))}
     record, rows = _record(state, viewer, shown)
+    hidden = sum(row.allowed == "none" for row in decided)  # of the record nothing is counted: it would tell of news
     decided += rows
-    hidden = sum(row.allowed == "none" for row in decided)
     visible = {item: name for item, name in names.items() if items[item].allowed != "none"}
     return Seen(
         viewer,

@@ -52,7 +52,7 @@ def report_of(
     facts = distinct([i.fact for i in seen.inputs if i.fact is not None])
     cited = sources(facts)
     sure = (confidence(facts, len(cited)),) if facts else ()
-    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
+    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),) if seen.state.head else ()
     return in_language(Report(title, subtitle, "", (*sections, *sure), cited, made), words.code)
 
 

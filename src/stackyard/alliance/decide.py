@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from stackyard.alliance.event import EVENT, plain
-from stackyard.alliance.state import Commitment, State, is_guest, owns
-from stackyard.quantity import UnitError, dimension
+from stackyard.alliance.event import EVENT, CommitmentMoved, chain, plain
+from stackyard.alliance.state import Commitment, State, Terms, fold, is_guest, owns
+from stackyard.quantity import UnitError, convert, dimension
 from stackyard.words import either, phrase
 
 
@@ -33,6 +33,8 @@ class Refused:
     forbidden: bool = False
 
 
+# The most that anybody can mean, in SI: more is a slip of the unit.
+MOST: Mapping[str, float] = {"stacks": 1e9, "wafers": 1e8, "power": 1e12, "demand": 1e20 / 86400}
 LIKE: Mapping[str, str] = {"stacks": "stack", "wafers": "wafer", "power": "W", "demand": "token/day"}
 SECTION: Mapping[str, str] = {"stacks": "supplies", "wafers": "supplies", "power": "sites", "demand": "services"}
 # From which status a commitment may go to which.
@@ -62,11 +64,34 @@ def decide(state: State, event: Any, actor: Actor, expected: int | None = None) 
     barred = tuple(_barred(state, event, actor))
     if barred:
         return Refused(barred, forbidden=True)
-    stale = _stale(state, event, expected)
+    stale = _stale(state, event, actor, expected)
     if stale:
         return Refused((stale,), conflict=True)
     reasons = tuple(CHECKS.get(event.kind, _nothing)(state, event))
-    return Refused(reasons) if reasons else (event,)
+    if reasons:
+        return Refused(reasons)
+    standing = _commitment(state, event)
+    if actor.host and event.kind == "commitment-revised" and standing is not None and standing.status == "accepted":
+        return (event, CommitmentMoved(commitment=event.commitment, status="accepted", note=event.note))
+    return (event,)
+
+
+def after(state: State, event: Any) -> Commitment | None:
+    """The commitment as an event would have it laid over the scenario; None for an event that lays none."""
+    if event.kind == "commitment-proposed":
+        made = fold((chain(None, event, at="", by=""),)).commitments[event.commitment]
+        return made if made.measure in LIKE else None
+    standing = _commitment(state, event)
+    if standing is None or standing.measure not in LIKE:
+        return None
+    if event.kind == "commitment-revised":
+        return replace(standing, history=(*standing.history, Terms(state.seq + 1, "", event)))
+    return standing if event.kind == "commitment-moved" and event.status == "accepted" else None
+
+
+def nexts(commitment: Commitment) -> tuple[str, ...]:
+    """What a commitment can become: one that was revised since it was accepted, accepted again."""
+    return ("accepted", *NEXT["accepted"]) if commitment.waits else NEXT[commitment.status]
 
 
 # What the fields that people fill in are called, and what goes into those that have a form.
@@ -136,14 +161,10 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if event.kind in ("partner-joined", "scenario-revised", "plan-run", "claims-differ"):
         yield phrase("only the host of the alliance records this")
     if event.kind in ("meeting-called", "meeting-held", "action-given"):
-        meeting = state.meetings.get(event.meeting)
-        invited = meeting.called.partners if meeting else getattr(event, "partners", ())
-        if actor.partner not in invited or is_guest(state, actor.partner):
-            yield phrase("only the host and the partners of a meeting record it; a guest reads")
-        elif event.kind == "meeting-held" and meeting and meeting.held and meeting.held_by != actor.name:
-            yield phrase("{name} recorded this meeting: only they and the host correct it", name=meeting.held_by)
+        yield from _not_of_meeting(state, event, actor)
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
+    yield from _meeting_of_others(state, event, actor)
     about = event.kind == "item-shared" or (event.kind == "commitment-proposed" and event.measure in LIKE)
     if about and event.item and not owns(state, actor.partner, event.item):
         yield phrase(
@@ -151,12 +172,39 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
             item=event.item,
             partner=actor.partner,
         )
+    known = state.people.get(event.person) if event.kind == "person-named" else None
+    if known is not None and known.partner != actor.partner:
+        yield phrase("'{person}' is a person of another partner: choose another id", person=event.person)
     if event.kind == "action-done":
         action = state.actions.get(event.action)
         if action is None or action.given.partner != actor.partner:
             yield phrase("only the partner whose action it is, or the host, says that it is done")
     if event.kind in ("commitment-revised", "delivered", "commitment-moved"):
         yield from _not_theirs(state, event, actor)
+
+
+def _not_of_meeting(state: State, event: Any, actor: Actor) -> Iterator[str]:
+    """Why somebody does not record something of a meeting."""
+    meeting = state.meetings.get(event.meeting)
+    invited = meeting.called.partners if meeting else getattr(event, "partners", ())
+    if actor.partner not in invited or is_guest(state, actor.partner):
+        yield phrase("only the host and the partners of a meeting record it; a guest reads")
+    elif event.kind == "action-given" or meeting is None:
+        return
+    elif meeting.held and meeting.held_by != actor.name:
+        yield phrase("{name} recorded this meeting: only they and the host correct it", name=meeting.held_by)
+    elif event.kind == "meeting-called" and meeting.called_by != actor.name:
+        who = meeting.called_by or phrase("the host")
+        yield phrase("{name} called this meeting: only they and the host change it", name=who)
+
+
+def _meeting_of_others(state: State, event: Any, actor: Actor) -> Iterator[str]:
+    """A promise is made, revised or moved at meetings of its partner only: it stands in their minutes."""
+    if not event.kind.startswith("commitment-") or not event.meeting:
+        return
+    meeting = state.meetings.get(event.meeting)
+    if meeting is None or actor.partner not in meeting.called.partners:
+        yield phrase("there is no meeting '{meeting}' of yours", meeting=event.meeting)
 
 
 def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
@@ -178,15 +226,27 @@ def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
         yield phrase("'{name}' is accepted by whom it was promised to, or by the host", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "accepted" and not may_accept(state, commitment, actor):
         yield phrase("'{name}' is about what is not its partner's: the host accepts it", name=commitment.name)
+    elif event.kind == "commitment-moved" and event.status == "fulfilled" and commitment.to and not promised:
+        yield phrase("'{name}' is fulfilled where whom it was promised to, or the host, says so", name=commitment.name)
+    elif event.kind == "commitment-revised" and not _still_theirs(state, commitment):
+        yield phrase(
+            "'{item}' is not an item of '{partner}'; the host says whose it is",
+            item=commitment.item,
+            partner=actor.partner,
+        )
     elif event.kind == "commitment-moved" and event.status == "declined" and not promised:
         yield phrase("'{name}' is declined by whom it was promised to, or by the host", name=commitment.name)
     elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
         yield phrase("'{name}' is withdrawn by its partner, or by the host", name=commitment.name)
 
 
+def _still_theirs(state: State, commitment: Commitment) -> bool:
+    return commitment.measure not in LIKE or owns(state, commitment.partner, commitment.item)
+
+
 def may_accept(state: State, commitment: Commitment, actor: Actor) -> bool:
-    """Whether somebody may make a promise part of the plan: the host, or who was promised what is the promiser's, or
-    is their own.
+    """Whether somebody may make a promise part of the plan: the host, or the partner of the alliance who was promised
+    what is the promiser's, or is their own.
 
     >>> from stackyard.alliance.event import CommitmentProposed, chain
     >>> from stackyard.alliance.state import fold
@@ -199,14 +259,22 @@ def may_accept(state: State, commitment: Commitment, actor: Actor) -> bool:
         return True
     if not actor.partner or commitment.to != actor.partner or commitment.partner == actor.partner:
         return False
+    if commitment.measure not in LIKE:
+        return True
     owned = any(owns(state, partner, commitment.item) for partner in (commitment.partner, commitment.to))
-    return owned or commitment.measure not in LIKE
+    return owned and not is_guest(state, actor.partner)
 
 
-def _stale(state: State, event: Any, expected: int | None) -> str:
+def _stale(state: State, event: Any, actor: Actor, expected: int | None) -> str:
     commitment = _commitment(state, event)
-    if expected is None or commitment is None or event.kind not in ("commitment-revised", "commitment-moved"):
+    if commitment is None or event.kind not in ("commitment-revised", "commitment-moved"):
         return ""
+    if expected is None:
+        blind = (
+            not actor.host and event.kind == "commitment-moved" and event.status == "accepted" and commitment.revised
+        )
+        told = phrase("'{name}' was revised: name the version that you accept, as `expected`", name=commitment.name)
+        return told if blind else ""
     if commitment.version == expected:
         return ""
     last = max(commitment.history[-1].at, commitment.steps[-1].at)
@@ -255,13 +323,16 @@ def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
         if not event.amounts:
             yield phrase("amounts: state at least one month, such as 2027-03")
         try:
-            if dimension(unit.removesuffix("/month")) != dimension(like):
+            counted = unit.removesuffix("/month") if measure in ("stacks", "wafers") else unit
+            if dimension(counted) != dimension(like):
                 yield phrase(
                     "unit '{unit}': {measure} are counted in {like}, or with a prefix such as k, M, G",
                     unit=unit,
                     measure=measure,
                     like=like,
                 )
+            elif max(event.amounts.values(), default=0.0) * convert(1.0, counted) > MOST[measure]:
+                yield phrase("amounts: more than there can be; is '{unit}' the unit?", unit=unit)
         except UnitError as error:
             yield phrase("unit: {error}", error=error)
     for month, amount in event.amounts.items():
@@ -273,8 +344,8 @@ def _move(state: State, event: Any) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
         yield phrase("no commitment '{commitment}'", commitment=event.commitment)
-    elif event.status not in NEXT[commitment.status]:
-        allowed = either([phrase(status) for status in NEXT[commitment.status]] or [phrase("nothing else")])
+    elif event.status not in nexts(commitment):
+        allowed = either([phrase(status) for status in nexts(commitment)] or [phrase("nothing else")])
         yield phrase(
             "'{name}' is {status} and can become {allowed}",
             name=commitment.name,
@@ -288,8 +359,18 @@ def _move(state: State, event: Any) -> Iterator[str]:
 def _delivery(state: State, event: Any) -> Iterator[str]:
     if event.delivery in state.deliveries:
         yield phrase("delivery '{delivery}' is recorded already", delivery=event.delivery)
-    if event.commitment not in state.commitments:
+    commitment = _commitment(state, event)
+    if commitment is None:
         yield phrase("no commitment '{commitment}'", commitment=event.commitment)
+    elif commitment.status in ("declined", "withdrawn"):
+        status = phrase(commitment.status)
+        yield phrase("'{name}' is {status}: nothing comes of it", name=commitment.name, status=status)
+    elif event.amount * _unit(commitment) > MOST.get(commitment.measure, float("inf")):
+        yield phrase("amounts: more than there can be; is '{unit}' the unit?", unit=commitment.unit)
+
+
+def _unit(commitment: Commitment) -> float:
+    return convert(1.0, commitment.unit.removesuffix("/month")) if commitment.measure in LIKE else 1.0
 
 
 def _meeting(state: State, event: Any) -> Iterator[str]:
@@ -310,14 +391,19 @@ def _minuted(state: State, event: Any) -> Iterator[str]:
 def _action(state: State, event: Any) -> Iterator[str]:
     if event.action in state.actions:
         yield phrase("action '{action}' exists", action=event.action)
-    if event.meeting not in state.meetings:
+    meeting = state.meetings.get(event.meeting)
+    if meeting is None:
         yield phrase("no meeting '{meeting}'", meeting=event.meeting)
+    elif meeting.called.partners and event.partner not in meeting.called.partners:
+        yield phrase("'{partner}' is not of this meeting, and would not see it", partner=event.partner)
     yield from _known_partners(state, (event.partner,))
 
 
 def _finished(state: State, event: Any) -> Iterator[str]:
     if event.action not in state.actions:
         yield phrase("no action '{action}'", action=event.action)
+    elif state.actions[event.action].done:
+        yield phrase("action '{action}' is done already", action=event.action)
 
 
 def _person(state: State, event: Any) -> Iterator[str]:

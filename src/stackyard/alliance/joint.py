@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from stackyard.alliance.change import WhatIf
@@ -24,15 +25,17 @@ from stackyard.alliance.revise import changed, overlaid, stands
 from stackyard.alliance.state import Commitment
 from stackyard.catalog import load as catalogue
 from stackyard.errors import SolveError
+from stackyard.months import show_month
 from stackyard.plan.build import Built, build, deliveries
 from stackyard.plan.check import audit
 from stackyard.plan.compare import shares
 from stackyard.plan.explain import Explanation, explain
 from stackyard.plan.plan import Plan
-from stackyard.plan.problem import G, N, O, Problem
+from stackyard.plan.problem import G, N, O, Problem, S, V
 from stackyard.plan.scenario import Scenario
 from stackyard.plan.scenario import load as read
 from stackyard.plan.solve import Solved, solve_warm
+from stackyard.quantity import MEGA
 from stackyard.words import phrase
 
 Progress = Callable[[str], None]
@@ -102,6 +105,28 @@ class Desk:
         """The problem of a scenario."""
         return build(scenario, catalogue(), progress, rated=self._rated).problem
 
+    def differing(self, now: Planned, tried: Scenario, item: str) -> tuple[str, str, dict[str, float]]:
+        """(measure, unit, amounts by month) of what a changed scenario has otherwise of an item."""
+        section, _, key = item.partition(".")
+        months = [show_month(month) for month in tried.months]
+        if section == "sites":
+            phases = tried.inputs.sites[key].phases
+            was = {(p.month, p.power.si) for p in now.scenario.inputs.sites[key].phases}
+            moved = [p for p in phases if (p.month, p.power.si) not in was and show_month(p.month) in months]
+            return "power", "MW", {show_month(p.month): round(p.power.si / MEGA, 6) for p in moved}
+        of_stacks = section == "supplies"
+        measure, unit, scale = ("stacks", "stack", 1.0) if of_stacks else ("demand", "Mtoken/day", MEGA)
+
+        def held(data: xr.Dataset) -> xr.DataArray:  # of stacks what is promised, and what a contract offers
+            if not of_stacks:
+                return data["demand"].sel({V: key})
+            return data["stacks_delivered"].sel({S: key}) + data["option_stacks"].sel({S: key}).sum(O)
+
+        both = (now.problem, self.problem(tried))
+        old, new = (np.asarray(held(problem.data).values)[: len(months)] for problem in both)
+        differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
+        return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}
+
     def plan(self, scenario: Scenario, progress: Progress | None = None, *, anew: bool = False) -> Planned:
         """The plan of a scenario, audited. SolveError where there is none.
 
@@ -156,7 +181,7 @@ class Desk:
         first: list[Solved] = []
 
         def figures(changed: frozenset[str]) -> dict[str, float]:
-            tell(phrase("Planning with {n} of {all} changed promises", n=len(changed), all=len(names)))
+            tell(phrase("Planning without what changed, and with it"))
             at = {id_: new.get(id_) if id_ in changed else old.get(id_) for id_ in {*old, *new}}
             scenario = self.overlaid(c for c in at.values() if c is not None)
             problem = self.problem(scenario)

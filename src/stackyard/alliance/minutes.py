@@ -187,7 +187,7 @@ def minutes(
     title = ": ".join((words("Minutes"), called.name))
     when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
     subtitle = f"{when}, {called.place}" if called.place else when
-    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),)
+    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),) if seen.state.head else ()
     viewer = partner_name(seen, seen.viewer.partner) or words("the host")
     note = (
         words("From the record, as {viewer} may see it.", viewer=viewer)

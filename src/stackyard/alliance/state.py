@@ -76,6 +76,18 @@ class Commitment:
         return self.steps[-1].status
 
     @property
+    def agreed(self) -> Commitment:
+        """The same with the terms that were accepted last: those that are laid over the scenario."""
+        last = max((step.seq for step in self.steps if step.status == "accepted"), default=0)
+        kept = tuple(terms for terms in self.history if terms.seq <= last)
+        return replace(self, history=kept) if kept else self
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was revised after it was accepted, and not accepted since: the plan keeps what was agreed."""
+        return self.status == "accepted" and self.agreed.version < self.version
+
+    @property
     def version(self) -> int:
         """Counts its records: whoever changes it names the version that they saw."""
         return len(self.history) + len(self.steps) - 1
@@ -98,10 +110,17 @@ class Meeting:
     held: MeetingHeld | None = None
     held_seq: int = 0
     held_by: str = ""  # who recorded it
+    called_by: str = ""  # who announced it
 
     @property
     def id(self) -> str:
         return self.called.meeting
+
+    @property
+    def joint(self) -> bool:
+        """Whether several partners met, or all were let know."""
+        open_to_all = self.called.visibility in ("alliance", "public")
+        return not self.called.related and (open_to_all or len(self.called.partners) > 1)
 
 
 @dataclass(frozen=True)
@@ -131,12 +150,13 @@ class State:
     runs: tuple[PlanRun, ...] = ()
 
     def planned(self) -> tuple[Commitment, ...]:
-        """The commitments that are laid over the scenario, by id."""
-        return tuple(self.commitments[key] for key in sorted(self.commitments) if self.commitments[key].planned)
+        """The commitments that are laid over the scenario, by id, as they were accepted."""
+        return tuple(self.commitments[key].agreed for key in sorted(self.commitments) if self.commitments[key].planned)
 
     def last_meeting(self) -> Meeting | None:
-        """The latest meeting of the alliance that was recorded as held; of one day, what was recorded last."""
-        held = [each for each in self.meetings.values() if each.held and not each.called.related]
+        """The latest meeting of the alliance that was recorded as held; of one day, what was recorded last. What a
+        partner holds by itself is none."""
+        held = [each for each in self.meetings.values() if each.held and each.joint]
         return max(held, key=lambda each: (each.called.date, each.held_seq), default=None)
 
     def by_date(self) -> tuple[Meeting, ...]:
@@ -213,7 +233,7 @@ def _keyed(group: str, key: str) -> Any:
 def _called(draft: dict[str, Any], record: Record) -> None:
     event: MeetingCalled = record.event
     before = draft["meetings"].get(event.meeting)
-    draft["meetings"][event.meeting] = replace(before, called=event) if before else Meeting(event)
+    draft["meetings"][event.meeting] = replace(before, called=event) if before else Meeting(event, called_by=record.by)
 
 
 def _held(draft: dict[str, Any], record: Record) -> None:

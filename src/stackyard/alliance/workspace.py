@@ -18,22 +18,17 @@ from stackyard.alliance import cache
 from stackyard.alliance.access import Row, Seen, Viewer, item_row, named_items, open_to, result_rows, sight, view
 from stackyard.alliance.cache import Kept
 from stackyard.alliance.change import NotPossible, WhatIf, digest
-from stackyard.alliance.decide import Actor, Refused, decide
+from stackyard.alliance.decide import Actor, Refused, after, decide
 from stackyard.alliance.event import CommitmentProposed, PlanRun, Record, ScenarioRevised
 from stackyard.alliance.ledger import Ledger
 from stackyard.alliance.reports import FILES, in_words, report_files
 from stackyard.alliance.result import ANEW
 from stackyard.alliance.state import Commitment, State
-from stackyard.months import show_month
-from stackyard.quantity import MEGA
 from stackyard.words import phrase
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from stackyard.alliance.joint import Desk, Planned
     from stackyard.plan.inputs import Inputs
-    from stackyard.plan.problem import Problem
     from stackyard.plan.scenario import Scenario
 
 Progress = Callable[[str], None]
@@ -110,7 +105,21 @@ class Workspace:
     def inputs(self, viewer: Viewer, state: State | None = None) -> Inputs:
         """The scenario with the promises laid over it that a viewer may see."""
         state = state or self.ledger.state()
-        return self.desk.overlaid(open_to(state, viewer, state.planned())).inputs
+        planned = open_to(state, viewer, state.planned())
+        try:
+            return self.desk.overlaid(planned).inputs
+        except NotPossible:  # of an older record: what can be laid is shown, and the run says what cannot
+            return self.desk.overlaid(self._that_fit(planned)).inputs
+
+    def _that_fit(self, planned: Sequence[Commitment]) -> list[Commitment]:
+        kept: list[Commitment] = []
+        for each in planned:
+            try:
+                self.desk.overlaid([*kept, each])
+            except NotPossible:
+                continue
+            kept.append(each)
+        return kept
 
     def view(self, viewer: Viewer) -> Seen:
         """All that a viewer may see, now."""
@@ -221,11 +230,12 @@ class Workspace:
         if commitment.item in seen.veiled:
             return None
         planned = open_to(state, viewer, state.planned())
+        others = [each for each in planned if each.id != commitment.id]
         try:
-            before, after = (self.desk.overlaid(some) for some in (planned, (*planned, commitment)))
+            both = [self.desk.overlaid(some) for some in (planned, [*others, commitment])]
         except NotPossible:
             return None
-        now, then = (self.desk.stands(scenario, commitment) for scenario in (before, after))
+        now, then = (self.desk.stands(scenario, commitment) for scenario in both)
         return (now, then) if now and then else None
 
     def file(self, seen: Seen, name: str, language: str = "en") -> bytes | None:
@@ -238,9 +248,25 @@ class Workspace:
 
     def record(self, actor: Actor, event: Any, expected: int | None = None) -> tuple[Record, ...] | Refused:
         """Records an event if nothing speaks against it. `expected` is the version that the actor saw."""
-        made = self.ledger.record(lambda state: decide(state, event, actor, expected), actor.name)
+        made = self.ledger.record(lambda state: self._decided(state, event, actor, expected), actor.name)
         if not isinstance(made, Refused):
             self.ledger.tidy()
+        return made
+
+    def _decided(self, state: State, event: Any, actor: Actor, expected: int | None) -> tuple[Any, ...] | Refused:
+        """What `decide` says, and that a promise which is made part of the plan can be laid over the scenario."""
+        made = decide(state, event, actor, expected)
+        wanted = None if isinstance(made, Refused) else after(state, made[0])
+        if wanted is None:
+            return made
+        beside = [each for each in state.planned() if each.id != wanted.id]
+        try:
+            self.desk.overlaid(sorted([*beside, wanted], key=lambda each: each.id))
+        except NotPossible as error:
+            told = error.args[0]
+            if not actor.host and wanted.name not in told:  # of another promise, which may be hidden
+                told = phrase("'{name}' cannot stand beside what is accepted of the same item", name=wanted.name)
+            return Refused((told,))
         return made
 
     def record_all(self, actor: Actor, events: Sequence[Any]) -> tuple[Record, ...] | Refused:
@@ -249,7 +275,7 @@ class Workspace:
         def wish(state: State) -> Any:
             found: list[Any] = []
             for event in events:
-                decided = decide(state, event, actor)
+                decided = self._decided(state, event, actor, None)
                 if isinstance(decided, Refused):
                     return decided
                 found += decided
@@ -337,9 +363,8 @@ class Workspace:
             raise NotPossible(phrase("there is no '{item}' that you may see", item=what_if.item))
         _unveiled(mine, what_if.item)
         tried = self.desk.tried(now.scenario, [what_if])
-        section, _, key = what_if.item.partition(".")
         share = self.ledger.state().shares.get(what_if.item)
-        measure, unit, amounts = _amounts(now, tried, self.desk.problem(tried), section, key)
+        measure, unit, amounts = self.desk.differing(now, tried, what_if.item)
         if not amounts:
             raise NotPossible(phrase("nothing differs within the horizon: there is nothing to propose"))
         return CommitmentProposed(
@@ -431,34 +456,6 @@ def _unveiled(seen: Seen, item: str) -> None:
     """NotPossible for an item over which a promise lies that is hidden: what it becomes would tell the promise."""
     if item in seen.veiled:
         raise NotPossible(phrase("{item}: not all that the plan has of it is shown to you", item=seen.items[item]))
-
-
-def _amounts(
-    now: Planned, tried: Scenario, problem: Problem, section: str, key: str
-) -> tuple[str, str, dict[str, float]]:
-    """(measure, unit, amounts by month) of what a changed scenario has otherwise of an item."""
-    import numpy as np
-
-    months = [show_month(month) for month in tried.months]
-    if section == "sites":
-        phases = tried.inputs.sites[key].phases
-        was = {(p.month, p.power.si) for p in now.scenario.inputs.sites[key].phases}
-        moved = [p for p in phases if (p.month, p.power.si) not in was and show_month(p.month) in months]
-        return "power", "MW", {show_month(p.month): round(p.power.si / MEGA, 6) for p in moved}
-    name, axis, measure, unit = (
-        ("stacks_delivered", "supply", "stacks", "stack")
-        if section == "supplies"
-        else ("demand", "service", "demand", "Mtoken/day")
-    )
-
-    def held(data: xr.Dataset) -> xr.DataArray:  # what is promised, and what a contract offers
-        found = data[name].sel({axis: key})
-        return found + data["option_stacks"].sel({axis: key}).sum("option") if section == "supplies" else found
-
-    old, new = (np.asarray(held(p.data).values)[: len(months)] for p in (now.problem, problem))
-    scale = MEGA if section == "services" else 1.0
-    differs = np.abs(old - new) > 1e-9 * max(float(np.abs(old).max()), 1e-30)
-    return measure, unit, {m: float(f"{v / scale:.9g}") for m, v, d in zip(months, new, differs, strict=True) if d}
 
 
 def open_workspace(scenario: Path | str, ledger: Path | str = "", *, fill: bool = True) -> Workspace:

@@ -136,7 +136,7 @@ def make_token(request: Request, me: Me, form: Filled) -> Response:
 @routes.post("/tokens/{id_}/revoke")
 def revoke(id_: str, request: Request, me: Me, form: Filled) -> Response:
     """Revokes a token of one's own."""
-    if me.account is not None:
+    if me.account is not None and (me.actor.may_write or not me.by_token):
         server(request).accounts.revoke(me.account, id_)
     return RedirectResponse("/account", 303)
 

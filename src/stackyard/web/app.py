@@ -18,8 +18,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stackyard.alliance.accounts import Accounts
+from stackyard.alliance.change import NotPossible
 from stackyard.alliance.decide import Refused
 from stackyard.alliance.ledger import Unavailable
+from stackyard.alliance.state import is_guest
 from stackyard.alliance.workspace import Workspace
 from stackyard.errors import InputErrors, SolveError
 from stackyard.web.guard import Guard, Visits
@@ -86,6 +88,22 @@ def refuse(refused: Refused) -> Told:
     """A refusal of the record as an answer: 409 where somebody was faster, 403 where it is not allowed, else 422."""
     status = 409 if refused.conflict else 403 if refused.forbidden else 422
     return Told(status, phrase("Nothing was recorded"), refused.reasons)
+
+
+def may_run(parts: Server, me: Who) -> None:
+    """Refuses a run to who may only read, and to guests."""
+    if not me.actor.may_write:
+        raise refuse(Refused((phrase("a reader starts no runs"),), forbidden=True))
+    if not me.actor.host and is_guest(parts.workspace.ledger.state(), me.actor.partner):
+        raise refuse(Refused((phrase("a guest starts no runs"),), forbidden=True))
+
+
+def may_stop(parts: Server, me: Who) -> None:
+    """Refuses to stop a run to all but who started it and the host."""
+    last = parts.runs.last
+    own = last is not None and last.by == me.actor.name
+    if last is not None and not (me.actor.may_write and (me.actor.host or own)):
+        raise refuse(Refused((phrase("a run is stopped by who started it, or by the host"),), forbidden=True))
 
 
 def make(workspace: Workspace, settings: Settings, *, warm: bool = True) -> FastAPI:
@@ -238,6 +256,10 @@ def _faults(app: FastAPI) -> None:
     @on(InputErrors)
     async def bad(request: Request, error: InputErrors) -> Response:
         return _told(request, 422, phrase("That cannot be read"), tuple(str(fault) for fault in error.faults[:40]))
+
+    @on(NotPossible)
+    async def unlaid(request: Request, error: NotPossible) -> Response:
+        return _told(request, 422, phrase("There is no plan for that"), (phrase("the host's page of runs says why"),))
 
     @on(SolveError)
     async def unsolved(request: Request, error: SolveError) -> Response:

@@ -30,7 +30,7 @@ from stackyard.alliance.event import (
 )
 from stackyard.alliance.minutes import partner_name
 from stackyard.web import uploads
-from stackyard.web.app import Me, Server, Told, refuse, server
+from stackyard.web.app import Me, Server, Told, may_run, may_stop, refuse, server
 from stackyard.web.desk import KINDS, desk_values, read_what_ifs
 from stackyard.web.pages import find_meeting, listing, may_call, meeting_values, promise_values, source_line
 from stackyard.web.who import Who, carries_token
@@ -60,6 +60,8 @@ async def form_of(request: Request, me: Me) -> Form:
     async with request.form(max_files=1, max_fields=100) as sent:
         for name, value in sent.multi_items():
             if isinstance(value, UploadFile):
+                if not me.actor.may_write:
+                    continue
                 found.file = UploadFile(value.file, size=value.size, filename=value.filename)
                 found["_upload"] = uploads.spool(await value.read())
             elif name in found and value:
@@ -417,8 +419,7 @@ def share(request: Request, me: Me, form: Filled) -> Response:
 @routes.post("/runs")
 def run(request: Request, me: Me, form: Filled) -> Response:
     """A run of the plan is started."""
-    if not me.actor.may_write:
-        raise refuse(Refused((phrase("a reader starts no runs"),), forbidden=True))
+    may_run(server(request), me)
     server(request).runs.start(me.actor)
     return _back("/runs")
 
@@ -427,9 +428,7 @@ def run(request: Request, me: Me, form: Filled) -> Response:
 def stop(request: Request, me: Me, form: Filled) -> Response:
     """The run that is going on is stopped."""
     parts = server(request)
-    last = parts.runs.last
-    if last is not None and not (me.actor.host or last.by == me.actor.name):
-        raise refuse(Refused((phrase("a run is stopped by who started it, or by the host"),), forbidden=True))
+    may_stop(parts, me)
     parts.runs.stop()
     return _back("/runs")
 

@@ -21,7 +21,7 @@ from stackyard.alliance.decide import Refused
 from stackyard.alliance.event import Event, line
 from stackyard.alliance.state import STATE
 from stackyard.report.formats import FORMATS
-from stackyard.web.app import Me, Told, refuse, server
+from stackyard.web.app import Me, Told, may_run, may_stop, refuse, server
 from stackyard.web.exports import report_named
 from stackyard.web.pages import find_meeting, minutes_of
 from stackyard.web.render import TYPES
@@ -216,7 +216,8 @@ def record(sent: Recording, request: Request, me: Me) -> list[dict[str, Any]]:
     made = server(request).workspace.record(me.actor, sent.event, sent.expected)
     if isinstance(made, Refused):
         raise refuse(made)
-    return [line(each) for each in made]
+    own = {"seq", "at", "by", "event"}  # a hash is of all records before, hidden ones too: the host's alone
+    return [{k: v for k, v in line(each).items() if me.viewer.host or k in own} for each in made]
 
 
 @routes.post("/what-if")
@@ -244,8 +245,7 @@ def what_if(sent: Trial, request: Request, me: Me) -> dict[str, Any]:
 @routes.post("/runs", status_code=202)
 def run(request: Request, me: Me) -> dict[str, Any]:
     """Starts a run of the plan; follow it at /api/v1/runs/progress."""
-    if not me.actor.may_write:
-        raise refuse(Refused((phrase("a reader starts no runs"),), forbidden=True))
+    may_run(server(request), me)
     return {"started": server(request).runs.start(me.actor), "going": server(request).runs.going}
 
 
@@ -255,6 +255,8 @@ def runs(request: Request, me: Me) -> dict[str, Any]:
     parts = server(request)
     last = parts.runs.last
     now = {"by": last.by, "told": list(last.told), "ended": last.ended} if last else None
+    if now is not None and last is not None and me.viewer.host:
+        now["why"] = last.why
     return {"recorded": _state(request, me)["runs"], "now": now}
 
 
@@ -262,9 +264,7 @@ def runs(request: Request, me: Me) -> dict[str, Any]:
 def stop(request: Request, me: Me) -> dict[str, bool]:
     """Stops the run that is going on, also inside the solver; nothing of it is recorded."""
     parts = server(request)
-    last = parts.runs.last
-    if last is not None and not (me.actor.host or last.by == me.actor.name):
-        raise refuse(Refused((phrase("a run is stopped by who started it, or by the host"),), forbidden=True))
+    may_stop(parts, me)
     return {"stopping": parts.runs.stop()}
 
 

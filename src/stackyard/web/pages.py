@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stackyard.alliance.access import Seen, Viewer
-from stackyard.alliance.decide import NEXT, SECTION, Actor, may_accept
+from stackyard.alliance.decide import SECTION, Actor, may_accept, nexts
 from stackyard.alliance.event import Cited, MeetingCalled
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, told
@@ -78,8 +78,8 @@ def waiting(parts: Server, seen: Seen, me: Who) -> list[Commitment]:
         others = me.actor.host and may_accept(state, c, Actor("", c.to))
         return may_accept(state, c, me.actor) and not others
 
-    proposed = (c for c in seen.state.commitments.values() if c.status == "proposed")
-    return [c for c in proposed if me.actor.may_write and due(c)]
+    open_ = (c for c in seen.state.commitments.values() if c.status == "proposed" or c.waits)
+    return [c for c in open_ if me.actor.may_write and due(c)]
 
 
 def listing(seen: Seen, me: Who, words: Words) -> dict[str, Any]:
@@ -93,9 +93,14 @@ def listing(seen: Seen, me: Who, words: Words) -> dict[str, Any]:
         "differences": list(seen.state.differences.values()),
         "partner_name": lambda partner: partner_name(seen, partner),
         "items": sorted((item, name) for item, name in seen.items.items() if _promisable(seen, me, item)),
-        "meetings": seen.state.by_date(),
+        "meetings": _own_meetings(seen, me),
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
     }
+
+
+def _own_meetings(seen: Seen, me: Who) -> list[Meeting]:
+    """The meetings at which somebody may bring a promise: those of their partner, of the host all."""
+    return [m for m in seen.state.by_date() if me.actor.host or me.actor.partner in m.called.partners]
 
 
 def _promisable(seen: Seen, me: Who, item: str) -> bool:
@@ -140,7 +145,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         if terms.amounts or deliveries
         else (),
         "partner_name": lambda partner: partner_name(seen, partner),
-        "meetings": seen.state.by_date(),
+        "meetings": _own_meetings(seen, me),
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
         "moves": moves(parts.workspace.ledger.state(), commitment, me),
@@ -166,7 +171,8 @@ def _beyond(seen: Seen, commitment: Commitment, month: str) -> bool:
 
 def in_its_place(parts: Server, me: Who, commitment: Commitment, words: Words) -> tuple[str, str] | None:
     """What the plan has now of what a proposal is about, and with it; None where that is not to be seen, or nothing."""
-    both = parts.workspace.in_its_place(me.viewer, commitment) if commitment.status == "proposed" else None
+    waits = commitment.status == "proposed" or commitment.waits
+    both = parts.workspace.in_its_place(me.viewer, commitment) if waits else None
     if both is None:
         return None
     now, then = (told(amounts, commitment.unit, words, commitment.measure) for amounts in both)
@@ -208,8 +214,9 @@ def moves(state: State, commitment: Commitment, me: Who) -> tuple[str, ...]:
     """What somebody may make of a promise: who was promised accepts or declines it, whose it is withdraws it."""
     ours, promised = commitment.partner == me.actor.partner, commitment.to == me.actor.partner
     accepts = may_accept(state, commitment, me.actor)
-    may = {"accepted": accepts, "declined": promised and not ours, "withdrawn": ours}
-    return tuple(s for s in NEXT[commitment.status] if me.actor.host or may.get(s, ours or promised))
+    fulfilled = promised or (ours and not commitment.to)
+    may = {"accepted": accepts, "declined": promised and not ours, "withdrawn": ours, "fulfilled": fulfilled}
+    return tuple(s for s in nexts(commitment) if me.actor.host or may.get(s, ours or promised))
 
 
 def meeting_name(seen: Seen, id_: str) -> str:
@@ -297,6 +304,7 @@ def meeting_values(parts: Server, me: Who, id_: str) -> dict[str, Any]:
         "actions": [a for a in seen.state.actions.values() if a.given.meeting == id_],
         "partners": sorted(seen.state.partners.values(), key=lambda p: p.name),
         "partner_name": lambda partner: partner_name(seen, partner),
+        "may_change": me.actor.host or me.actor.name == (found.held_by if found.held else found.called_by),
         "may_hold": not found.held or me.actor.host or found.held_by == me.actor.name,
         "may_record": may_call(seen, me) and (me.actor.host or me.actor.partner in called.partners),
     }

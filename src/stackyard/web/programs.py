@@ -219,7 +219,7 @@ def close_account(name: Name, request: Request, me: Me) -> dict[str, str]:
 @routes.post("/password")
 def change_password(sent: NewPassword, request: Request, me: Me) -> dict[str, bool]:
     """Changes the password of one's own account; other sessions of it end."""
-    if me.account is None:
+    if me.account is None or (me.by_token and not me.actor.may_write):
         raise Told(403, phrase("Nothing was recorded"), (phrase("nobody is signed in by a password"),))
     refused = server(request).accounts.change_password(me.account.name, sent.old, sent.new, me.session)
     if refused is not None:

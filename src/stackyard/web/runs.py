@@ -22,6 +22,7 @@ class Run:
     started: float
     told: list[str] = field(default_factory=list)
     ended: str = ""
+    why: str = ""  # it failed: for the host
     stop: bool = False
 
 
@@ -72,7 +73,7 @@ class Runs:
         except Stopped:
             ended = phrase("stopped")
         except (SolveError, Unavailable, InputErrors, ValueError, OSError) as error:
-            ended = phrase("failed: {error}", error=error)
+            ended, run.why = phrase("failed: the host sees why"), str(error)  # it may name promises that are hidden
         except Exception:  # a fault of ours: the run must still end, and the log has the trace
             ended = phrase("failed: an error of the program; the server's log says which")
             with self._changed:

@@ -54,7 +54,7 @@ def who(request: HTTPConnection, accounts: Accounts, settings: Settings) -> Who 
         account, scope = found
         me = Who(viewer_of(account), actor_of(account, scope), "", account=account, by_token=True)
         return _looking_as(me, request.headers.get(AS_HEADER, ""))
-    if settings.open_to_one:
+    if settings.open_to_one and not accounts.any():
         me = Who(Viewer("you", host=True), Actor("you", host=True), settings.key)
         return _looking_as(me, request.cookies.get(AS, ""))
     cookie = request.cookies.get(cookie_name(settings), "")
