@@ -334,3 +334,19 @@ def test_nobody_promises_what_is_not_theirs_nor_to_themselves(ledger: Ledger) ->
     add(ledger, promise("g", "maker", "lab", "supplies.own"), MAKER)
     add(ledger, CommitmentMoved(commitment="g", status="accepted"), LAB)
     assert [c.id for c in ledger.state().planned()] == ["e", "f", "g"]
+
+
+def test_a_ledger_is_found_whole_while_others_write(ledger: Ledger) -> None:
+    import threading
+
+    def write() -> None:
+        for number in range(200):
+            add(ledger, PartnerJoined(partner=f"p{number}", name="P"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = []
+    while writer.is_alive():
+        found += ledger.verify()
+    writer.join()
+    assert found == [] and ledger.verify() == []

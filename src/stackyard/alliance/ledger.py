@@ -119,11 +119,7 @@ class Ledger:
     def lines(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Every record after a number, as plain values, in order."""
         with self._reading() as connection:
-            rows = connection.execute(
-                text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after}
-            )
-            for seq, at, who, body, previous, digest in rows:
-                yield {"seq": seq, "at": at, "by": who, "event": json.loads(body), "previous": previous, "hash": digest}
+            yield from _lines(connection, after)
 
     def records(self, after: int = 0) -> list[Record]:
         """Every record after a number, in order."""
@@ -200,9 +196,16 @@ class Ledger:
 
     def verify(self) -> list[str]:
         """Every altered, missing or moved record; none for a whole ledger."""
+        how = " ISOLATION LEVEL REPEATABLE READ" if self.dialect == "postgresql" else ""
         with self._reading() as connection:
-            head = connection.execute(text("SELECT hash FROM head")).scalar_one()
-        return faults_of_lines(self.lines(), head)
+            connection.exec_driver_sql(
+                f"BEGIN{how}"
+            )  # the head and the records of one moment, whoever writes meanwhile
+            try:
+                head = connection.execute(text("SELECT hash FROM head")).scalar_one()
+                return faults_of_lines(_lines(connection), head)
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
 
     def import_lines(self, source: Iterator[str], name: str) -> int:
         """Takes over the records of a JSON Lines export, which must be whole and follow what the ledger has.
@@ -358,6 +361,12 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _lines(connection: Connection, after: int = 0) -> Iterator[dict[str, Any]]:
+    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after})
+    for seq, at, who, body, previous, digest in rows:
+        yield {"seq": seq, "at": at, "by": who, "event": json.loads(body), "previous": previous, "hash": digest}
 
 
 def _records(connection: Connection, after: int) -> list[Record]:
