@@ -72,11 +72,15 @@ def test_schedule_scales_with_time_and_obeys_littles_law(prefill, decode, batch,
 )
 def test_latency_does_not_jump_where_every_pass_begins_to_take_prompts_in(prompt, output, room):
     """A pass with room for several prompts is not full when one comes with every step."""
-    batch = output * np.array([0.9, 0.95, 0.99, 0.999, 1.0, 1.001, 1.01, 1.05, 1.1])
+    near = np.arange(0.9, 1.1, 0.002)
+    batch = output * near
     cut = schedule.shape(Layout(), batch, prompt, output, room)
     found = schedule.serve(Layout(), cut, batch, prompt, output, 0.02, 0.01)
     for times in (found.ttft, found.tpot):
         assert np.all(np.abs(np.diff(np.log(times))) < 0.1), times
+    full = schedule.shape(Layout(), batch * room / prompt, prompt, output, room)  # where every pass is full
+    times = schedule.serve(Layout(), full, batch * room / prompt, prompt, output, 0.02, 0.01).ttft
+    assert np.all(np.abs(np.diff(np.log(times))) < 0.3), times
 
 
 @given(watt=factors, byte=factors, busy=st.floats(0, 1), traffic=st.floats(0, 4e12))

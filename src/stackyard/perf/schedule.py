@@ -99,6 +99,19 @@ class Service:
     prefill_share: Numeric  # of the time
 
 
+def _crowd(requests: Count, each: Second, cycle: Second) -> Numeric:
+    """How many times longer than alone a request is at a server in a closed loop (P. J. Schweitzer, 1979).
+
+    R / D of R^2 + R (Z - n D) - D Z = 0 for n requests that need D there and Z elsewhere: 1 / (1 - n D / cycle) at
+    light load, (n D - Z) / D where it never rests.
+
+    >>> round(_crowd(1.0, 0.1, 1.0), 3), round(_crowd(100.0, 0.1, 1.0), 1)
+    (1.0, 91.1)
+    """
+    excess = requests * each - most(cycle - each, 0.0)
+    return (excess + (excess**2 + 4.0 * each * most(cycle - each, 0.0)) ** 0.5) / (2.0 * each)
+
+
 def serve(
     layout: Layout,
     cut: Shape,
@@ -115,11 +128,12 @@ def serve(
     in the own prompt and those of the others: first = (P - 1 + own) m; decode = max(S P - others, 0) t + others m;
     cycle = first + decode; tpot = decode / (output - 1); output rate = batch output / cycle. Under `fixed batch` all
     prompts come first: first = (P - 1 + own + others) m and decode = S P t; a decode pool has no `first`. The time to
-    first token is `first`, half a running step of the others, and the wait for prompts before it, r / (2 (1 - r c)) own
-    m, at most all the others': r is the share of time in such passes, c how full they are. Where a pass has room for
-    one prompt this is Pollaczek-Khinchine for even service times; where it has more, who comes waits for the
-    running pass to end and goes with the next. Valid at steady load with requests of one length; the first token comes
-    from the prefill, so one-token outputs have no decode steps.
+    first token is `first`, half a running step of the others, and the wait for prompts before it, r / 2 own m R / D, at
+    most all the others': r is the share of time in such passes, R / D how crowded they are by prompts of D = m / (as
+    many as a pass holds) in this closed loop (`_crowd`). Where a pass holds one this is Pollaczek-Khinchine's wait for
+    even service times; where it holds more, who comes waits for the running pass to end and goes with the next. Valid
+    at steady load with requests of one length; the first token comes from the prefill, so one-token outputs have no
+    decode steps.
 
     >>> one = Layout()
     >>> cut = shape(one, 10.0, 100.0, 101.0, 100.0, "max load")
@@ -141,8 +155,9 @@ def serve(
     cycle = first + decode
     share = (cut.own + cut.others) * stage_mixed / cycle
     if regime != "fixed batch":
-        busy = least(filling / cycle, 1.0 - 1e-9)
-        queue = least(busy / (2.0 * (1.0 - busy * cut.filled)) * cut.own * stage_mixed, filling)
+        busy = filling / cycle
+        each = cut.filled / cut.prompts * stage_mixed
+        queue = least(busy / 2.0 * cut.own * stage_mixed * _crowd(cut.group, each, cycle), filling)
         running = where(decodes, least(most(cut.group - 1.0, 0.0), 1.0), 0.0)
         ttft = first + queue + running * stages * stage_decode / 2.0
     tpot = where(decodes, decode / most(cut.tokens, 1.0), stages * stage_decode)
