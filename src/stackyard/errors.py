@@ -84,8 +84,8 @@ class Faults:
             raise InputErrors(self._faults)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """'did you mean ...?' for a word that is not among the known ones; a dozen of them where none is close.
+def nearest(word: str, known: Iterable[str], most: int = 12) -> str:
+    """'did you mean ...?' for a word that is not among the known ones; `most` of them where none is close.
 
     In this order: the same but for case and punctuation; known names that begin with the word, the shortest first; the
     longest name that the word begins with; names that have all its parts; the closest by shared parts and letters.
@@ -103,8 +103,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         quoted = [f"'{name}'" for name in close]
         return f"did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}?"
-    shown = ", ".join(sorted(names)[:12])
-    return f"known: {shown}{', ...' if len(names) > 12 else ''}" if 0 < len(names) <= MANY else ""
+    shown = ", ".join(sorted(names)[:most])
+    return f"known: {shown}{', ...' if len(names) > most else ''}" if 0 < len(names) <= MANY else ""
 
 
 def _close(word: str, names: list[str]) -> list[str]:

@@ -296,7 +296,8 @@ def _record(state: State, viewer: Viewer, figures_seen: Iterable[str]) -> tuple[
             differences[difference.difference] = difference
     known = _partners(state, viewer, meetings)
     commitments = {id_: _with_known(each, known, meetings) for id_, each in commitments.items()}
-    runs = tuple(_run(run, set(figures_seen), viewer) for run in state.runs)
+    allowed = set(figures_seen)
+    runs = tuple(_run(run, allowed, viewer) for run in state.runs)
     revisions = [_revision(revision, full, viewer) for revision in state.revisions]
     told = [r for before, r in zip([None, *revisions], revisions, strict=False) if viewer.host or r != before]
     shares = {

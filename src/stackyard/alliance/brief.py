@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stackyard.alliance.access import Input, Seen
-from stackyard.alliance.minutes import cause, first_of, open_promises, plan_changes, slipping, slips
+from stackyard.alliance.minutes import cause, first_of, of_ledger, open_promises, plan_changes, slipping, slips
 from stackyard.alliance.result import FIGURES, Result
 from stackyard.plan.labels import label
 from stackyard.report.confidence import confidence, distinct, sources
@@ -52,8 +52,7 @@ def report_of(
     facts = distinct([i.fact for i in seen.inputs if i.fact is not None])
     cited = sources(facts)
     sure = (confidence(facts, len(cited)),) if facts else ()
-    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),) if seen.state.head else ()
-    return in_language(Report(title, subtitle, "", (*sections, *sure), cited, made), words.code)
+    return in_language(Report(title, subtitle, "", (*sections, *sure), cited, of_ledger(seen)), words.code)
 
 
 def _grade(seen: Seen) -> Grade | None:

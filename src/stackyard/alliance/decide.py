@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stackyard.alliance.event import EVENT, CommitmentMoved, chain, plain
 from stackyard.alliance.state import Commitment, State, Terms, fold, is_guest, owns
-from stackyard.quantity import UnitError, convert, dimension
+from stackyard.quantity import DAY, UnitError, convert, dimension
 from stackyard.words import either, phrase
 
 
@@ -34,7 +34,7 @@ class Refused:
 
 
 # The most that anybody can mean, in SI: more is a slip of the unit.
-MOST: Mapping[str, float] = {"stacks": 1e9, "wafers": 1e8, "power": 1e12, "demand": 1e20 / 86400}
+MOST: Mapping[str, float] = {"stacks": 1e9, "wafers": 1e8, "power": 1e12, "demand": 1e20 / DAY}
 LIKE: Mapping[str, str] = {"stacks": "stack", "wafers": "wafer", "power": "W", "demand": "token/day"}
 SECTION: Mapping[str, str] = {"stacks": "supplies", "wafers": "supplies", "power": "sites", "demand": "services"}
 # From which status a commitment may go to which.
@@ -89,9 +89,22 @@ def after(state: State, event: Any) -> Commitment | None:
     return standing if event.kind == "commitment-moved" and event.status == "accepted" else None
 
 
-def nexts(commitment: Commitment) -> tuple[str, ...]:
+def _nexts(commitment: Commitment) -> tuple[str, ...]:
     """What a commitment can become: one that was revised since it was accepted, accepted again."""
     return ("accepted", *NEXT["accepted"]) if commitment.waits else NEXT[commitment.status]
+
+
+def moves(state: State, commitment: Commitment, actor: Actor) -> tuple[str, ...]:
+    """What somebody may make of a commitment.
+
+    >>> from stackyard.alliance.event import CommitmentProposed
+    >>> made = CommitmentProposed(commitment="c", name="Stacks", partner="maker", to="lab")
+    >>> state = fold([chain(None, made, at="2026-01-01T00:00:00Z", by="ann")])
+    >>> moves(state, state.commitments["c"], Actor("ann", "maker"))
+    ('withdrawn',)
+    """
+    wishes = {status: CommitmentMoved(commitment=commitment.id, status=status) for status in _nexts(commitment)}  # type: ignore[arg-type]
+    return tuple(status for status, wish in wishes.items() if not any(_barred(state, wish, actor)))
 
 
 # What the fields that people fill in are called, and what goes into those that have a form.
@@ -165,13 +178,8 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
     if event.kind in ("commitment-proposed", "item-shared", "person-named") and event.partner != actor.partner:
         yield phrase("a partner speaks for itself only: this is of '{partner}'", partner=event.partner)
     yield from _meeting_of_others(state, event, actor)
-    about = event.kind == "item-shared" or (event.kind == "commitment-proposed" and event.measure in LIKE)
-    if about and event.item and not owns(state, actor.partner, event.item):
-        yield phrase(
-            "'{item}' is not an item of '{partner}'; the host says whose it is",
-            item=event.item,
-            partner=actor.partner,
-        )
+    if event.kind == "item-shared" or (event.kind == "commitment-proposed" and event.measure in LIKE and event.item):
+        yield from _of_others(state, event.item, actor)
     known = state.people.get(event.person) if event.kind == "person-named" else None
     if known is not None and known.partner != actor.partner:
         yield phrase("'{person}' is a person of another partner: choose another id", person=event.person)
@@ -181,6 +189,14 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
             yield phrase("only the partner whose action it is, or the host, says that it is done")
     if event.kind in ("commitment-revised", "delivered", "commitment-moved"):
         yield from _not_theirs(state, event, actor)
+
+
+def _of_others(state: State, item: str, actor: Actor) -> Iterator[str]:
+    if not owns(state, actor.partner, item):
+        told = phrase(
+            "'{item}' is not an item of '{partner}'; the host says whose it is", item=item, partner=actor.partner
+        )
+        yield told
 
 
 def _not_of_meeting(state: State, event: Any, actor: Actor) -> Iterator[str]:
@@ -214,34 +230,33 @@ def _not_theirs(state: State, event: Any, actor: Actor) -> Iterator[str]:
         return
     ours = commitment.partner == actor.partner
     promised = commitment.to == actor.partner and not ours
-    if event.kind != "commitment-moved" and not ours:
-        yield (
-            phrase("'{name}' is for its partner to change", name=commitment.name)
-            if promised
-            else phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
-        )
-    elif not (ours or promised):
+    if not (ours or promised):
         yield phrase("there is no commitment '{commitment}' that you may change", commitment=event.commitment)
-    elif event.kind == "commitment-moved" and event.status == "accepted" and not promised:
-        yield phrase("'{name}' is accepted by whom it was promised to, or by the host", name=commitment.name)
-    elif event.kind == "commitment-moved" and event.status == "accepted" and not may_accept(state, commitment, actor):
-        yield phrase("'{name}' is about what is not its partner's: the host accepts it", name=commitment.name)
-    elif event.kind == "commitment-moved" and event.status == "fulfilled" and commitment.to and not promised:
-        yield phrase("'{name}' is fulfilled where whom it was promised to, or the host, says so", name=commitment.name)
-    elif event.kind == "commitment-revised" and not _still_theirs(state, commitment):
-        yield phrase(
-            "'{item}' is not an item of '{partner}'; the host says whose it is",
-            item=commitment.item,
-            partner=actor.partner,
-        )
-    elif event.kind == "commitment-moved" and event.status == "declined" and not promised:
-        yield phrase("'{name}' is declined by whom it was promised to, or by the host", name=commitment.name)
-    elif event.kind == "commitment-moved" and event.status == "withdrawn" and not ours:
-        yield phrase("'{name}' is withdrawn by its partner, or by the host", name=commitment.name)
+    elif event.kind == "commitment-moved":
+        may, why = _moved_by(state, commitment, actor, ours, promised).get(event.status, (True, ""))
+        if not may:
+            yield why.format(name=commitment.name)
+    elif not ours:
+        yield phrase("'{name}' is for its partner to change", name=commitment.name)
+    elif event.kind == "commitment-revised" and commitment.measure in LIKE:
+        yield from _of_others(state, commitment.item, actor)
 
 
-def _still_theirs(state: State, commitment: Commitment) -> bool:
-    return commitment.measure not in LIKE or owns(state, commitment.partner, commitment.item)
+def _moved_by(
+    state: State, commitment: Commitment, actor: Actor, ours: bool, promised: bool
+) -> Mapping[str, tuple[bool, str]]:
+    """Of a status that not both sides may give: whether this one may, and who does."""
+    accepts = phrase("'{name}' is accepted by whom it was promised to, or by the host")
+    foreign = phrase("'{name}' is about what is not its partner's: the host accepts it")
+    return {
+        "accepted": (may_accept(state, commitment, actor), foreign if promised else accepts),
+        "declined": (promised, phrase("'{name}' is declined by whom it was promised to, or by the host")),
+        "withdrawn": (ours, phrase("'{name}' is withdrawn by its partner, or by the host")),
+        "fulfilled": (
+            promised or not commitment.to,
+            phrase("'{name}' is fulfilled where whom it was promised to, or the host, says so"),
+        ),
+    }
 
 
 def may_accept(state: State, commitment: Commitment, actor: Actor) -> bool:
@@ -270,11 +285,10 @@ def _stale(state: State, event: Any, actor: Actor, expected: int | None) -> str:
     if commitment is None or event.kind not in ("commitment-revised", "commitment-moved"):
         return ""
     if expected is None:
-        blind = (
-            not actor.host and event.kind == "commitment-moved" and event.status == "accepted" and commitment.revised
-        )
-        told = phrase("'{name}' was revised: name the version that you accept, as `expected`", name=commitment.name)
-        return told if blind else ""
+        accepts = event.kind == "commitment-moved" and event.status == "accepted" and not actor.host
+        if accepts and commitment.revised:
+            return phrase("'{name}' was revised: name the version that you accept, as `expected`", name=commitment.name)
+        return ""
     if commitment.version == expected:
         return ""
     last = max(commitment.history[-1].at, commitment.steps[-1].at)
@@ -323,16 +337,15 @@ def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
         if not event.amounts:
             yield phrase("amounts: state at least one month, such as 2027-03")
         try:
-            counted = unit.removesuffix("/month") if measure in ("stacks", "wafers") else unit
-            if dimension(counted) != dimension(like):
+            if dimension(_counted(measure, unit)) != dimension(like):
                 yield phrase(
                     "unit '{unit}': {measure} are counted in {like}, or with a prefix such as k, M, G",
                     unit=unit,
                     measure=measure,
                     like=like,
                 )
-            elif max(event.amounts.values(), default=0.0) * convert(1.0, counted) > MOST[measure]:
-                yield phrase("amounts: more than there can be; is '{unit}' the unit?", unit=unit)
+            else:
+                yield from _too_much(measure, unit, max(event.amounts.values(), default=0.0))
         except UnitError as error:
             yield phrase("unit: {error}", error=error)
     for month, amount in event.amounts.items():
@@ -340,12 +353,22 @@ def _amounts(measure: str, item: str, unit: str, event: Any) -> Iterator[str]:
             yield phrase("amounts: {month} is outside its own range", month=month)
 
 
+def _counted(measure: str, unit: str) -> str:
+    """The unit in which a month's amount is counted: '/month' may stand with counts, and says nothing more."""
+    return unit.removesuffix("/month") if measure in ("stacks", "wafers") else unit
+
+
+def _too_much(measure: str, unit: str, amount: float) -> Iterator[str]:
+    if measure in MOST and amount * convert(1.0, _counted(measure, unit)) > MOST[measure]:
+        yield phrase("amounts: more than there can be; is '{unit}' the unit?", unit=unit)
+
+
 def _move(state: State, event: Any) -> Iterator[str]:
     commitment = _commitment(state, event)
     if commitment is None:
         yield phrase("no commitment '{commitment}'", commitment=event.commitment)
-    elif event.status not in nexts(commitment):
-        allowed = either([phrase(status) for status in nexts(commitment)] or [phrase("nothing else")])
+    elif event.status not in _nexts(commitment):
+        allowed = either([phrase(status) for status in _nexts(commitment)] or [phrase("nothing else")])
         yield phrase(
             "'{name}' is {status} and can become {allowed}",
             name=commitment.name,
@@ -365,12 +388,8 @@ def _delivery(state: State, event: Any) -> Iterator[str]:
     elif commitment.status in ("declined", "withdrawn"):
         status = phrase(commitment.status)
         yield phrase("'{name}' is {status}: nothing comes of it", name=commitment.name, status=status)
-    elif event.amount * _unit(commitment) > MOST.get(commitment.measure, float("inf")):
-        yield phrase("amounts: more than there can be; is '{unit}' the unit?", unit=commitment.unit)
-
-
-def _unit(commitment: Commitment) -> float:
-    return convert(1.0, commitment.unit.removesuffix("/month")) if commitment.measure in LIKE else 1.0
+    else:
+        yield from _too_much(commitment.measure, commitment.unit, event.amount)
 
 
 def _meeting(state: State, event: Any) -> Iterator[str]:

@@ -198,9 +198,8 @@ class Ledger:
         """Every altered, missing or moved record; none for a whole ledger."""
         how = " ISOLATION LEVEL REPEATABLE READ" if self.dialect == "postgresql" else ""
         with self._reading() as connection:
-            connection.exec_driver_sql(
-                f"BEGIN{how}"
-            )  # the head and the records of one moment, whoever writes meanwhile
+            # the head and the records are those of one moment, whoever writes meanwhile
+            connection.exec_driver_sql(f"BEGIN{how}")
             try:
                 head = connection.execute(text("SELECT hash FROM head")).scalar_one()
                 return faults_of_lines(_lines(connection), head)
@@ -363,18 +362,21 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def _rows(connection: Connection, after: int) -> Any:
+    return connection.execute(text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after})
+
+
 def _lines(connection: Connection, after: int = 0) -> Iterator[dict[str, Any]]:
-    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after})
-    for seq, at, who, body, previous, digest in rows:
+    for seq, at, who, body, previous, digest in _rows(connection, after):
         yield {"seq": seq, "at": at, "by": who, "event": json.loads(body), "previous": previous, "hash": digest}
 
 
 def _records(connection: Connection, after: int) -> list[Record]:
-    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM events WHERE seq > :after ORDER BY seq"), {"after": after})
     read = EVENT.validate_json
     with _uncollected():
         return [
-            Record(seq, at, who, read(body), previous, digest) for seq, at, who, body, previous, digest in rows.all()
+            Record(seq, at, who, read(body), previous, digest)
+            for seq, at, who, body, previous, digest in _rows(connection, after).all()
         ]
 
 

@@ -187,14 +187,18 @@ def minutes(
     title = ": ".join((words("Minutes"), called.name))
     when = " – ".join(words.day(day) for day in (called.date, called.end) if day)
     subtitle = f"{when}, {called.place}" if called.place else when
-    made = (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),) if seen.state.head else ()
     viewer = partner_name(seen, seen.viewer.partner) or words("the host")
     note = (
         words("From the record, as {viewer} may see it.", viewer=viewer)
         if held
         else words("Draft from the record, as {viewer} may see it.", viewer=viewer)
     )
-    return Report(title, subtitle, note, tuple(sections), (), made, language=words.code)
+    return Report(title, subtitle, note, tuple(sections), (), of_ledger(seen), language=words.code)
+
+
+def of_ledger(seen: Seen) -> tuple[tuple[str, str], ...]:
+    """The record that a report is made from, for who may see its hash."""
+    return (("Ledger", f"{seen.state.seq} {seen.state.head[:12]}"),) if seen.state.head else ()
 
 
 def _section(words: Words, id_: str, title: str, blocks: tuple[Block, ...], lead: str = "") -> Section:

@@ -26,7 +26,7 @@ class Shape:
     micro: Count  # sequences of one decode pass through one stage
     passes: Count  # decode passes in flight: at most one a stage
     prompts: Count  # prompts of one pass that takes prompts in; less than 1 where a prompt takes several passes
-    filled: Numeric  # those over as many as it could take in
+    room: Count  # prompts that such a pass holds
     aboard: Count  # sequences that such a pass decodes besides
     own: Count  # passes that take in one request's prompt
     others: Count  # passes that take in the other requests' prompts, in one request's life
@@ -70,7 +70,7 @@ def shape(
     else:
         aboard = most(micro - prompts, 0.0) * least(slots / most(others, 1e-9), 1.0)
     passes = least(most(group, 1.0), layout.pipeline)
-    return Shape(group, micro, passes, prompts, prompts / full, aboard, own, others, steps, tokens)
+    return Shape(group, micro, passes, prompts, full, aboard, own, others, steps, tokens)
 
 
 def host_seconds(layout: Layout, cut: Shape, values: Mapping[str, float]) -> Second:
@@ -108,8 +108,9 @@ def _crowd(requests: Count, each: Second, cycle: Second) -> Numeric:
     >>> round(_crowd(1.0, 0.1, 1.0), 3), round(_crowd(100.0, 0.1, 1.0), 1)
     (1.0, 91.1)
     """
-    excess = requests * each - most(cycle - each, 0.0)
-    return (excess + (excess**2 + 4.0 * each * most(cycle - each, 0.0)) ** 0.5) / (2.0 * each)
+    elsewhere = most(cycle - each, 0.0)
+    excess = requests * each - elsewhere
+    return (excess + (excess**2 + 4.0 * each * elsewhere) ** 0.5) / (2.0 * each)
 
 
 def serve(
@@ -156,8 +157,8 @@ def serve(
     share = (cut.own + cut.others) * stage_mixed / cycle
     if regime != "fixed batch":
         busy = filling / cycle
-        each = cut.filled / cut.prompts * stage_mixed
-        queue = least(busy / 2.0 * cut.own * stage_mixed * _crowd(cut.group, each, cycle), filling)
+        crowd = _crowd(cut.group, stage_mixed / cut.room, cycle)
+        queue = least(busy / 2.0 * cut.own * stage_mixed * crowd, filling)
         running = where(decodes, least(most(cut.group - 1.0, 0.0), 1.0), 0.0)
         ttft = first + queue + running * stages * stage_decode / 2.0
     tpot = where(decodes, decode / most(cut.tokens, 1.0), stages * stage_decode)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from stackyard.perf.precision import Precision
 from stackyard.perf.provider import Provider
 from stackyard.perf.refusal import LATE_EACH, LATE_FIRST, seconds
 from stackyard.perf.serving import PLAIN, Serving
-from stackyard.quantity import Count, Second, Token, Watt, show
+from stackyard.quantity import Count, Numeric, Second, Token, Watt, show
 from stackyard.words import phrase
 
 _FINENESS = 8  # batches tried per doubling
@@ -61,6 +62,43 @@ def batches(layout: Layout, largest: int = _LARGEST) -> NDArray[np.float64]:
     groups = np.atleast_1d(np.asarray(layout.data * layout.pipeline, dtype=float))
     grid: NDArray[np.float64] = groups[:, None] * steps[None, :]
     return grid
+
+
+def climb(
+    ask: Callable[[Layout, NDArray[np.float64]], Estimate],
+    among: Layout,
+    ttft: Second,
+    tpot: Second,
+    whole: NDArray[np.float64] | float = 1.0,
+) -> tuple[Estimate, NDArray[np.float64], int]:
+    """Estimates around the best batch of each layout that may be best, their `rates`, and how many points were asked.
+
+    First the `batches` of all layouts, then those `between` them in multiples of `whole`; where no rate is positive,
+    the first alone.
+
+    >>> from stackyard import catalog
+    >>> known = catalog.load()
+    >>> model, chip = known.model("llama-3.1-8b"), known.accelerator("h200")
+    >>> found, rate, tried = climb(lambda layout, n: estimate(model, chip, layout, n, 1000.0, 100.0), offered(
+    ...     model, chip, tensor=1), 2.0, 0.02)
+    >>> tried, bool(rate.max() > 10_000)
+    (177, True)
+    """
+    sizes = batches(among)
+    found = ask(_column(among), sizes)
+    rate = rates(found, ttft, tpot)
+    tried = int(np.size(found.fits))
+    if rate.max() > 0:
+        close, finer = between(sizes, rate, whole)
+        found = ask(_column(among, close), finer)
+        rate = rates(found, ttft, tpot)
+        tried += int(np.size(found.fits))
+    return found, rate, tried
+
+
+def _column(layout: Layout, kept: NDArray[np.intp] | slice = slice(None)) -> Layout:
+    """Layouts of one axis, or some of them, down the rows of their batches."""
+    return Layout(*(np.asarray(getattr(layout, f.name), dtype=float)[kept, None] for f in fields(Layout)))
 
 
 def between(
@@ -158,23 +196,21 @@ def best(
     (1, True)
     """
     every = layouts(model, chip, domain) if among is None else among
-    wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
-    sizes = batches(every) if batch is None else np.full((np.size(every.tensor), 1), float(batch))
     more = (precision, provider, hbm, regime, engine, serving, power)
-    found = estimate(model, chip, wide, sizes, prompt, output, *more)
-    rate = rates(found, ttft, tpot)
-    tried = int(np.size(found.fits))
+
+    def ask(layout: Layout, sizes: Numeric) -> Estimate:
+        return estimate(model, chip, layout, sizes, prompt, output, *more)
+
+    if batch is None:
+        found, rate, tried = climb(ask, every, ttft, tpot, np.asarray(every.data * every.pipeline, dtype=float))
+    else:
+        found = ask(_column(every), np.full((np.size(every.tensor), 1), float(batch)))
+        rate, tried = rates(found, ttft, tpot), int(np.size(found.fits))
     if rate.max() > 0:
-        if batch is None:
-            rows, sizes = between(sizes, rate, np.asarray(every.data * every.pipeline, dtype=float))
-            few = Layout(*(np.asarray(axis)[rows] for axis in (wide.tensor, wide.pipeline, wide.data, wide.expert)))
-            found = estimate(model, chip, few, sizes, prompt, output, *more)
-            rate = rates(found, ttft, tpot)
-            tried += int(np.size(found.fits))
         return Best(found.at(highest(rate)), (), tried, (ttft, tpot))
     why, close = _none(found, ttft, tpot), found.at(_closest(found, ttft, tpot))
     if not close.fits:  # a single estimate tells its reasons with their figures
-        nearest = estimate(model, chip, close.layout, close.batch, prompt, output, *more)
+        nearest = ask(close.layout, close.batch)
     else:
         times = f"{show(float(close.ttft), 's')} to the first token, {show(float(close.tpot), 's')} per output token"
         nearest = replace(close, fits=False, reasons=dict.fromkeys((*why, f"this is the nearest: {times}"), True))

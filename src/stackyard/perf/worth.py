@@ -15,7 +15,7 @@ from stackyard.perf.estimate import Estimate, estimate
 from stackyard.perf.frontier import Workload
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
-from stackyard.perf.search import batches, between, highest, rates
+from stackyard.perf.search import climb, highest
 from stackyard.perf.whatif import Variant, scaled
 from stackyard.quantity import GIGA, TERA
 from stackyard.words import phrase
@@ -118,25 +118,14 @@ def optimum(workload: Workload, variant: Variant, precision: str | Precision, am
     >>> bool(0.015 < best.tpot <= 0.02)
     True
     """
-    coarse = batches(among)
-    found = _all(workload, variant, precision, among, coarse)
-    rate = rates(found, workload.ttft, workload.tpot)
-    if not rate.max() > 0:
-        return None
-    close, finer = between(coarse, rate)
-    few = Layout(*(np.asarray(getattr(among, f.name))[close] for f in fields(Layout)))
-    found = _all(workload, variant, precision, few, finer)
-    return found.at(highest(rates(found, workload.ttft, workload.tpot)))
-
-
-def _all(
-    workload: Workload, variant: Variant, precision: str | Precision, among: Layout, sizes: NDArray[np.float64]
-) -> Estimate:
-    wide = Layout(*(np.asarray(getattr(among, f.name), dtype=float)[:, None] for f in fields(Layout)))
     lengths = (workload.prompt, workload.output)
-    return estimate(
-        workload.model, variant.chip, wide, sizes, *lengths, precision, hbm=variant.hbm, serving=workload.serving
-    )
+
+    def ask(layout: Layout, sizes: NDArray[np.float64]) -> Estimate:
+        hbm, serving = variant.hbm, workload.serving
+        return estimate(workload.model, variant.chip, layout, sizes, *lengths, precision, hbm=hbm, serving=serving)
+
+    found, rate, _ = climb(ask, among, workload.ttft, workload.tpot)
+    return found.at(highest(rate)) if rate.max() > 0 else None
 
 
 def worth(

@@ -137,9 +137,10 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
         changes.append(Change(ANEW, phrase("Choices made anew"), told, gained))
         after = own
     tell("What limits either plan")
-    was, now = (explain(p, s.plan, s.resolve, steps=False).years for p, s in (*ends, (problem, solved)))
+    ends += [(problem, solved)] if groups else []
+    limits = [tuple(explain(p, s.plan, s.resolve, steps=False).years) for p, s in ends]
     plans = len(sets) + int(bool(choices and held))
-    return Comparison((first.name, second.name), before, after, tuple(changes), plans, (tuple(was), tuple(now)))
+    return Comparison((first.name, second.name), before, after, tuple(changes), plans, (limits[0], limits[-1]))
 
 
 def _mixed(first: Scenario, second: Scenario, keys: list[Key], catalog: Catalog, rated: dict[str, Any]) -> Problem:

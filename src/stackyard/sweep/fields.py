@@ -247,9 +247,7 @@ class ByFields:
 
     def key(self, stated: str) -> str:
         if self.fields and stated not in self.fields:
-            hint = nearest(stated, self.fields)
-            every = hint if hint.startswith("did you") else f"known: {', '.join(self.fields)}"
-            raise Refusal("is not an input of this verb", every)
+            raise Refusal("is not an input of this verb", nearest(stated, self.fields, len(self.fields)))
         return stated
 
     def fixed(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Refusal]]:

@@ -255,9 +255,8 @@ def runs(request: Request, me: Me) -> dict[str, Any]:
     parts = server(request)
     last = parts.runs.last
     now = {"by": last.by, "told": list(last.told), "ended": last.ended} if last else None
-    if now is not None and last is not None and me.viewer.host:
-        now["why"] = last.why
-    return {"recorded": _state(request, me)["runs"], "now": now}
+    why = {"why": last.why} if last and me.viewer.host else {}
+    return {"recorded": _state(request, me)["runs"], "now": {**now, **why} if now else None}
 
 
 @routes.delete("/runs/current")

@@ -12,12 +12,12 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stackyard.alliance.access import Seen, Viewer
-from stackyard.alliance.decide import SECTION, Actor, may_accept, nexts
+from stackyard.alliance.decide import SECTION, Actor, may_accept, moves
 from stackyard.alliance.event import Cited, MeetingCalled
 from stackyard.alliance.minutes import minutes as drafted
 from stackyard.alliance.minutes import partner_name, told
 from stackyard.alliance.result import FIGURES
-from stackyard.alliance.state import Commitment, Meeting, State, is_guest, owns
+from stackyard.alliance.state import Commitment, Meeting, is_guest, owns
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, server, version
 from stackyard.web.who import Who
@@ -39,19 +39,28 @@ def plan_status(parts: Server, seen: Seen, words: Words) -> str:
     kept = parts.workspace.kept()
     if kept is None:
         return words("The plan is being solved for the first time: the figures come when it is done.")
-    digest, _ = parts.workspace.status(seen)
-    made = words("Plan {digest}, solved and audited.", digest=digest) if digest else words("Solved and audited.")
-    return stale(parts, seen, words) or made
+    digest, earlier = parts.workspace.status(seen)
+    if earlier:
+        return _earlier(digest, words)
+    return words("Plan {digest}, solved and audited.", digest=digest) if digest else words("Solved and audited.")
 
 
 def stale(parts: Server, seen: Seen, words: Words) -> str:
     """Says where the plan that is shown is of earlier promises."""
     digest, earlier = parts.workspace.status(seen)
-    if not earlier:
-        return ""
+    return _earlier(digest, words) if earlier else ""
+
+
+def _earlier(digest: str, words: Words) -> str:
     if not digest:
         return words("The plan is of earlier promises: run it again.")
     return words("The plan is of earlier promises ({digest}): run it again.", digest=digest)
+
+
+def partly(parts: Server, seen: Seen) -> bool:
+    """Whether some of the joint plan is hidden from the viewer."""
+    kept = parts.workspace.kept()
+    return kept is not None and seen.picture is not None and len(seen.picture.results) < len(kept.picture.results)
 
 
 # --- promises ---
@@ -148,7 +157,7 @@ def promise_values(parts: Server, me: Who, id_: str, words: Words) -> dict[str, 
         "meetings": _own_meetings(seen, me),
         "differences": [d for d in seen.state.differences.values() if id_ in d.commitments],
         "meeting_name": lambda meeting: meeting_name(seen, meeting),
-        "moves": moves(parts.workspace.ledger.state(), commitment, me),
+        "moves": moves(parts.workspace.ledger.state(), commitment, me.actor),
         "in_its_place": in_its_place(parts, me, commitment, words),
         "readers": readers(seen, commitment),
         "beyond": [words.month(month) for month in sorted(terms.amounts) if _beyond(seen, commitment, month)],
@@ -208,15 +217,6 @@ def meeting_readers(seen: Seen, called: MeetingCalled) -> str:
     if called.visibility == "alliance":
         return together([phrase("the alliance"), *(partner_name(seen, p) for p in guests)])
     return phrase("{who}; nobody else, the host excepted", who=_names(seen, called.partners))
-
-
-def moves(state: State, commitment: Commitment, me: Who) -> tuple[str, ...]:
-    """What somebody may make of a promise: who was promised accepts or declines it, whose it is withdraws it."""
-    ours, promised = commitment.partner == me.actor.partner, commitment.to == me.actor.partner
-    accepts = may_accept(state, commitment, me.actor)
-    fulfilled = promised or (ours and not commitment.to)
-    may = {"accepted": accepts, "declined": promised and not ours, "withdrawn": ours, "fulfilled": fulfilled}
-    return tuple(s for s in nexts(commitment) if me.actor.host or may.get(s, ours or promised))
 
 
 def meeting_name(seen: Seen, id_: str) -> str:
