@@ -193,10 +193,9 @@ def _barred(state: State, event: Any, actor: Actor) -> Iterator[str]:
 
 def _of_others(state: State, item: str, actor: Actor) -> Iterator[str]:
     if not owns(state, actor.partner, item):
-        told = phrase(
+        yield phrase(
             "'{item}' is not an item of '{partner}'; the host says whose it is", item=item, partner=actor.partner
         )
-        yield told
 
 
 def _not_of_meeting(state: State, event: Any, actor: Actor) -> Iterator[str]:

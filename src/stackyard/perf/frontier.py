@@ -239,17 +239,16 @@ def _blocks(
     discarded: dict[str, int],
 ) -> Iterator[Estimate]:
     """Estimates of blocks of layouts by batches; layouts that do not divide are counted and left out."""
-    axes = np.stack([np.asarray(getattr(among, f.name), dtype=float) for f in fields(Layout)])
-    suits = np.ones(axes.shape[1], dtype=bool)
+    suits = np.ones(np.size(among.tensor), dtype=bool)
     for reason, mask in divides(workload.model, among).items():
         bad = np.broadcast_to(mask, suits.shape) & suits
         _count(discarded, reason, int(bad.sum()) * sizes.shape[1])
         suits &= ~bad
-    axes, sizes = axes[:, suits], sizes[suits]
+    kept, sizes = among.at(suits), sizes[suits]
     wide = min(sizes.shape[1], BLOCK)
     rows = max(1, BLOCK // wide)
-    for start in range(0, axes.shape[1], rows):
-        layout = Layout(*(axis[start : start + rows, None] for axis in axes))
+    for start in range(0, len(sizes), rows):
+        layout = kept.at(np.s_[start : start + rows, None])
         for left in range(0, sizes.shape[1], wide):
             batch = sizes[start : start + rows, left : left + wide]
             yield _estimate(workload, variant, layout, batch, precision)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,15 @@ class Layout:
     def expert_groups(self) -> Count:
         """Tensor groups that share one set of experts."""
         return self.expert_spread / self.tensor
+
+    def at(self, index: Any) -> Layout:
+        """The layouts at an index of every width, which are arrays of one shape; numbers where that is one place.
+
+        >>> Layout(*np.ones((4, 3))).at(np.s_[:2, None]).tensor.shape
+        (2, 1)
+        """
+        picked = (np.asarray(getattr(self, f.name), dtype=float)[index] for f in fields(self))
+        return Layout(*(axis if axis.ndim else float(axis) for axis in picked))
 
 
 def stage_share(model: Model, layout: Layout) -> Numeric:
@@ -110,4 +120,4 @@ def layouts(model: Model, chip: Accelerator, domain: int | None = None, pipeline
     grid = np.array(sorted(set(rows), key=lambda r: (r[0] * r[1] * r[2], r)), dtype=float).T
     every = Layout(*grid)
     keep = ~np.logical_or.reduce([np.broadcast_to(bad, grid.shape[1:]) for bad in divides(model, every).values()])
-    return Layout(*(axis[keep] for axis in grid))
+    return every.at(keep)

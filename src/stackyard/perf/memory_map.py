@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackyard.catalog.entries import Accelerator, HbmGeneration
+from stackyard.perf import search
 from stackyard.perf.estimate import estimate
 from stackyard.perf.frontier import Workload
 from stackyard.perf.layout import Layout, layouts
 from stackyard.perf.precision import Precision
-from stackyard.perf.search import best
 from stackyard.perf.solve import BLOCK
 from stackyard.perf.whatif import Variant, with_stacks
 from stackyard.perf.worth import optimum
@@ -23,7 +23,6 @@ from stackyard.source import Fact
 Array = NDArray[np.float64]
 
 _FINENESS = 32  # batches tried per doubling
-_LARGEST = 4096  # sequences of one tensor group
 _NEAR = 0.06  # places that differ by less are one mark on the map
 
 
@@ -74,19 +73,17 @@ def rates(
     ((1, 2), True)
     """
     found = np.full((bandwidth.size, capacity.size), -1.0)
-    steps = np.unique(np.round(2 ** np.arange(0, math.log2(_LARGEST) + 0.5 / _FINENESS, 1 / _FINENESS)))
-    axes = np.stack([np.asarray(getattr(among, f.name), dtype=float) for f in fields(Layout)])
+    sizes = search.batches(among, fineness=_FINENESS)
     largest = float(capacity.max())
-    rows = max(1, BLOCK // steps.size)
+    rows = max(1, BLOCK // sizes.shape[1])
     for place, moved in enumerate(bandwidth):
         chip = replace(variant.chip, memory=largest, bandwidth=float(moved))
-        for start in range(0, axes.shape[1], rows):
-            layout = Layout(*(axis[start : start + rows, None] for axis in axes))
-            sizes = layout.data * layout.pipeline * steps
+        for start in range(0, np.size(among.tensor), rows):
+            layout = among.at(np.s_[start : start + rows, None])
             lengths = (workload.prompt, workload.output)
-            one = estimate(workload.model, chip, layout, sizes, *lengths, precision, hbm=variant.hbm)
-            good = one.fits & np.less_equal(one.ttft, workload.ttft) & np.less_equal(one.tpot, workload.tpot)
-            rate = np.where(good & np.isfinite(one.token_rate), one.token_rate_per_accelerator, -1.0)
+            batch = sizes[start : start + rows]
+            one = estimate(workload.model, chip, layout, batch, *lengths, precision, hbm=variant.hbm)
+            rate = search.rates(one, workload.ttft, workload.tpot)
             need = one.memory.total / one.memory.available * largest
             for column, held in enumerate(capacity):
                 most = float(np.max(rate, where=need <= held, initial=-1.0))
@@ -148,7 +145,7 @@ def _stacked(variant: Variant, generations: Iterable[HbmGeneration]) -> list[Pla
 
 def _own_rate(workload: Workload, chip: Accelerator, precision: str | Precision) -> float:
     lengths = (workload.prompt, workload.output, workload.ttft, workload.tpot)
-    found = best(workload.model, chip, *lengths, precision, domain=min(chip.scale_up_domain, 72))
+    found = search.best(workload.model, chip, *lengths, precision, domain=min(chip.scale_up_domain, 72))
     return found.token_rate or math.nan
 
 

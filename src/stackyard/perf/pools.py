@@ -70,7 +70,7 @@ def best_pools(service: Service, ttft: Second, tpot: Second, most: int, domain: 
     """
     every = layouts(service.model, service.chip, domain)
     keep = np.asarray(every.accelerators) < most
-    every = Layout(*(np.asarray(axis)[keep] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
+    every = every.at(keep)
     if not keep.any():
         return Chosen(None, (f"two pools take two accelerators or more, and there are {most}",))
     takers = _decoding(service, every, tpot)
@@ -91,8 +91,7 @@ class _Worker:
 
 
 def _decoding(service: Service, every: Layout, tpot: Second) -> list[_Worker] | tuple[str, ...]:
-    wide = Layout(*(np.asarray(axis)[:, None] for axis in (every.tensor, every.pipeline, every.data, every.expert)))
-    found = service.decode(wide, batches(every))
+    found = service.decode(every.at(np.s_[:, None]), batches(every))
     quick = np.less_equal(found.tpot, tpot)
     good = np.asarray(found.fits) & quick & np.isfinite(np.asarray(found.output_rate))
     if not good.any():
@@ -127,8 +126,7 @@ def _of_each_size(every: Layout, rate: NDArray[np.float64]) -> list[_Worker]:
     found = []
     for size in np.unique(sizes[rate > 0]):
         best = int(np.argmax(np.where(sizes == size, rate, -1.0)))
-        axes = (every.tensor, every.pipeline, every.data, every.expert)
-        found.append(_Worker(Layout(*(float(np.asarray(axis)[best]) for axis in axes)), float(rate[best])))
+        found.append(_Worker(every.at(best), float(rate[best])))
     return found
 
 

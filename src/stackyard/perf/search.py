@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from stackyard.perf.serving import PLAIN, Serving
 from stackyard.quantity import Count, Numeric, Second, Token, Watt, show
 from stackyard.words import phrase
 
-_FINENESS = 8  # batches tried per doubling
+_FINENESS = 8  # batches tried per doubling: steps of about 9%
 _LARGEST = 4096  # sequences of one tensor group
 _CLOSE = 0.85  # of the best rate: layouts that may win with batches between those tried
 _FINER = 49  # batches tried between two of them
@@ -52,13 +52,13 @@ class Best:
         return self.estimate.watts if self.estimate else math.nan
 
 
-def batches(layout: Layout, largest: int = _LARGEST) -> NDArray[np.float64]:
-    """Batches to try for each layout: (layouts, batches). A group's share runs from 1 in steps of about 9%.
+def batches(layout: Layout, largest: int = _LARGEST, fineness: int = _FINENESS) -> NDArray[np.float64]:
+    """Batches to try for each layout: (layouts, batches). A group's share runs from 1, `fineness` of them per doubling.
 
     >>> batches(Layout(tensor=1.0, pipeline=2.0, data=2.0), 2)
     array([[4., 8.]])
     """
-    steps = np.unique(np.round(2 ** np.arange(0, math.log2(largest) + 0.5 / _FINENESS, 1 / _FINENESS)))
+    steps = np.unique(np.round(2 ** np.arange(0, math.log2(largest) + 0.5 / fineness, 1 / fineness)))
     groups = np.atleast_1d(np.asarray(layout.data * layout.pipeline, dtype=float))
     grid: NDArray[np.float64] = groups[:, None] * steps[None, :]
     return grid
@@ -85,20 +85,15 @@ def climb(
     (177, True)
     """
     sizes = batches(among)
-    found = ask(_column(among), sizes)
+    found = ask(among.at(np.s_[:, None]), sizes)
     rate = rates(found, ttft, tpot)
     tried = int(np.size(found.fits))
     if rate.max() > 0:
         close, finer = between(sizes, rate, whole)
-        found = ask(_column(among, close), finer)
+        found = ask(among.at((close, None)), finer)
         rate = rates(found, ttft, tpot)
         tried += int(np.size(found.fits))
     return found, rate, tried
-
-
-def _column(layout: Layout, kept: NDArray[np.intp] | slice = slice(None)) -> Layout:
-    """Layouts of one axis, or some of them, down the rows of their batches."""
-    return Layout(*(np.asarray(getattr(layout, f.name), dtype=float)[kept, None] for f in fields(Layout)))
 
 
 def between(
@@ -204,7 +199,7 @@ def best(
     if batch is None:
         found, rate, tried = climb(ask, every, ttft, tpot, np.asarray(every.data * every.pipeline, dtype=float))
     else:
-        found = ask(_column(every), np.full((np.size(every.tensor), 1), float(batch)))
+        found = ask(every.at(np.s_[:, None]), np.full((np.size(every.tensor), 1), float(batch)))
         rate, tried = rates(found, ttft, tpot), int(np.size(found.fits))
     if rate.max() > 0:
         return Best(found.at(highest(rate)), (), tried, (ttft, tpot))

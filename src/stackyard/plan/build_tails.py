@@ -11,7 +11,7 @@ import xarray as xr
 from stackyard.catalog import Catalog
 from stackyard.catalog.entries import Accelerator, System
 from stackyard.perf.estimate import Estimate
-from stackyard.perf.layout import Layout, layouts
+from stackyard.perf.layout import layouts
 from stackyard.perf.search import Best, best
 from stackyard.plan.build_ways import Kept, ways
 from stackyard.plan.commitments import Precision, Tail
@@ -74,7 +74,7 @@ def candidates(
     for width in WIDTHS:
         keep = np.asarray(every.tensor) == width
         if keep.any():
-            among = Layout(*(np.asarray(a)[keep] for a in (every.tensor, every.pipeline, every.data, every.expert)))
+            among = every.at(keep)
             memory = catalog.hbm.get(chip.hbm)
             point = best(shape, chip, *lengths, *objective, precision=precision, hbm=memory, among=among)
             found += [point.estimate] if point.estimate is not None else []

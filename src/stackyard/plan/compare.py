@@ -137,7 +137,8 @@ def compare(first: Scenario, second: Scenario, catalog: Catalog, progress: Progr
         changes.append(Change(ANEW, phrase("Choices made anew"), told, gained))
         after = own
     tell("What limits either plan")
-    ends += [(problem, solved)] if groups else []
+    if groups:
+        ends.append((problem, solved))
     limits = [tuple(explain(p, s.plan, s.resolve, steps=False).years) for p, s in ends]
     plans = len(sets) + int(bool(choices and held))
     return Comparison((first.name, second.name), before, after, tuple(changes), plans, (limits[0], limits[-1]))

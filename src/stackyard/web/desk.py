@@ -28,7 +28,6 @@ from stackyard.report.document import (
 from stackyard.report.document import Lines as LineFigure
 from stackyard.report.scale import scale
 from stackyard.web.app import Server
-from stackyard.web.pages import partly
 from stackyard.web.who import Who
 from stackyard.words import phrase
 from stackyard.words.spoken import Words
@@ -110,7 +109,7 @@ def desk_values(
     kept = own if me.actor.may_write else []
     others = [_others(seen, w.item) for w in what_ifs if w not in kept]
     told = {"tried": tried, "report": report, "body": parts.render.body(report), "kept": kept, "others": others}
-    told["alone"] = partly(parts, seen)
+    told["alone"] = not (seen.whole or me.viewer.host)
     return {**values, **told}
 
 
