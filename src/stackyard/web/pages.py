@@ -57,12 +57,6 @@ def _earlier(digest: str, words: Words) -> str:
     return words("The plan is of earlier promises ({digest}): run it again.", digest=digest)
 
 
-def partly(parts: Server, seen: Seen) -> bool:
-    """Whether some of the joint plan is hidden from the viewer."""
-    kept = parts.workspace.kept()
-    return kept is not None and seen.picture is not None and len(seen.picture.results) < len(kept.picture.results)
-
-
 # --- promises ---
 
 

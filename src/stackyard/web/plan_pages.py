@@ -15,7 +15,7 @@ from stackyard.alliance.minutes import slipping
 from stackyard.errors import SolveError
 from stackyard.report.document import Report
 from stackyard.web.app import Me, Server, Told, server, version
-from stackyard.web.pages import may_call, partly, plan_status, today, waiting
+from stackyard.web.pages import may_call, plan_status, today, waiting
 from stackyard.web.sitemap import site_map
 from stackyard.web.who import Who
 from stackyard.words import phrase
@@ -45,6 +45,12 @@ BRIEFS: Mapping[str, Callable[[Server, Seen, Words], Report]] = {
 }
 
 
+def _partly(parts: Server, seen: Seen) -> bool:
+    """Whether some of the joint plan is hidden from the viewer."""
+    kept = parts.workspace.kept()
+    return kept is not None and seen.picture is not None and len(seen.picture.results) < len(kept.picture.results)
+
+
 def _report_page(
     request: Request, me: Who, name: str, extra: Callable[[Seen, Words], Mapping[str, Any]] | None = None
 ) -> Response:
@@ -62,7 +68,7 @@ def _report_page(
             "first_run": parts.runs.last if parts.runs.going and parts.workspace.kept() is None else None,
             "map": "",
             "extra": "",
-            "alone": partly(parts, seen),
+            "alone": _partly(parts, seen),
         }
         return "report.html", {**values, **(extra(seen, words) if extra else {})}
 
